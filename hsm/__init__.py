@@ -1,0 +1,1 @@
+"""Everything that touches key material. `vault` is the seam; `filevault` its first keeper."""
