@@ -57,7 +57,13 @@ class ClientBook(Protocol):
         ...
 
     async def add_client(
-        self, client_id: int, name: str, api_key_record: bytes, *, signed_only: bool, phishing_test: bool
+        self,
+        client_id: int,
+        name: str,
+        api_key_record: bytes,
+        *,
+        signed_only: bool,
+        phishing_test: bool,
     ) -> ClientDetails:
         """Create a client with its first API key (key_id 1)."""
         ...
@@ -86,9 +92,7 @@ class ClientBook(Protocol):
         """Change how a client's requests are treated."""
         ...
 
-    async def add_api_key(
-        self, client_id: int, key_id: int, record: bytes
-    ) -> ClientDetails | None:
+    async def add_api_key(self, client_id: int, key_id: int, record: bytes) -> ClientDetails | None:
         """Add a second live API key; ValueError when the client has two or key_id is not the next."""
         ...
 

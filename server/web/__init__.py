@@ -1,0 +1,1 @@
+"""The doors: HTTP for clients, operators' monitoring and administration, and their guard."""

@@ -1,0 +1,69 @@
+# Everything one does with a clone of Keystead. `make` alone prints the list.
+# Kept to what GNU make 3.81 knows (macOS): no .ONESHELL, no != assignments.
+
+SHELL = /bin/sh
+VENV = .venv
+BIN = $(VENV)/bin
+DATA = var
+PORT = 8080
+OPS_PORT = 8081
+WORKERS = 1
+UV = uv
+PACKAGES = agent hsm loadtest server validation
+SCRIPTS = .ci/run deploy/install.sh
+
+.PHONY: help setup run check test bench lock audit clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+
+setup: $(VENV)/.dev ## Install everything for development into .venv
+
+run: $(VENV)/.server ## Serve on 127.0.0.1 with a sandbox in ./var (PORT=, OPS_PORT=, DATA=, WORKERS=)
+	@test -e '$(DATA)' || $(BIN)/keystead --data '$(DATA)' init --sandbox
+	@exec $(BIN)/keystead --data '$(DATA)' serve --workers $(WORKERS) \
+	    --listen 127.0.0.1:$(PORT) --ops-listen 127.0.0.1:$(OPS_PORT)
+
+check: $(VENV)/.dev ## Check format, lint, types, import directions, scripts and docs
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy $(PACKAGES) tests
+	$(BIN)/lint-imports
+	@for script in $(SCRIPTS); do bash -n $$script || exit 1; done
+	$(BIN)/pytest -q tests/docs tests/packaging/test_repository.py
+
+test: $(VENV)/.dev ## Run the tests; what the machine lacks is skipped by name (CI=true: fails)
+	$(BIN)/pytest
+
+bench: $(VENV)/.dev ## Measure this machine: wrk against Keystead and against a bare handler
+	$(BIN)/python -m loadtest.bench
+
+# An index of the machine's own must not leak into what everybody installs.
+LOCK = env -u UV_INDEX -u UV_DEFAULT_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
+    $(UV) --no-config pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+    --python-version 3.11 $(LOCK_FLAGS) pyproject.toml
+
+lock: ## Lock the dependencies anew (needs uv; LOCK_FLAGS=--upgrade takes the newest)
+	@command -v $(UV) >/dev/null || { echo 'make lock needs uv: pipx install uv' >&2; exit 1; }
+	$(LOCK) --all-extras --group dev --output-file requirements/dev.txt
+	$(LOCK) --extra server --group build --constraint requirements/dev.txt \
+	    --output-file requirements/server.txt
+
+audit: $(VENV)/.dev ## Look the locked dependencies up among the published advisories
+	$(BIN)/pip-audit --require-hashes --disable-pip --requirement requirements/dev.txt
+
+clean: ## Remove the environment and what tools left behind; never ./var
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: an environment is installed again only when a lock or the project's metadata changed.
+# The development environment holds all the server's, so it serves `make run` too.
+$(VENV)/.dev: requirements/dev.txt pyproject.toml deploy/install.sh
+	@sh deploy/install.sh venv $(VENV) requirements/dev.txt
+	@sh deploy/install.sh editable $(VENV)
+	@touch $(VENV)/.server $@
+
+$(VENV)/.server: requirements/server.txt pyproject.toml deploy/install.sh
+	@sh deploy/install.sh venv $(VENV) requirements/server.txt
+	@sh deploy/install.sh editable $(VENV)
+	@touch $@

@@ -1,0 +1,114 @@
+#!/bin/sh
+# Install what Keystead needs, the same way for people (make), CI (.ci/run) and the image (Dockerfile).
+#
+#   deploy/install.sh packages SET...         the Debian packages in deploy/packages/SET.txt that lack
+#   deploy/install.sh venv DIR LOCK           a virtual environment in DIR with the hash-locked LOCK
+#   deploy/install.sh editable DIR            this working tree into DIR, without its dependencies
+#   deploy/install.sh copy DIR                the same, as a copy: an image keeps no working tree
+#
+# PYTHON names the interpreter for a new virtual environment; without it the first of python3,
+# python3.14 .. python3.11 that is new enough is taken. POSIX sh: macOS and slim images run it too.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(dirname "$here")
+
+stop() {
+    printf '%s\n' "$@" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null 2>&1; then
+        sudo "$@"
+    else
+        stop "This needs root: run it as root, or install sudo."
+    fi
+}
+
+listed() { # the packages of a set, one per line
+    [ -r "$here/packages/$1.txt" ] || stop "There is no package set '$1' in deploy/packages/."
+    sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$here/packages/$1.txt"
+}
+
+installed() {
+    dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
+}
+
+install_packages() {
+    command -v apt-get >/dev/null 2>&1 ||
+        stop "This machine has no apt-get. Install the counterparts of these yourself:" \
+            "$(for set in "$@"; do listed "$set"; done)"
+    missing=
+    for set in "$@"; do
+        for package in $(listed "$set"); do
+            installed "$package" || missing="$missing $package"
+        done
+    done
+    [ -n "$missing" ] || { echo "Every package of: $* is installed."; return; }
+    echo "Installing:$missing"
+    as_root apt-get update -q -q -o Acquire::Retries=3
+    # Word splitting is meant: one argument per package.
+    # shellcheck disable=SC2086
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -q -y --no-install-recommends \
+        -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 $missing >/dev/null
+}
+
+new_enough() {
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+}
+
+find_python() {
+    if [ -n "${PYTHON:-}" ]; then
+        new_enough "$PYTHON" || stop \
+            "PYTHON=$PYTHON is not a Python 3.11 or newer. Name another: make setup PYTHON=python3.12"
+        echo "$PYTHON"
+        return
+    fi
+    for candidate in python3 python3.14 python3.13 python3.12 python3.11; do
+        if new_enough "$candidate"; then
+            echo "$candidate"
+            return
+        fi
+    done
+    stop "Keystead needs Python 3.11 or newer, and found none." \
+        "  Debian 12, Ubuntu 24.04 or newer:  apt-get install python3 python3-venv" \
+        "  macOS:                             brew install python@3.12" \
+        "Or name one that is not on the PATH:  make setup PYTHON=/path/to/python3.12"
+}
+
+make_venv() { # DIR LOCK
+    # An environment whose interpreter is gone (upgraded, moved) or too old is made again.
+    if ! new_enough "$1/bin/python"; then
+        python=$(find_python)
+        "$python" -c 'import ensurepip, venv' >/dev/null 2>&1 || stop \
+            "$python cannot make virtual environments: its venv module is not installed." \
+            "  Debian, Ubuntu:  apt-get install python3-venv" \
+            "  macOS:           brew install python@3.12"
+        "$python" -m venv --clear "$1"
+    fi
+    echo "Installing $2 into $1 ..."
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
+        --requirement "$2"
+}
+
+install_project() { # DIR, then pip's own arguments
+    directory=$1
+    shift
+    # The build tools are in the lock: no second, unlocked download for building.
+    "$directory/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+        --no-build-isolation "$@"
+}
+
+[ $# -gt 0 ] || stop "$(sed -n '2,/^set/s/^# \{0,1\}//p' "$0")"
+action=$1
+shift
+case "$action:$#" in
+    packages:[1-9]*) install_packages "$@" ;;
+    venv:2) make_venv "$1" "$2" ;;
+    editable:1) install_project "$1" --editable "$root" ;;
+    copy:1) install_project "$1" "$root" ;;
+    *) stop "deploy/install.sh: unknown or incomplete: $action $*" ;;
+esac

@@ -1,0 +1,172 @@
+"""The file vault: records sealed with AES-256-GCM under the key of a key file.
+
+A record is `format (1) | key id (4) | nonce (12) | ciphertext | tag (16)`. What it belongs to
+is authenticated, not stored: a record copied into another row, kept for another generation
+of the same key, or handed in as the other kind of secret does not open.
+
+The key lives in this process' memory, and Python cannot wipe it: this keeper protects the
+database and its backups, not a host that an attacker is on. That is the HSM's part.
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from hsm.keyfile import KEY_ID_OCTETS, SealingKey
+from hsm.vault import OtpKeyBinding, OtpKeySecrets, RecordRefusedError
+from validation.modhex import is_modhex
+from validation.otp import MAX_PUBLIC_ID_LETTERS, OtpCipher, OtpFields
+
+_FORMAT = b"\x01"
+_NONCE_OCTETS = 12
+_TAG_OCTETS = 16
+_HEADER_OCTETS = len(_FORMAT) + KEY_ID_OCTETS
+_OVERHEAD = _HEADER_OCTETS + _NONCE_OCTETS + _TAG_OCTETS
+_AES_KEY_OCTETS = 16
+_PRIVATE_ID_OCTETS = 6
+_OTP_RECORD_OCTETS = _OVERHEAD + _AES_KEY_OCTETS + _PRIVATE_ID_OCTETS
+_MAX_SECRET_OCTETS = 4096
+_MAX_LABEL_OCTETS = 0xFFFF
+_MAX_GENERATION = 2**63 - 1
+
+# Both names and both layouts differ, and every variable part is preceded by its length, so
+# that no two things a record can belong to have the same octets.
+_OTP_KEY_DOMAIN = b"keystead otp key v1\0"
+_SECRET_DOMAIN = b"keystead secret v1\0"
+
+DEFAULT_OPENED = 20_000
+"""Opened keys kept by default: about MEASURE kB each, so some MEASURE MB."""
+
+
+class _Opened(NamedTuple):
+    """A key that was opened, and the very record it came from."""
+
+    record: bytes
+    cipher: OtpCipher
+    private_id: bytes
+
+    def __repr__(self) -> str:
+        return "_Opened(<hidden>)"
+
+
+class FileVault:
+    """Keeps the `hsm.vault.Vault` promises with a key in memory. Nothing in it ever waits.
+
+    sealing_key: from `hsm.keyfile`; randomness: n -> n octets, never the same twice: a nonce
+    used for two records would give both away. Random nonces are safe for four thousand
+    million records per key file. opened: how many opened keys are remembered, the least
+    recently used leaves first. For one thread, as all of a worker's verifications are.
+    """
+
+    __slots__ = ("_aead", "_header", "_limit", "_opened", "_randomness")
+
+    def __init__(
+        self,
+        sealing_key: SealingKey,
+        *,
+        randomness: Callable[[int], bytes] = os.urandom,
+        opened: int = DEFAULT_OPENED,
+    ) -> None:
+        if opened < 1:
+            raise ValueError("at least one opened key must be kept")
+        self._aead = AESGCM(sealing_key.key)
+        self._header = _FORMAT + sealing_key.key_id
+        self._randomness = randomness
+        self._limit = opened
+        self._opened: OrderedDict[OtpKeyBinding, _Opened] = OrderedDict()
+
+    def __repr__(self) -> str:
+        return f"FileVault(key id {self._header[1:].hex()}, {len(self._opened)} opened)"
+
+    async def seal_otp_key(self, binding: OtpKeyBinding, secrets: OtpKeySecrets) -> bytes:
+        """Return a record of 55 octets; ValueError for secrets or a binding of the wrong form."""
+        aes_key, private_id = secrets
+        if len(aes_key) != _AES_KEY_OCTETS or len(private_id) != _PRIVATE_ID_OCTETS:
+            raise ValueError("an AES key has 16 octets, a private id 6")
+        public_id, generation = binding
+        if len(public_id) > MAX_PUBLIC_ID_LETTERS or not is_modhex(public_id):
+            raise ValueError("a public id has 0 to 16 lower-case modhex letters")
+        if not 1 <= generation <= _MAX_GENERATION:
+            raise ValueError("generations count from 1")
+        return self._seal(self._otp_key_context(binding), aes_key + private_id)
+
+    async def open_otp(self, binding: OtpKeyBinding, record: bytes, ciphertext: bytes) -> OtpFields:
+        """Open one OTP. Raises InvalidOtpError or RecordRefusedError."""
+        opened = self._opened.get(binding)
+        # A remembered key stands for its record alone: a changed record is opened anew.
+        if opened is None or opened.record != record:
+            opened = self._open_otp_key(binding, record)
+        else:
+            self._opened.move_to_end(binding)
+        return opened.cipher.open(ciphertext, opened.private_id)
+
+    async def seal_secret(self, label: str, secret: bytes) -> bytes:
+        """Return a record 33 octets longer than the secret; ValueError when it is too long."""
+        if len(secret) > _MAX_SECRET_OCTETS:
+            raise ValueError(f"a secret has at most {_MAX_SECRET_OCTETS} octets")
+        return self._seal(self._secret_context(label), secret)
+
+    async def open_secret(self, label: str, record: bytes) -> bytes:
+        """Open a secret under the label it was sealed with. Raises RecordRefusedError."""
+        return self._open(self._secret_context(label), record)
+
+    def _open_otp_key(self, binding: OtpKeyBinding, record: bytes) -> _Opened:
+        if len(record) != _OTP_RECORD_OCTETS:
+            raise RecordRefusedError("the record of an OTP key has another length")
+        try:
+            context = self._otp_key_context(binding)
+        except (ValueError, OverflowError):
+            raise RecordRefusedError("no OTP key was ever sealed for such a binding") from None
+        secrets = self._open(context, record)
+        opened = _Opened(record, OtpCipher(secrets[:_AES_KEY_OCTETS]), secrets[_AES_KEY_OCTETS:])
+        self._opened[binding] = opened
+        self._opened.move_to_end(binding)
+        if len(self._opened) > self._limit:
+            self._opened.popitem(last=False)
+        return opened
+
+    def _otp_key_context(self, binding: OtpKeyBinding) -> bytes:
+        public_id, generation = binding
+        name = public_id.encode("ascii")
+        return b"%b%b%c%b%b" % (
+            _OTP_KEY_DOMAIN,
+            self._header,
+            len(name),
+            name,
+            generation.to_bytes(8, "big"),
+        )
+
+    def _secret_context(self, label: str) -> bytes:
+        name = label.encode()
+        if len(name) > _MAX_LABEL_OCTETS:
+            raise ValueError(f"a label has at most {_MAX_LABEL_OCTETS} octets")
+        return _SECRET_DOMAIN + self._header + len(name).to_bytes(2, "big") + name
+
+    def _seal(self, context: bytes, secret: bytes) -> bytes:
+        nonce = self._randomness(_NONCE_OCTETS)
+        return self._header + nonce + self._aead.encrypt(nonce, secret, context)
+
+    def _open(self, context: bytes, record: bytes) -> bytes:
+        if not record.startswith(self._header) or len(record) < _OVERHEAD:
+            raise RecordRefusedError(self._what_it_is(record))
+        nonce = record[_HEADER_OCTETS : _HEADER_OCTETS + _NONCE_OCTETS]
+        try:
+            return self._aead.decrypt(nonce, record[_HEADER_OCTETS + _NONCE_OCTETS :], context)
+        except InvalidTag:
+            raise RecordRefusedError(
+                "a sealed record was altered, or belongs to another row: restore the row from "
+                "a backup, and find out who wrote to the database"
+            ) from None
+
+    def _what_it_is(self, record: bytes) -> str:
+        """Say what is in the place of a record of this vault."""
+        if len(record) < _OVERHEAD or not record.startswith(_FORMAT):
+            return "what is stored is not a record of this vault's format, or is cut off"
+        return (
+            f"the record is sealed under key {record[1:_HEADER_OCTETS].hex()}, the key file holds "
+            f"{self._header[1:].hex()}: restore the key file that belongs to this database"
+        )

@@ -1,0 +1,146 @@
+"""The measurements: who is asked, in which order, and what is written down of it."""
+
+import contextlib
+import statistics
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from loadtest.bench.console import say
+from loadtest.bench.estate import Estate
+from loadtest.bench.paced import Pace, pace
+from loadtest.bench.processes import processor_seconds, running
+from loadtest.bench.wrk import Shot, shoot
+
+_WARM_UP_S = 2
+_WARM_UP_PER_S = 12_000
+"""More than one worker answers today; too few would show as a void figure."""
+
+_HEADROOM = 1.6
+"""Prepared requests per expected one: a run may be faster than its warm-up."""
+
+
+class Figure(NamedTuple):
+    """One subject's median over the rounds.
+
+    ratio: its OK/s divided by R's of the same round; cpu_us: the service's processor time
+    per request, database_us PostgreSQL's. fault: why it is void, "" when it stands.
+    """
+
+    subject: str
+    connections: int
+    ratio: float
+    per_s: float
+    p50_us: float
+    p99_us: float
+    cpu_us: float
+    database_us: float
+    fault: str
+
+
+class Reference(NamedTuple):
+    """R, running."""
+
+    port: int
+    pid: int
+
+
+@contextlib.contextmanager
+def reference(command: Sequence[str], port: int, folder: Path) -> Iterator[Reference]:
+    """Run R for as long as it is compared with."""
+    with running([*command, str(port)], ready="ready", log=folder / "reference.log") as pid:
+        yield Reference(port, pid)
+
+
+class _Measured(NamedTuple):
+    shot: Shot
+    ratio: float
+    cpu_us: float
+    database_us: float
+
+
+def throughput(
+    against: Reference, estates: Sequence[Estate], *, connections: int, seconds: int, rounds: int
+) -> list[Figure]:
+    """Ask R and each estate in turn, `rounds` times; return R's figure and theirs."""
+    expected = {estate: _warm_up(estate, connections) for estate in estates}
+    _ask_reference(against, estates[0].requests(1000), connections, _WARM_UP_S)
+    of_reference: list[_Measured] = []
+    of_estates: dict[Estate, list[_Measured]] = {estate: [] for estate in estates}
+    for _ in range(rounds):
+        for estate in estates:
+            base = _ask_reference(against, estate.requests(20_000), connections, seconds)
+            of_reference.append(base)
+            requests = estate.requests(int(expected[estate] * seconds * _HEADROOM))
+            measured = _ask(estate, requests, connections, seconds, base.shot.per_s)
+            of_estates[estate].append(measured)
+            say(
+                f"  {estate.name}, {connections} connections: {measured.shot.per_s:,.0f}/s,"
+                f" {measured.ratio:.3f} R (R = {base.shot.per_s:,.0f}/s)"
+                + (f" VOID: {measured.shot.fault}" if measured.shot.fault else "")
+            )
+    return [
+        _median("R", connections, of_reference),
+        *(_median(estate.name, connections, of_estates[estate]) for estate in estates),
+    ]
+
+
+def paced(estate: Estate, *, per_s: int, seconds: int, connections: int) -> Pace:
+    """Ask one estate `per_s` times a second, after a moment of the same to warm up."""
+    pace(estate.service.port, estate.requests(per_s), per_s=per_s, connections=connections)
+    requests = estate.requests(per_s * seconds)
+    return pace(estate.service.port, requests, per_s=per_s, connections=connections)
+
+
+def _warm_up(estate: Estate, connections: int) -> float:
+    requests = estate.requests(_WARM_UP_PER_S * _WARM_UP_S)
+    return _ask(estate, requests, connections, _WARM_UP_S, 1.0).shot.per_s
+
+
+def _ask(
+    estate: Estate, requests: Sequence[str], connections: int, seconds: int, base: float
+) -> _Measured:
+    before = estate.processor_seconds()
+    with _on_file(requests) as file:
+        shot = shoot(estate.service.port, file, connections=connections, seconds=seconds, once=True)
+    service, database = (
+        1e6 * (after - start) / max(1, shot.ok)
+        for after, start in zip(estate.processor_seconds(), before, strict=True)
+    )
+    return _Measured(shot, shot.per_s / base, service, database)
+
+
+def _ask_reference(
+    against: Reference, requests: Sequence[str], connections: int, seconds: int
+) -> _Measured:
+    before = processor_seconds(against.pid)
+    with _on_file(requests) as file:
+        shot = shoot(against.port, file, connections=connections, seconds=seconds, once=False)
+    cpu_us = 1e6 * (processor_seconds(against.pid) - before) / max(1, shot.ok)
+    return _Measured(shot, 1.0, cpu_us, 0.0)
+
+
+@contextlib.contextmanager
+def _on_file(requests: Sequence[str]) -> Iterator[Path]:
+    with tempfile.NamedTemporaryFile("w", prefix="keystead-bench-", suffix=".targets") as file:
+        file.writelines(f"{target}\n" for target in requests)
+        file.flush()
+        yield Path(file.name)
+
+
+def _median(subject: str, connections: int, rounds: Sequence[_Measured]) -> Figure:
+    def middle(values: Sequence[float]) -> float:
+        return statistics.median(values)
+
+    return Figure(
+        subject=subject,
+        connections=connections,
+        ratio=middle([each.ratio for each in rounds]),
+        per_s=middle([each.shot.per_s for each in rounds]),
+        p50_us=middle([each.shot.p50_us for each in rounds]),
+        p99_us=middle([each.shot.p99_us for each in rounds]),
+        cpu_us=middle([each.cpu_us for each in rounds]),
+        database_us=middle([each.database_us for each in rounds]),
+        fault="; ".join(sorted({each.shot.fault for each in rounds} - {""})),
+    )

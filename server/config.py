@@ -1,0 +1,293 @@
+"""What an operator can set: frozen, typed, checked on load. `configfile` reads the file.
+
+Every field says what it means and what to write, because the errors quote it. A secret is
+never a value here: secrets are files, and the configuration only names them.
+"""
+
+import ipaddress
+from typing import Annotated, Literal, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from validation.gcra import UNLIMITED, Policy, Rate
+
+
+class Address(NamedTuple):
+    """Where to listen. port 0 asks the system for a free one."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Read `HOST:PORT`, an IPv6 host in brackets; ValueError says what to write instead."""
+        host, separator, port = text.rpartition(":")
+        if host.startswith("[") and host.endswith("]"):
+            host = host[1:-1]
+        elif ":" in host:
+            raise ValueError("an IPv6 address is written in brackets, as in [::1]:8080")
+        if not separator or not host or not (port.isascii() and port.isdecimal()):
+            raise ValueError("an address is written HOST:PORT, as in 127.0.0.1:8080")
+        if int(port) > 65535:  # noqa: PLR2004 - the largest TCP port
+            raise ValueError("a port is a number from 0 to 65535")
+        return cls(host, int(port))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _address(text: str) -> str:
+    Address.parse(text)
+    return text
+
+
+def _database(text: str) -> str:
+    """Accept "sqlite" or a PostgreSQL URL without a secret in it."""
+    if text == "sqlite":
+        return text
+    parts = urlsplit(text)
+    if parts.scheme not in {"postgresql", "postgres"}:
+        raise ValueError('write "sqlite" or a URL like postgresql://keystead@db.example.org/keystead')
+    parameters = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    if parts.password is not None or "password" in parameters:
+        # argv, the environment and this file are read by more eyes than a passfile of mode 0600.
+        raise ValueError(
+            "a password does not belong in the URL. Put the line HOST:PORT:DATABASE:USER:PASSWORD"
+            " into ~/.pgpass (mode 0600), or into another passfile named with"
+            " postgresql://user@host/database?passfile=/path/to/passfile"
+        )
+    return text
+
+
+def _network(text: str) -> str:
+    ipaddress.ip_network(text)
+    return text
+
+
+def _tuple(value: object) -> object:
+    """Take the lists that TOML and JSON have for the tuples that a frozen model holds."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+class _Section(BaseModel):
+    """A table of the file: unknown keys are refused, values keep their type."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class Listen(_Section):
+    """The two doors: clients come to one, the operator's monitoring to the other."""
+
+    verify: Annotated[
+        str,
+        AfterValidator(_address),
+        Field(description="where clients validate", examples=["127.0.0.1:8080"]),
+    ] = "127.0.0.1:8080"
+    ops: Annotated[
+        str,
+        AfterValidator(_address),
+        Field(
+            description="where /metrics, /healthz and /readyz are served",
+            examples=["127.0.0.1:8081"],
+        ),
+    ] = "127.0.0.1:8081"
+
+    @property
+    def verify_address(self) -> Address:
+        """The verification door's address, parsed."""
+        return Address.parse(self.verify)
+
+    @property
+    def ops_address(self) -> Address:
+        """The operations door's address, parsed."""
+        return Address.parse(self.ops)
+
+
+class Store(_Section):
+    """Where counters, keys, clients and budgets live."""
+
+    database: Annotated[
+        str,
+        AfterValidator(_database),
+        Field(
+            description='"sqlite" (a file in the data directory) or a PostgreSQL URL',
+            examples=["sqlite"],
+        ),
+    ] = "sqlite"
+    replicas: Annotated[
+        int,
+        Field(ge=0, le=100, description="PostgreSQL standbys that are configured", examples=[2]),
+    ] = 0
+    commit_waits_for: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=100,
+            description="how many of the standbys a commit waits for (synchronous_standby_names)",
+            examples=[1],
+        ),
+    ] = 0
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the embedded store is used."""
+        return self.database == "sqlite"
+
+    @property
+    def sync_level(self) -> int:
+        """What an OK guarantees, 0-100: `100 k/n`, and 100 for one database by definition."""
+        if self.replicas == 0:
+            return 100
+        return 100 * self.commit_waits_for // self.replicas
+
+
+class Verify(_Section):
+    """The verification room."""
+
+    legacy: Annotated[
+        bool, Field(description="serve /wsapi/verify of protocol 1 too", examples=[True])
+    ] = True
+    deadline_seconds: Annotated[
+        float,
+        Field(ge=1, le=60, description="the longest a verification may take", examples=[5.0]),
+    ] = 5.0
+    clients_cached: Annotated[
+        int, Field(ge=16, le=10_000_000, description="clients a worker remembers", examples=[10000])
+    ] = 10_000
+    keys_cached: Annotated[
+        int,
+        Field(
+            ge=16,
+            le=10_000_000,
+            description="sealed keys a worker remembers (about 500 octets each)",
+            examples=[200000],
+        ),
+    ] = 200_000
+    ciphers_cached: Annotated[
+        int,
+        Field(
+            ge=16,
+            le=10_000_000,
+            description="opened keys a worker remembers (about 1.3 kB each)",
+            examples=[4096],
+        ),
+    ] = 4096
+    queue: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=100_000,
+            description="verifications a worker lets wait for the store before it sheds load",
+            examples=[4096],
+        ),
+    ] = 4096
+
+
+class Limits(_Section):
+    """Rate limits: sessions per Client ID, requests per source address."""
+
+    rate: Annotated[
+        int, Field(ge=1, le=1_000_000, description="sessions per second", examples=[10])
+    ] = 10
+    burst: Annotated[
+        int, Field(ge=1, le=1_000_000, description="sessions at once", examples=[50])
+    ] = 50
+    per_day: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1_000_000_000,
+            description="sessions per day; leave the line out for no such limit",
+            examples=[100000],
+        ),
+    ] = None
+    source_rate: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="requests per second from one address (loopback is exempt)",
+            examples=[1000],
+        ),
+    ] = 1000
+    source_burst: Annotated[
+        int,
+        Field(ge=1, le=1_000_000, description="requests at once from one address", examples=[2000]),
+    ] = 2000
+    trusted_proxies: Annotated[
+        tuple[Annotated[str, AfterValidator(_network)], ...],
+        BeforeValidator(_tuple),
+        Field(
+            description="networks whose X-Forwarded-For is believed",
+            examples=[["10.0.0.0/8"]],
+        ),
+    ] = ()
+
+    @property
+    def default_policy(self) -> Policy:
+        """The policy of a client without a limit of its own."""
+        day = UNLIMITED if self.per_day is None else Rate.per_day(self.per_day)
+        return Policy(Rate.per_second(self.rate, self.burst), day)
+
+    @property
+    def source_policy(self) -> Rate:
+        """The rate of a source address."""
+        return Rate.per_second(self.source_rate, self.source_burst)
+
+
+class Log(_Section):
+    """What is written to standard error, as JSON lines."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Field(description="the least severe lines that are written", examples=["info"]),
+    ] = "info"
+
+
+class Http(_Section):
+    """Deadlines and caps on what strangers send."""
+
+    header_seconds: Annotated[
+        float, Field(gt=0, le=60, description="to send a request's head", examples=[5.0])
+    ] = 5.0
+    body_seconds: Annotated[
+        float, Field(gt=0, le=60, description="to send a form body", examples=[5.0])
+    ] = 5.0
+    idle_seconds: Annotated[
+        float, Field(gt=0, le=600, description="an idle connection stays open", examples=[30.0])
+    ] = 30.0
+    write_seconds: Annotated[
+        float, Field(gt=0, le=60, description="to take an answer", examples=[10.0])
+    ] = 10.0
+    connections: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="connections a worker holds before it turns new ones away",
+            examples=[4096],
+        ),
+    ] = 4096
+    drain_seconds: Annotated[
+        float,
+        Field(ge=0, le=300, description="accepted requests may finish at a stop", examples=[10.0]),
+    ] = 10.0
+
+
+class Config(_Section):
+    """Everything that can be set. The defaults serve on loopback with the embedded store."""
+
+    environment: Annotated[
+        Literal["development", "production"],
+        Field(description="production refuses sandboxes and stand-ins", examples=["production"]),
+    ] = "development"
+    workers: Annotated[
+        int, Field(ge=1, le=256, description="processes that verify", examples=[1])
+    ] = 1
+    listen: Listen = Listen()
+    store: Store = Store()
+    verify: Verify = Verify()
+    limits: Limits = Limits()
+    log: Log = Log()
+    http: Http = Http()

@@ -1,0 +1,241 @@
+"""`keystead client ...`: relying parties, their API keys and their limits."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from server.programs.admin_client import AdminClient
+from server.programs.options import Data, Database, Json, chosen_data, database_setting
+from server.programs.terminal import fields, say, say_json, table
+
+app = typer.Typer(
+    help="Clients: relying parties, their API keys and their limits.", no_args_is_help=True
+)
+
+ClientId = Annotated[int, typer.Argument(metavar="ID", min=1, help="The Client ID.")]
+
+_PAGE = 500
+
+
+@contextmanager
+def _admin(context: typer.Context, data: Data, database: Database) -> Iterator[AdminClient]:
+    # Late: reading the configuration and reaching the store is what makes a start slow.
+    from server.programs.administration import administration  # noqa: PLC0415
+    from server.programs.installation import configuration  # noqa: PLC0415
+
+    directory = chosen_data(context, data)
+    config = configuration(directory, [database_setting(database)])
+    with administration(directory, config) as admin:
+        yield admin
+
+
+def _show(client: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        say_json(client)
+    else:
+        fields(client)
+
+
+@app.command("add")
+def add(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="What people call the client.")],
+    *,
+    signed_only: Annotated[
+        bool, typer.Option("--signed-only", help="Refuse requests without a signature.")
+    ] = False,
+    phishing_test: Annotated[
+        bool, typer.Option("--phishing-test", help="Refuse OTPs that were held back.")
+    ] = False,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Create a client and print its Client ID and API key. The API key is shown only now."""
+    with _admin(context, data, database) as admin:
+        client = admin.post(
+            "/clients",
+            {"name": name, "signed_only": signed_only, "phishing_test": phishing_test},
+        )
+    if as_json:
+        say_json(client)
+        return
+    say(f"Client ID  {client['id']}")
+    say(f"API key    {client['api_key']}")
+    say("The API key is not shown again.")
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    *,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """List all clients."""
+    clients: list[dict[str, Any]] = []
+    with _admin(context, data, database) as admin:
+        after: int | None = 0
+        while after is not None:
+            page = admin.get(f"/clients?after={after}&limit={_PAGE}")
+            clients += page["clients"]
+            after = page["next"]
+    if as_json:
+        say_json({"clients": clients})
+    else:
+        table(clients, ["id", "name", "active", "signed_only", "created", "limit"])
+
+
+@app.command("show")
+def show(
+    context: typer.Context,
+    client_id: ClientId,
+    *,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Show a client, its limit and its usage."""
+    with _admin(context, data, database) as admin:
+        _show(admin.get(f"/clients/{client_id}"), as_json=as_json)
+
+
+@app.command("disable")
+def disable(
+    context: typer.Context,
+    client_id: ClientId,
+    *,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Refuse a client from now on; its next request is answered OPERATION_NOT_ALLOWED."""
+    with _admin(context, data, database) as admin:
+        _show(admin.post(f"/clients/{client_id}/disable"), as_json=as_json)
+
+
+@app.command("enable")
+def enable(
+    context: typer.Context,
+    client_id: ClientId,
+    *,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Serve a client again."""
+    with _admin(context, data, database) as admin:
+        _show(admin.post(f"/clients/{client_id}/enable"), as_json=as_json)
+
+
+@app.command("set")
+def set_(
+    context: typer.Context,
+    client_id: ClientId,
+    *,
+    signed_only: Annotated[
+        bool | None,
+        typer.Option(help="Refuse requests without a signature.", show_default=False),
+    ] = None,
+    phishing_test: Annotated[
+        bool | None,
+        typer.Option(help="Refuse OTPs that were held back.", show_default=False),
+    ] = None,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Change how a client's requests are treated."""
+    options = {"signed_only": signed_only, "phishing_test": phishing_test}
+    given = {name: value for name, value in options.items() if value is not None}
+    if not given:
+        raise typer.BadParameter("give at least one of --signed-only, --phishing-test (or --no-...)")
+    with _admin(context, data, database) as admin:
+        _show(admin.call("PATCH", f"/clients/{client_id}", given), as_json=as_json)
+
+
+@app.command("limit")
+def limit(
+    context: typer.Context,
+    client_id: ClientId,
+    *,
+    rate: Annotated[
+        int | None, typer.Option(min=1, help="Sessions per second.", show_default=False)
+    ] = None,
+    burst: Annotated[
+        int | None, typer.Option(min=1, help="Sessions at once.", show_default=False)
+    ] = None,
+    per_day: Annotated[
+        int | None,
+        typer.Option(min=1, help="Sessions per day (default: no such limit).", show_default=False),
+    ] = None,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="Only count what the limit would refuse.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Why, for whoever reads it later.")] = "",
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="When the default holds again, as in 2027-01-31T12:00:00Z.",
+            show_default=False,
+        ),
+    ] = None,
+    default: Annotated[
+        bool, typer.Option("--default", help="Remove the limit of its own.")
+    ] = False,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Give a client a limit of its own; it holds from its next request on."""
+    path = f"/clients/{client_id}/limit"
+    if default:
+        if rate is not None or burst is not None or per_day is not None:
+            raise typer.BadParameter("--default stands alone: it removes the limit")
+        with _admin(context, data, database) as admin:
+            _show(admin.call("DELETE", path), as_json=as_json)
+        return
+    if rate is None or burst is None:
+        raise typer.BadParameter("give --rate and --burst, or --default")
+    value = {
+        "rate": rate,
+        "burst": burst,
+        "per_day": per_day,
+        "shadow": shadow,
+        "reason": reason,
+        "expires": expires,
+    }
+    with _admin(context, data, database) as admin:
+        _show(admin.call("PUT", path, value), as_json=as_json)
+
+
+@app.command("rotate")
+def rotate(
+    context: typer.Context,
+    client_id: ClientId,
+    *,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="End the rotation: the old API key stops working.")
+    ] = False,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Make a second API key, shown only now; both work until `--finish`."""
+    path = f"/clients/{client_id}/rotate"
+    with _admin(context, data, database) as admin:
+        if finish:
+            _show(admin.post(f"{path}/finish"), as_json=as_json)
+            return
+        client = admin.post(path)
+    if as_json:
+        say_json(client)
+        return
+    say(f"Client ID    {client['id']}")
+    say(f"New API key  {client['api_key']}")
+    say("It is not shown again. The old one works too, until:")
+    say(f"  keystead client rotate {client['id']} --finish")

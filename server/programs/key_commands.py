@@ -1,0 +1,168 @@
+"""`keystead key ...`: the YubiKeys whose OTPs are validated."""
+
+import enum
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from server.programs.admin_client import AdminClient
+from server.programs.exits import CommandError
+from server.programs.options import Data, Database, Json, chosen_data, database_setting
+from server.programs.terminal import fields, say, say_json, table
+
+app = typer.Typer(help="YubiKeys whose OTPs are validated.", no_args_is_help=True)
+
+PublicId = Annotated[
+    str,
+    typer.Argument(
+        metavar="PUBLIC_ID",
+        help='The letters every OTP of the key begins with ("-" for a key without any).',
+    ),
+]
+
+_PAGE = 500
+
+MAX_FILE_OCTETS = 256 << 20
+
+
+class Format(enum.StrEnum):
+    """Formats of key files."""
+
+    KSM = "ksm"
+
+
+@contextmanager
+def _admin(context: typer.Context, data: Data, database: Database) -> Iterator[AdminClient]:
+    # Late: reading the configuration and reaching the store is what makes a start slow.
+    from server.programs.administration import administration  # noqa: PLC0415
+    from server.programs.installation import configuration  # noqa: PLC0415
+
+    directory = chosen_data(context, data)
+    config = configuration(directory, [database_setting(database)])
+    with administration(directory, config) as admin:
+        yield admin
+
+
+def _path(public_id: str) -> str:
+    from urllib.parse import quote  # noqa: PLC0415 - most commands do without
+
+    return f"/keys/{quote(public_id, safe='') or '-'}"
+
+
+@app.command("import")
+def import_(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE", help='The file, or "-" for standard input.')],
+    *,
+    format_: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            help="ksm: lines serialnr,publicname,internalname,aeskey,lockcode,created,accessed.",
+        ),
+    ] = Format.KSM,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Import keys: all of a file, or none and the line at fault.
+
+    The file holds secrets in the clear: remove it afterwards. Inside Keystead they are sealed.
+    """
+    text = _read(file)
+    with _admin(context, data, database) as admin:
+        done = admin.upload(f"/keys/import?format={format_.value}", text)
+    if as_json:
+        say_json(done)
+    else:
+        say(f"{done['imported']} keys imported.")
+
+
+def _read(file: str) -> bytes:
+    try:
+        if file == "-":
+            text = sys.stdin.buffer.read(MAX_FILE_OCTETS + 1)
+        else:
+            with Path(file).open("rb") as stream:
+                text = stream.read(MAX_FILE_OCTETS + 1)
+    except OSError as error:
+        raise CommandError(f"{file} cannot be read: {error.strerror}") from error
+    if len(text) > MAX_FILE_OCTETS:
+        raise CommandError(f"{file} is larger than 256 MiB: split it")
+    return text
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    *,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """List all keys."""
+    keys: list[dict[str, Any]] = []
+    with _admin(context, data, database) as admin:
+        path: str | None = f"/keys?limit={_PAGE}"
+        while path is not None:
+            page = admin.get(path)
+            keys += page["keys"]
+            after = page["next"]
+            path = None if after is None else f"/keys?limit={_PAGE}&after={after}"
+    if as_json:
+        say_json({"keys": keys})
+    else:
+        table(keys, ["public_id", "serial", "active", "session", "use", "accepted", "created"])
+
+
+@app.command("show")
+def show(
+    context: typer.Context,
+    public_id: PublicId,
+    *,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Show a key and its counters, never its secrets."""
+    with _admin(context, data, database) as admin:
+        _show(admin.get(_path(public_id)), as_json=as_json)
+
+
+@app.command("disable")
+def disable(
+    context: typer.Context,
+    public_id: PublicId,
+    *,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Refuse a key from now on; its next OTP is answered BAD_OTP."""
+    with _admin(context, data, database) as admin:
+        _show(admin.post(f"{_path(public_id)}/disable"), as_json=as_json)
+
+
+@app.command("enable")
+def enable(
+    context: typer.Context,
+    public_id: PublicId,
+    *,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Accept a key's OTPs again."""
+    with _admin(context, data, database) as admin:
+        _show(admin.post(f"{_path(public_id)}/enable"), as_json=as_json)
+
+
+def _show(key: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        say_json(key)
+    else:
+        fields(key)

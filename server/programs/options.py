@@ -1,0 +1,48 @@
+"""Options that many commands share, and what they make of them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from server.datadir import DataDirectory
+from server.programs.installation import Setting, data_directory
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="The data directory (default: $KEYSTEAD_DATA, else ./var).",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help='"sqlite" or postgresql://USER@HOST/DATABASE, instead of the configured one.'
+        " A password goes into ~/.pgpass, never here.",
+        show_default=False,
+    ),
+]
+
+
+class Root:
+    """What was given before the command: `keystead --data DIR serve`."""
+
+    def __init__(self, data: Path | None) -> None:
+        self.data = data
+
+
+def chosen_data(context: typer.Context, data: Path | None) -> DataDirectory:
+    """Return the data directory: the option of the command, of the root, or the default."""
+    root = context.find_root().obj
+    return data_directory(data, root.data if isinstance(root, Root) else None)
+
+
+def database_setting(database: str | None) -> Setting:
+    """Return --database as a setting."""
+    return Setting(("store", "database"), database, "--database")

@@ -1,0 +1,286 @@
+"""The control process's workers: started, watched, replaced when they die, drained at the end."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+
+import structlog
+
+from server.config import Config
+from server.datadir import DataDirectory
+from server.programs.assignment import Assignment
+from server.storage.link.connection import Link
+from server.storage.link.desk import StoreDesk
+from server.storage.link.frames import CALLS, Frame, Kind
+
+_log = structlog.stdlib.get_logger(__name__)
+
+PING_EVERY_S = 2.0
+SILENT_FOR_S = 20.0
+"""A worker whose event loop does not answer this long is as good as dead, and is killed."""
+
+START_WITHIN_S = 60.0
+
+LIVED_WELL_S = 30.0
+"""A worker that lived this long died of something new: it is replaced without delay."""
+
+LONGEST_DELAY_S = 10.0
+
+
+def replacement_delay_s(deaths_in_a_row: int) -> float:
+    """Return how long to wait before the next start: none after a first death, then doubling."""
+    if deaths_in_a_row <= 1:
+        return 0.0
+    return min(LONGEST_DELAY_S, 0.25 * 2.0 ** min(deaths_in_a_row - 2, 16))
+
+
+class WorkerFailedError(Exception):
+    """A worker ended before it was ready, at the start of the service."""
+
+
+class _Worker:
+    """One worker process and the control process's end of its link."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, end: socket.socket, desk: StoreDesk | None
+    ) -> None:
+        self.process = process
+        self.ready = asyncio.Event()
+        self._end = end
+        self._desk = desk
+        self._link: Link | None = None
+        self._answers: set[asyncio.Task[None]] = set()
+        self._ponged = asyncio.Event()
+
+    async def assign(self, assignment: Assignment) -> None:
+        """Open the link and send the worker its place."""
+        self._link = await Link.open(self._end, self._receive)
+        self._link.send(Kind.SETTINGS, assignment.encode())
+
+    def _receive(self, frame: Frame) -> None:
+        if frame.kind in CALLS and self._desk is not None:
+            task = asyncio.get_running_loop().create_task(self._answer(self._desk, frame))
+            self._answers.add(task)
+            task.add_done_callback(self._answers.discard)
+        elif frame.kind is Kind.READY:
+            self.ready.set()
+        elif frame.kind is Kind.PONG:
+            self._ponged.set()
+
+    async def _answer(self, desk: StoreDesk, frame: Frame) -> None:
+        answer = await desk.answer(frame)
+        if self._link is not None:
+            self._link.send(answer.kind, answer.body, answer.call)
+
+    async def watch(self) -> None:
+        """Return when the worker has ended; end it when it is silent or its link is broken."""
+        if self._link is None:
+            raise RuntimeError("the worker was assigned nothing")
+        pings = asyncio.get_running_loop().create_task(self._ping(self._link))
+        exit_ = asyncio.get_running_loop().create_task(self.process.wait())
+        try:
+            await asyncio.wait(
+                {self._link.lost, pings, exit_}, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not exit_.done() and not self._link.lost.done():
+                _log.error("worker_silent", worker=self.process.pid, seconds=SILENT_FOR_S)
+            # A lost link mostly is the exit itself, seen early: the kernel closes files first.
+            with contextlib.suppress(TimeoutError):
+                if self._link.lost.done():
+                    await asyncio.wait_for(asyncio.shield(exit_), 2.0)
+            self.kill()
+            await exit_
+        finally:
+            pings.cancel()
+            self._link.abort()
+
+    async def _ping(self, link: Link) -> None:
+        await self.ready.wait()
+        while True:
+            self._ponged.clear()
+            link.send(Kind.PING)
+            try:
+                await asyncio.wait_for(self._ponged.wait(), SILENT_FOR_S)
+            except TimeoutError:
+                return
+            await asyncio.sleep(PING_EVERY_S)
+
+    def drain(self) -> None:
+        """Ask the worker to finish what it accepted and to end."""
+        if self._link is not None:
+            self._link.send(Kind.DRAIN)
+
+    def kill(self) -> None:
+        """End the process at once, if it has not ended."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+
+
+class Supervisor:
+    """Keeps one worker on each listening socket.
+
+    sockets: one per slot; they stay open here, so that connections wait in the kernel while a
+    dead worker is replaced. desk: answers store calls, None when workers have their own store.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        data: DataDirectory,
+        sockets: Sequence[socket.socket],
+        desk: StoreDesk | None,
+    ) -> None:
+        self._config = config
+        self._data = data
+        self._sockets = sockets
+        self._desk = desk
+        self._workers: dict[int, _Worker] = {}
+        self._keepers: list[asyncio.Task[None]] = []
+        self._stopping = asyncio.Event()
+        self.restarts = 0
+
+    @property
+    def ready_workers(self) -> int:
+        """How many workers accept requests now."""
+        return sum(worker.ready.is_set() for worker in self._workers.values())
+
+    async def start(self) -> None:
+        """Start all workers; return when every one accepts. WorkerFailedError otherwise."""
+        firsts = [asyncio.Event() for _ in self._sockets]
+        loop = asyncio.get_running_loop()
+        self._keepers = [
+            loop.create_task(self._keep(slot, first)) for slot, first in enumerate(firsts)
+        ]
+        waiting = loop.create_task(_all_set(firsts))
+        try:
+            await asyncio.wait(
+                {waiting, *self._keepers},
+                timeout=START_WITHIN_S,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if not waiting.done():
+                await self._raise_first_failure()
+        finally:
+            waiting.cancel()
+
+    async def _raise_first_failure(self) -> None:
+        for keeper in self._keepers:
+            if keeper.done():
+                await keeper
+        raise WorkerFailedError(
+            f"not all workers were ready within {START_WITHIN_S:.0f} s. Is the machine overloaded?"
+        )
+
+    async def _keep(self, slot: int, first: asyncio.Event) -> None:
+        """Keep a worker on a slot until the service stops."""
+        loop = asyncio.get_running_loop()
+        deaths = 0
+        while not self._stopping.is_set():
+            began = loop.time()
+            how = await self._employ(slot, first)
+            if self._stopping.is_set():
+                return
+            if not first.is_set():
+                raise WorkerFailedError(
+                    f"worker {slot} did not get ready ({how}); the lines above say why"
+                )
+            lived_s = loop.time() - began
+            deaths = 1 if lived_s >= LIVED_WELL_S else deaths + 1
+            delay_s = replacement_delay_s(deaths)
+            self.restarts += 1
+            _log.error(
+                "worker_died", slot=slot, how=how, lived_s=round(lived_s, 3), replaced_in_s=delay_s
+            )
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), delay_s)
+
+    async def _employ(self, slot: int, first: asyncio.Event) -> str:
+        """Run one worker on a slot until it ends; return how it ended."""
+        try:
+            worker = await self._spawn(slot)
+        except OSError as error:
+            return f"could not be started: {error.strerror}"  # no memory, no processes left
+        self._workers[slot] = worker
+        announcing = asyncio.get_running_loop().create_task(self._announce(slot, worker, first))
+        try:
+            await worker.watch()
+        finally:
+            announcing.cancel()
+            worker.ready.clear()
+            worker.kill()
+        return f"process {worker.process.pid}, {_ended(worker.process.returncode)}"
+
+    async def _spawn(self, slot: int) -> _Worker:
+        ours, theirs = socket.socketpair()
+        listening = self._sockets[slot].fileno()
+        with theirs:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-P",  # the current directory must not decide what `server` is
+                    "-m",
+                    "server.programs.worker",
+                    str(theirs.fileno()),
+                    str(listening),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=2,  # standard output is for the ready line
+                    pass_fds=(theirs.fileno(), listening),
+                )
+            except OSError:
+                ours.close()
+                raise
+        ours.setblocking(False)
+        worker = _Worker(process, ours, self._desk)
+        await worker.assign(Assignment(slot, self._data, self._config))
+        return worker
+
+    async def _announce(self, slot: int, worker: _Worker, first: asyncio.Event) -> None:
+        await worker.ready.wait()
+        _log.info("worker_ready", slot=slot, worker=worker.process.pid)
+        first.set()
+
+    async def stop(self) -> None:
+        """Let every worker finish what it accepted, then end; kill those that do not."""
+        self._stopping.set()
+        for worker in self._workers.values():
+            worker.drain()
+        patience_s = self._config.http.drain_seconds + self._config.verify.deadline_seconds + 5
+        if self._keepers:
+            _, late = await asyncio.wait(self._keepers, timeout=patience_s)
+            if late:
+                _log.error("workers_killed", count=len(late), after_s=patience_s)
+                self.kill()
+                await asyncio.wait(late, timeout=5.0)
+
+    def kill(self) -> None:
+        """End every worker at once."""
+        self._stopping.set()
+        for worker in self._workers.values():
+            worker.kill()
+
+
+async def _all_set(events: Sequence[asyncio.Event]) -> None:
+    for event in events:
+        await event.wait()
+
+
+def _ended(code: int | None) -> str:
+    if code is None:
+        return "still ending"
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return f"signal {signal.Signals(-code).name}"
+        return f"signal {-code}"
+    return f"exit code {code}"
+
+
+def forget_tallies(data: DataDirectory) -> None:
+    """Remove the counts of a former service: counters start at zero with the service."""
+    for file in data.run.glob("tally-*"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(file)

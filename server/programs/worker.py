@@ -1,0 +1,93 @@
+"""A worker process: verifies on a listening socket that the control process gave it.
+
+Started by the supervisor as `python -P -m server.programs.worker LINK LISTENER`, both numbers
+of inherited descriptors. Everything else comes through the link, nothing through argv or the
+environment. The end of the link is the end of the control process, and then of this one: no
+orphan may go on serving beside the control process's successor.
+"""
+
+import asyncio
+import contextlib
+import enum
+import signal
+import socket
+import sys
+
+import structlog
+import uvloop
+
+from server import logs, main
+from server.clock import SystemClock
+from server.programs.assignment import Assignment
+from server.programs.hardening import keep_memory_private
+from server.storage.link.connection import Link
+from server.storage.link.frames import Frame, Kind
+
+_log = structlog.stdlib.get_logger(__name__)
+
+ORPHAN_ENDS_WITHIN_S = 1.0
+"""How long an orphan may take to tell the clients under way that it cannot decide."""
+
+
+class _End(enum.Enum):
+    DRAINED = 0
+    ORPHANED = 3
+
+
+class _Orders:
+    """What the control process has said so far."""
+
+    def __init__(self) -> None:
+        self.settings: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.drain = asyncio.Event()
+        self.link: Link | None = None
+
+    def receive(self, frame: Frame) -> None:
+        """Take an order from the link."""
+        if frame.kind is Kind.PING and self.link is not None:
+            self.link.send(Kind.PONG)
+        elif frame.kind is Kind.DRAIN:
+            self.drain.set()
+        elif frame.kind is Kind.SETTINGS and not self.settings.done():
+            self.settings.set_result(frame.body)
+
+
+async def work(link_end: socket.socket, listener: socket.socket) -> _End:
+    """Serve until told to drain, or until the control process is gone."""
+    orders = _Orders()
+    link = orders.link = await Link.open(link_end, orders.receive)
+    await asyncio.wait({link.lost, orders.settings}, return_when=asyncio.FIRST_COMPLETED)
+    if not orders.settings.done():
+        return _End.ORPHANED
+    assignment = Assignment.decode(orders.settings.result())
+    logs.configure(assignment.config.log.level, process="worker", slot=assignment.slot)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, orders.drain.set)
+    async with main.worker(assignment, link, listener, SystemClock()) as serving:
+        link.send(Kind.READY)
+        draining = asyncio.get_running_loop().create_task(orders.drain.wait())
+        await asyncio.wait({link.lost, draining}, return_when=asyncio.FIRST_COMPLETED)
+        if draining.done():
+            await serving.drain()
+            return _End.DRAINED
+        draining.cancel()
+        _log.error("control_process_gone")
+        # What waits for the store has its answer already: the link's end was its failure.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(serving.drain(), ORPHAN_ENDS_WITHIN_S)
+    return _End.ORPHANED
+
+
+def run() -> int:
+    """Run a worker in this process; return its exit code."""
+    # Ctrl-C in a terminal reaches every process of the group: the control process decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_memory_private()
+    link_end, listener = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
+    for inherited in (link_end, listener):
+        inherited.setblocking(False)
+        inherited.set_inheritable(False)
+    return uvloop.run(work(link_end, listener)).value
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -1,0 +1,1 @@
+"""The administrative books over SQLAlchemy Core: the same statements on both engines."""

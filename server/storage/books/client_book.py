@@ -1,0 +1,230 @@
+"""The book of clients: who may ask, with which API keys and within which limit."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.accounts.ports import ApiKeyDetails, BucketUsage, ClientDetails, LimitOverride
+from server.storage.books.sequences import next_number
+from server.storage.books.transactions import Transactions
+from server.storage.limits import check_policy
+from server.storage.schema import CLIENT_SEQUENCE, api_key, budget, client
+from validation.gcra import Policy, Rate
+
+_MAX_LIVE_KEYS = 2
+
+
+class SqlClientBook:
+    """Keeps `server.accounts.ports.ClientBook`."""
+
+    _transactions: Transactions
+
+    async def reserve_client_id(self) -> int:
+        """Return a Client ID never used before, counting from 1."""
+        async with self._transactions.writing() as connection:
+            return await next_number(connection, CLIENT_SEQUENCE)
+
+    async def add_client(
+        self,
+        client_id: int,
+        name: str,
+        api_key_record: bytes,
+        *,
+        signed_only: bool,
+        phishing_test: bool,
+    ) -> ClientDetails:
+        """Create a client with its first API key; ValueError when the id is taken."""
+        async with self._transactions.writing() as connection:
+            now_us = await self._transactions.now_us(connection)
+            try:
+                await connection.execute(
+                    insert(client).values(
+                        id=client_id,
+                        name=name,
+                        active=True,
+                        version=1,
+                        signed_only=signed_only,
+                        phishing_test=phishing_test,
+                        created_us=now_us,
+                    )
+                )
+            except IntegrityError:
+                raise ValueError(f"client {client_id} exists already") from None
+            await connection.execute(
+                insert(api_key).values(
+                    client_id=client_id, key_id=1, record=api_key_record, created_us=now_us
+                )
+            )
+            (details,) = await _details(connection, [await _row(connection, client_id)])
+            return details
+
+    async def client_details(self, client_id: int) -> ClientDetails | None:
+        """Return one client."""
+        async with self._transactions.reading() as connection:
+            found = await _details(connection, [await _row(connection, client_id)])
+            return found[0] if found else None
+
+    async def list_clients(self, after: int, limit: int) -> Sequence[ClientDetails]:
+        """Return up to `limit` clients with an id greater than `after`, in order."""
+        async with self._transactions.reading() as connection:
+            page = await connection.execute(
+                select(client).where(client.c.id > after).order_by(client.c.id).limit(limit)
+            )
+            return await _details(connection, page.all())
+
+    async def set_client_active(self, client_id: int, *, active: bool) -> ClientDetails | None:
+        """Switch a client on or off."""
+        return await self._change(client_id, active=active)
+
+    async def set_client_limit(
+        self, client_id: int, limit: LimitOverride | None
+    ) -> ClientDetails | None:
+        """Give a client a limit of its own, or (None) the default again."""
+        return await self._change(client_id, **_limit_columns(limit))
+
+    async def set_client_options(
+        self, client_id: int, *, signed_only: bool, phishing_test: bool
+    ) -> ClientDetails | None:
+        """Change how a client's requests are treated."""
+        return await self._change(
+            client_id, signed_only=signed_only, phishing_test=phishing_test
+        )
+
+    async def add_api_key(
+        self, client_id: int, key_id: int, record: bytes
+    ) -> ClientDetails | None:
+        """Add a second live API key; ValueError when there are two or key_id is not the next."""
+        async with self._transactions.writing() as connection:
+            # The client's row is changed first: its lock keeps a second rotation waiting.
+            row = await _bump(connection, client_id)
+            if row is None:
+                return None
+            live = await _live_key_ids(connection, client_id)
+            if len(live) >= _MAX_LIVE_KEYS:
+                raise ValueError(f"client {client_id} has two live API keys already")
+            if key_id != live[-1] + 1:
+                raise ValueError(f"the next API key is number {live[-1] + 1}, not {key_id}")
+            now_us = await self._transactions.now_us(connection)
+            await connection.execute(
+                insert(api_key).values(
+                    client_id=client_id, key_id=key_id, record=record, created_us=now_us
+                )
+            )
+            return (await _details(connection, [row]))[0]
+
+    async def remove_oldest_api_key(self, client_id: int) -> ClientDetails | None:
+        """End a rotation; ValueError when only one key is live."""
+        async with self._transactions.writing() as connection:
+            row = await _bump(connection, client_id)
+            if row is None:
+                return None
+            live = await _live_key_ids(connection, client_id)
+            if len(live) < _MAX_LIVE_KEYS:
+                raise ValueError(f"client {client_id} has only one live API key")
+            await connection.execute(
+                delete(api_key).where(
+                    api_key.c.client_id == client_id, api_key.c.key_id == live[0]
+                )
+            )
+            return (await _details(connection, [row]))[0]
+
+    async def _change(self, client_id: int, **columns: object) -> ClientDetails | None:
+        async with self._transactions.writing() as connection:
+            row = await _bump(connection, client_id, **columns)
+            return None if row is None else (await _details(connection, [row]))[0]
+
+
+def _limit_columns(limit: LimitOverride | None) -> dict[str, object]:
+    if limit is None:
+        names = ("step_us", "slack_us", "day_step_us", "day_slack_us")
+        return dict.fromkeys((*names, "shadow", "limit_reason", "limit_expires_us"))
+    check_policy(limit.policy)
+    return {
+        "step_us": limit.policy.burst.step_us,
+        "slack_us": limit.policy.burst.slack_us,
+        "day_step_us": limit.policy.day.step_us,
+        "day_slack_us": limit.policy.day.slack_us,
+        "shadow": limit.shadow,
+        "limit_reason": limit.reason,
+        "limit_expires_us": limit.expires_us,
+    }
+
+
+def _limit(row: Row[Any]) -> LimitOverride | None:
+    if row.step_us is None:
+        return None
+    return LimitOverride(
+        Policy(Rate(row.step_us, row.slack_us), Rate(row.day_step_us, row.day_slack_us)),
+        row.shadow,
+        row.limit_reason,
+        row.limit_expires_us,
+    )
+
+
+async def _row(connection: AsyncConnection, client_id: int) -> Row[Any] | None:
+    found = await connection.execute(select(client).where(client.c.id == client_id))
+    return found.one_or_none()
+
+
+async def _bump(
+    connection: AsyncConnection, client_id: int, **columns: object
+) -> Row[Any] | None:
+    """Change a client under a new version, so that the next batch of every worker sees it."""
+    changed = await connection.execute(
+        update(client)
+        .where(client.c.id == client_id)
+        .values(version=client.c.version + 1, **columns)
+        .returning(client)
+    )
+    return changed.one_or_none()
+
+
+async def _live_key_ids(connection: AsyncConnection, client_id: int) -> list[int]:
+    found = await connection.execute(
+        select(api_key.c.key_id)
+        .where(api_key.c.client_id == client_id)
+        .order_by(api_key.c.key_id)
+    )
+    return list(found.scalars())
+
+
+async def _details(
+    connection: AsyncConnection, rows: Sequence[Row[Any] | None]
+) -> list[ClientDetails]:
+    """Complete client rows (None is left out) with their API keys and budgets."""
+    present = [row for row in rows if row is not None]
+    ids = [row.id for row in present]
+    keys: dict[int, list[ApiKeyDetails]] = {}
+    usage: dict[int, list[BucketUsage]] = {}
+    for row in await connection.execute(
+        select(api_key.c.client_id, api_key.c.key_id, api_key.c.created_us)
+        .where(api_key.c.client_id.in_(ids))
+        .order_by(api_key.c.client_id, api_key.c.key_id)
+    ):
+        keys.setdefault(row.client_id, []).append(ApiKeyDetails(row.key_id, row.created_us))
+    for row in await connection.execute(
+        select(budget)
+        .where(budget.c.client_id.in_(ids))
+        .order_by(budget.c.client_id, budget.c.bucket)
+    ):
+        usage.setdefault(row.client_id, []).append(
+            BucketUsage(row.bucket, row.burst_tat_us, row.day_tat_us)
+        )
+    return [
+        ClientDetails(
+            client_id=row.id,
+            name=row.name,
+            active=row.active,
+            version=row.version,
+            signed_only=row.signed_only,
+            phishing_test=row.phishing_test,
+            created_us=row.created_us,
+            limit=_limit(row),
+            api_keys=tuple(keys.get(row.id, ())),
+            usage=tuple(usage.get(row.id, ())),
+        )
+        for row in present
+    ]

@@ -1,0 +1,75 @@
+"""The book of keys: what an operator sees and switches. Each engine imports in its own way."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, Row, Select, and_, case, cast, or_, select, update
+
+from server.otp.ports import KeyDetails
+from server.storage.books.transactions import Transactions
+from server.storage.schema import UNFINISHED_IMPORT, meta, otp_key, otp_key_record
+
+_unfinished = (
+    select(cast(meta.c.value, BigInteger)).where(meta.c.name == UNFINISHED_IMPORT).scalar_subquery()
+)
+
+# The encoding of `version` during an import is explained at the table; PostgreSQL imports in
+# one transaction and never has a negative version.
+VISIBLE = or_(otp_key.c.version > 0, (-otp_key.c.version).is_distinct_from(_unfinished))
+VERSION = case((otp_key.c.version < 0, 1), else_=otp_key.c.version)
+
+
+class SqlKeyBook:
+    """Keeps all of `server.otp.ports.KeyBook` but the import."""
+
+    _transactions: Transactions
+
+    async def key_details(self, public_id: str) -> KeyDetails | None:
+        """Return one key."""
+        async with self._transactions.reading() as connection:
+            found = await connection.execute(_details().where(otp_key.c.public_id == public_id))
+            row = found.one_or_none()
+            return None if row is None else _key_details(row)
+
+    async def list_keys(self, after: str | None, limit: int) -> Sequence[KeyDetails]:
+        """Return up to `limit` keys with public id greater than `after`, in order."""
+        page = _details().order_by(otp_key.c.public_id).limit(limit)
+        if after is not None:
+            page = page.where(otp_key.c.public_id > after)
+        async with self._transactions.reading() as connection:
+            return [_key_details(row) for row in await connection.execute(page)]
+
+    async def set_key_active(self, public_id: str, *, active: bool) -> KeyDetails | None:
+        """Switch a key on or off; bumps its version, so it holds for the next batch."""
+        async with self._transactions.writing() as connection:
+            await connection.execute(
+                update(otp_key)
+                .where(and_(otp_key.c.public_id == public_id, VISIBLE))
+                .values(active=active, version=VERSION + 1)
+            )
+            found = await connection.execute(_details().where(otp_key.c.public_id == public_id))
+            row = found.one_or_none()
+            return None if row is None else _key_details(row)
+
+
+def _details() -> Select[Any]:
+    return (
+        select(
+            otp_key.c.public_id,
+            otp_key_record.c.serial,
+            otp_key.c.active,
+            VERSION.label("version"),
+            otp_key_record.c.generation,
+            otp_key.c.session,
+            otp_key.c.use,
+            otp_key.c.accepted_us,
+            otp_key.c.accepted_client,
+            otp_key_record.c.created_us,
+        )
+        .join(otp_key_record, otp_key_record.c.public_id == otp_key.c.public_id)
+        .where(VISIBLE)
+    )
+
+
+def _key_details(row: Row[Any]) -> KeyDetails:
+    return KeyDetails(*row)

@@ -1,0 +1,33 @@
+"""Named values of the installation: what is true of the whole store."""
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from server.storage.books.transactions import Transactions
+from server.storage.schema import meta
+
+
+class SqlMetaBook:
+    """Reads and writes named values."""
+
+    _transactions: Transactions
+
+    async def meta(self, name: str) -> str | None:
+        """Return a named value, or None."""
+        async with self._transactions.reading() as connection:
+            found = await connection.execute(select(meta.c.value).where(meta.c.name == name))
+            value: str | None = found.scalar_one_or_none()
+            return value
+
+    async def set_meta(self, name: str, value: str) -> None:
+        """Store a named value durably."""
+        async with self._transactions.writing() as connection:
+            insert = (
+                sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+            )
+            statement = insert(meta).values(name=name, value=value)
+            await connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=[meta.c.name], set_={"value": statement.excluded.value}
+                )
+            )

@@ -1,0 +1,26 @@
+"""How a book gets at the database: one seam, with a keeper per engine."""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+class Transactions(Protocol):
+    """Opens transactions and speaks of failures in the rooms' language.
+
+    Both contexts raise StoreUnavailableError when nothing was written; `writing` raises
+    UnknownOutcomeError when the commit was not confirmed. An exception of the body rolls back.
+    """
+
+    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Return a transaction that sees what was committed and changes nothing."""
+        ...
+
+    def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Return a transaction that is durable when the context has been left."""
+        ...
+
+    async def now_us(self, connection: AsyncConnection) -> int:
+        """Return the store's time in microseconds since the epoch."""
+        ...

@@ -1,0 +1,231 @@
+"""The guard at the door: deadlines and caps of our own over aiohttp's connection handling.
+
+aiohttp waits as long as a peer likes for a request's head, holds as many connections as come,
+answers bad HTTP with a page that quotes it, and logs the request line. None of that may stand
+in front of a service whose request lines hold OTPs and whose outage locks people out. What a
+peer may do to one connection is bounded here:
+
+* a complete head within `head_s` of connecting, or of its first octet on an idle connection;
+* an idle connection lives `idle_s`; an answer must be taken within `write_s`;
+* lines, fields, their number and the head as a whole have caps; so has the number of
+  connections. A body's cap and deadline belong to the door that reads it (`bodies`).
+
+A head that arrives half, in the same packet as a complete request, has `idle_s` instead of
+`head_s`: no more than an idle connection has anyway, so nothing is gained by it.
+
+Private parts of aiohttp relied on, pinned by `tests/server/web/test_guard_pins.py`:
+`RequestHandler._request_count` (complete heads so far) and `._waiter` (set and pending while
+the connection is idle).
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, NamedTuple, cast
+
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.http_exceptions import LineTooLong
+
+from server.metrics.layout import Rejected
+from server.metrics.tally import Tally
+from server.web.bare import SERVER_NAME, bare_answer
+from server.web.faults import describe_fault
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+_BAD_REQUEST = 400
+_FAULT = 500
+_UNREADABLE = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Cache-Control: no-store\r\nServer: keystead\r\nConnection: close\r\n"
+    b"Content-Length: 12\r\n\r\nBad Request\n"
+)
+
+
+class Caps(NamedTuple):
+    """What a peer may do to a connection. Seconds and octets.
+
+    request_line is far above every honest request, so that an absurd parameter still gets the
+    protocol's own answer.
+    """
+
+    head_s: float = 5.0
+    idle_s: float = 30.0
+    write_s: float = 10.0
+    linger_s: float = 2.0
+    connections: int = 4096
+    request_line: int = 128 * 1024
+    header_field: int = 8 * 1024
+    headers: int = 64
+    head: int = 192 * 1024
+    read_buffer: int = 64 * 1024
+
+
+class Guard:
+    """Makes the guarded connections of one application and counts them; a protocol factory."""
+
+    def __init__(self, server: web.Server, *, caps: Caps, tally: Tally) -> None:
+        self.server = server
+        self.caps = caps
+        self.tally = tally
+        self.open = 0
+
+    def __call__(self) -> "GuardedHandler":
+        """Return the protocol of a new connection, for `loop.create_server`."""
+        return GuardedHandler(self)
+
+
+class GuardedHandler(web.RequestHandler):
+    """One connection."""
+
+    __slots__ = ("_draining", "_guard", "_head_octets", "_head_timer", "_wire", "_write_timer")
+
+    def __init__(self, guard: Guard) -> None:
+        caps = guard.caps
+        super().__init__(
+            guard.server,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=caps.idle_s,
+            access_log=None,  # type: ignore[arg-type] # as run_app passes it: no access log
+            debug=False,
+            max_line_size=caps.request_line,
+            max_field_size=caps.header_field,
+            max_headers=caps.headers,
+            lingering_time=caps.linger_s,
+            read_bufsize=caps.read_buffer,
+            auto_decompress=False,  # a body is what was sent: no decompression bombs
+        )
+        self._guard = guard
+        # aiohttp forgets its transport when it closes; a slow reader must still be cut off.
+        self._wire: asyncio.Transport | None = None
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._head_octets = 0
+        self._draining = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Admit the connection, or end it at once when there are too many."""
+        wire = cast("asyncio.Transport", transport)
+        guard = self._guard
+        if guard.open >= guard.caps.connections:
+            guard.tally.rejected(Rejected.TOO_MANY_CONNECTIONS)
+            wire.abort()
+            return
+        guard.open += 1
+        guard.tally.connected()
+        self._wire = wire
+        # From the first octet that the peer does not take, `pause_writing` is called.
+        wire.set_write_buffer_limits(high=0)
+        super().connection_made(transport)
+        self._head_timer = self._after(guard.caps.head_s, Rejected.SLOW_HEAD)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Let go of an admitted connection."""
+        if self._wire is None:
+            return
+        self._wire = None
+        self._guard.open -= 1
+        self._guard.tally.disconnected()
+        for timer in (self._head_timer, self._write_timer):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Pass octets on; watch that they make a complete head in time and within the cap."""
+        if self._wire is None:
+            return
+        complete = self._request_count
+        try:
+            super().data_received(data)
+        except Exception as fault:  # noqa: BLE001 - the process's boundary: see _break_off
+            self._break_off(fault)
+            return
+        if self._request_count != complete:
+            if self._head_timer is not None:
+                self._head_timer.cancel()
+                self._head_timer = None
+            self._head_octets = 0
+        elif self._waiter is not None and not self._waiter.done():
+            # Idle, so these octets are the beginning of a head and not a body.
+            if self._head_timer is None:
+                self._head_timer = self._after(self._guard.caps.head_s, Rejected.SLOW_HEAD)
+            self._head_octets += len(data)
+            if self._head_octets > self._guard.caps.head:
+                self._cut(Rejected.TOO_LARGE)
+
+    def pause_writing(self) -> None:
+        """Start the deadline of a peer that does not take its answer."""
+        super().pause_writing()
+        if self._write_timer is None:
+            self._write_timer = self._after(self._guard.caps.write_s, Rejected.SLOW_READER)
+
+    def resume_writing(self) -> None:
+        """End that deadline: everything was taken."""
+        super().resume_writing()
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+    def close(self) -> None:
+        """Close after the answer under way; it will say so."""
+        self._draining = True
+        super().close()
+
+    def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
+        """Send an answer, without aiohttp's pages and version."""
+        if isinstance(resp, web.HTTPException):
+            resp = bare_answer(resp.status, allow=resp.headers.get(hdrs.ALLOW, ""))
+        else:
+            resp.headers.setdefault(hdrs.SERVER, SERVER_NAME)
+        if self._draining:
+            resp.force_close()
+        return super().finish_response(request, resp, start_time)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = _FAULT,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - aiohttp's: quotes the request
+    ) -> web.StreamResponse:
+        """Answer what is not HTTP, and faults that no door caught; say nothing about either."""
+        if status == _BAD_REQUEST:
+            too_large = isinstance(exc, LineTooLong)
+            self._guard.tally.rejected(Rejected.TOO_LARGE if too_large else Rejected.MALFORMED)
+        else:
+            self._guard.tally.unexpected()
+            if exc is not None:
+                _log.error("request_fault", **describe_fault(exc))
+        if request.writer.output_size > 0:
+            # aiohttp's own rule: half an answer cannot be taken back; the connection ends.
+            raise ConnectionError("an answer was begun already")
+        return bare_answer(status, close=True)
+
+    def log_exception(self, *_: object, **details: object) -> None:
+        """Write down a fault inside aiohttp without its words."""
+        fault = details.get("exc_info")
+        facts = describe_fault(fault) if isinstance(fault, BaseException) else {}
+        _log.error("connection_fault", **facts)
+
+    def _after(self, seconds: float, reason: Rejected) -> asyncio.TimerHandle:
+        return self._loop.call_later(seconds, self._cut, reason)
+
+    def _cut(self, reason: Rejected) -> None:
+        """End the connection now, whatever is in its buffers."""
+        self._guard.tally.rejected(reason)
+        if self._wire is not None:
+            self._wire.abort()
+
+    def _break_off(self, fault: Exception) -> None:
+        """Answer 400 by hand when the parser itself failed.
+
+        asyncio would write the exception down with its message, and the message may quote the
+        request line. Nothing is known about the request, so nothing else can be done.
+        """
+        self._guard.tally.rejected(Rejected.MALFORMED)
+        _log.debug("unreadable_request", **describe_fault(fault))
+        if self._wire is not None:
+            self._wire.write(_UNREADABLE)
+        self.force_close()

@@ -1,0 +1,74 @@
+"""Puts an application behind listening sockets, with the guard, and ends it gracefully."""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from server.metrics.tally import Tally
+from server.web.guard import Caps, Guard
+
+_BACKLOG = 1024
+
+
+class Serving:
+    """An application that accepts connections. Made by `serve`."""
+
+    def __init__(
+        self, runner: web.AppRunner, guard: Guard, listeners: Sequence[asyncio.AbstractServer]
+    ) -> None:
+        self._runner = runner
+        self._guard = guard
+        self._listeners = listeners
+
+    @property
+    def open_connections(self) -> int:
+        """Return how many connections are open now."""
+        return self._guard.open
+
+    async def stop(self) -> None:
+        """Stop accepting; finish the requests that were accepted; close every connection.
+
+        Idle connections end at once. Returns within the grace given to `serve`, about.
+        """
+        # One turn of the loop takes in connections that the kernel has accepted already: with
+        # the listening socket they would be reset.
+        await asyncio.sleep(0)
+        for listener in self._listeners:
+            listener.close()
+        await self._runner.cleanup()
+
+
+async def serve(
+    app: web.Application,
+    sockets: Sequence[socket.socket],
+    *,
+    tally: Tally,
+    caps: Caps = Caps(),  # noqa: B008 - an immutable value
+    grace_s: float = 10.0,
+) -> Serving:
+    """Accept connections for `app` on sockets that are bound already (TCP or Unix).
+
+    grace_s: seconds that accepted requests may still take when `stop` is called.
+    The sockets belong to the caller's `Serving` from now on; `stop` closes them.
+    """
+    # aiohttp waits this long for handlers, and once more after telling bodies to end.
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=grace_s / 2)
+    await runner.setup()
+    if runner.server is None:
+        raise RuntimeError("aiohttp's runner has no server after setup")
+    guard = Guard(runner.server, caps=caps, tally=tally)
+    loop = asyncio.get_running_loop()
+    listeners: list[asyncio.AbstractServer] = []
+    try:
+        for sock in sockets:
+            is_unix = sock.family == socket.AF_UNIX
+            listen = loop.create_unix_server if is_unix else loop.create_server
+            listeners.append(await listen(guard, sock=sock, backlog=_BACKLOG))
+    except BaseException:
+        for listener in listeners:
+            listener.close()
+        await runner.cleanup()
+        raise
+    return Serving(runner, guard, listeners)

@@ -1,0 +1,175 @@
+"""The verification door: HTTP in, `Verifier`, HTTP out.
+
+`GET /wsapi/2.0/verify` reads the query exactly as it was sent. `POST` reads the form body the
+same way, and only the body: a parameter has one place, so that "given twice" stays decidable
+and nothing of a POST ends up in the logs of a proxy. Every protocol answer is 200, also
+errors; only over the rate limit it is 429 (half of the known clients refuse any other code).
+"""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Protocol as Seam
+
+import structlog
+from aiohttp import hdrs, web
+from multidict import CIMultiDict, istr
+
+from server.clock import Clock
+from server.metrics.layout import Bucket, Rejected
+from server.metrics.tally import Tally
+from server.otp.verdict import LimitAdvice, Source, Verdict
+from server.web.bare import SERVER_NAME, bare_answer
+from server.web.bodies import BodyFault, read_body
+from server.web.faults import describe_fault
+from server.web.source import FORWARDED_FOR, SourceReader
+from validation.answer import Answer, compose
+from validation.request import Protocol
+from validation.signature import EMPTY_KEY
+from validation.status import Status
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+MAX_FORM = 16 * 1024
+"""Octets of a form body; as much as a query that is read at all."""
+
+_FORM = "application/x-www-form-urlencoded"
+_TOO_MANY_REQUESTS = 429
+_RETRY_AFTER = hdrs.RETRY_AFTER
+_POLICY = istr("RateLimit-Policy")
+_LIMIT = istr("RateLimit")
+_REQUEST_ID = istr("X-Request-Id")
+_HEADERS = CIMultiDict(
+    {
+        hdrs.CONTENT_TYPE: "text/plain; charset=utf-8",
+        hdrs.CACHE_CONTROL: "no-store",
+        hdrs.SERVER: SERVER_NAME,
+    }
+)
+_Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+class VerifiesOtps(Seam):
+    """What the door needs of the verification room."""
+
+    async def verify(self, query: bytes | str, protocol: Protocol, source: Source) -> Verdict:
+        """Decide one request, given its query string or form body as it was sent."""
+        ...
+
+
+def verify_app(
+    verifier: VerifiesOtps,
+    *,
+    tally: Tally,
+    clock: Clock,
+    sources: SourceReader,
+    legacy: bool = True,
+    body_s: float = 5.0,
+) -> web.Application:
+    """Return the application of the verification door; `runner.serve` puts it on a socket.
+
+    sources: who is believed about where a request comes from; legacy: serve protocol 1 at
+    /wsapi/verify too; body_s: seconds for a form body.
+    """
+    door = VerifyDoor(verifier, tally=tally, clock=clock, sources=sources, body_s=body_s)
+    app = web.Application()
+    # No HEAD: it would consume an OTP and say nothing about it.
+    app.router.add_get("/wsapi/2.0/verify", door.query(Protocol.V2), allow_head=False)
+    app.router.add_post("/wsapi/2.0/verify", door.form(Protocol.V2))
+    if legacy:
+        app.router.add_get("/wsapi/verify", door.query(Protocol.V1), allow_head=False)
+    return app
+
+
+class VerifyDoor:
+    """Turns requests into calls of the verifier, and verdicts into answers."""
+
+    def __init__(
+        self,
+        verifier: VerifiesOtps,
+        *,
+        tally: Tally,
+        clock: Clock,
+        sources: SourceReader,
+        body_s: float,
+    ) -> None:
+        self._verify = verifier.verify
+        self._tally = tally
+        self._clock = clock
+        self._sources = sources
+        self._body_s = body_s
+
+    def query(self, protocol: Protocol) -> _Handler:
+        """Return the handler of requests whose parameters are in the query."""
+
+        async def handle(request: web.Request) -> web.Response:
+            began = self._clock.monotonic()
+            # The raw target: aiohttp's own `query` would decode it by other rules than the
+            # protocol's, and twice the work.
+            return await self._answer(request, request.raw_path.partition("?")[2], protocol, began)
+
+        return handle
+
+    def form(self, protocol: Protocol) -> _Handler:
+        """Return the handler of requests whose parameters are in a form body."""
+
+        async def handle(request: web.Request) -> web.Response:
+            began = self._clock.monotonic()
+            body = await read_body(request, cap=MAX_FORM, deadline_s=self._body_s)
+            if body is BodyFault.SLOW:
+                self._tally.rejected(Rejected.SLOW_BODY)
+                return bare_answer(408, close=True)
+            if body is BodyFault.BROKEN:
+                self._tally.rejected(Rejected.MALFORMED)
+                return bare_answer(400, close=True)
+            if body is BodyFault.TOO_LARGE:
+                # As an overlong query: the protocol's MISSING_PARAMETER. The rest is not read.
+                self._tally.rejected(Rejected.TOO_LARGE)
+                answer = await self._answer(request, b"", protocol, began)
+                answer.force_close()
+                return answer
+            # Another content type is no form, so it has no parameters: MISSING_PARAMETER.
+            query = body if request.content_type == _FORM else b""
+            return await self._answer(request, query, protocol, began)
+
+        return handle
+
+    async def _answer(
+        self, request: web.Request, query: bytes | str, protocol: Protocol, began: float
+    ) -> web.Response:
+        forwarded = request.headers.getall(FORWARDED_FOR, ())
+        source = self._sources.of(request.remote or "", forwarded)
+        try:
+            verdict = await self._verify(query, protocol, source)
+        except Exception as fault:  # noqa: BLE001 - a door: the client gets an answer whatever happens
+            return self._broken(fault, began)
+        tally = self._tally
+        tally.answered(verdict.status, self._clock.monotonic() - began)
+        if verdict.shadowed:
+            tally.shadowed()
+        if verdict.limit is not None:
+            return self._limited(verdict.body, verdict.limit)
+        return web.Response(body=verdict.body, headers=_HEADERS)
+
+    def _limited(self, body: bytes, limit: LimitAdvice) -> web.Response:
+        """Answer over the limit (draft-ietf-httpapi-ratelimit-headers)."""
+        self._tally.limited(Bucket.SOURCE if limit.policy_name == "source" else Bucket.CLIENT)
+        headers = _HEADERS.copy()
+        headers[_RETRY_AFTER] = str(limit.retry_after_s)
+        headers[_POLICY] = f'"{limit.policy_name}";q={limit.quota};w={limit.window_s}'
+        headers[_LIMIT] = f'"{limit.policy_name}";r={limit.remaining};t={limit.retry_after_s}'
+        return web.Response(status=_TOO_MANY_REQUESTS, body=body, headers=headers)
+
+    def _broken(self, fault: Exception, began: float) -> web.Response:
+        """Answer BACKEND_ERROR for a fault nobody foresaw.
+
+        It cannot be told which client asked, so there is no key to sign with but the empty one.
+        The request id joins the answer to the log line, which holds nothing of the request.
+        """
+        request_id = secrets.token_hex(8)
+        _log.error("verify_fault", request_id=request_id, **describe_fault(fault))
+        self._tally.unexpected()
+        self._tally.answered(Status.BACKEND_ERROR, self._clock.monotonic() - began)
+        body = compose(Answer(Status.BACKEND_ERROR, self._clock.now_us()), EMPTY_KEY)
+        headers = _HEADERS.copy()
+        headers[_REQUEST_ID] = request_id
+        return web.Response(body=body, headers=headers)

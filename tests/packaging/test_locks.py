@@ -1,0 +1,91 @@
+"""What is installed is what was locked: public versions, by hash, wherever pip looks for them."""
+
+import re
+import tomllib
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[2]
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+_HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")
+
+
+class Locked(NamedTuple):
+    """One requirement of a lock file."""
+
+    name: str
+    version: Version
+    hashes: int
+
+
+def read_lock(path: Path) -> dict[str, Locked]:
+    """Read a lock file; anything but `name==version` and its hashes fails."""
+    found: dict[str, Locked] = {}
+    name = ""
+    lines = path.read_text().splitlines()
+    for line in lines:
+        if _HASH.fullmatch(line):
+            found[name] = found[name]._replace(hashes=found[name].hashes + 1)
+            continue
+        requirement = Requirement(line.removesuffix(" \\"))
+        assert requirement.url is None
+        (pin,) = requirement.specifier
+        assert pin.operator == "=="
+        name = requirement.name
+        assert name not in found, f"{name} is locked twice"
+        found[name] = Locked(name, Version(pin.version), 0)
+    assert all(
+        before.endswith("\\") or not _HASH.fullmatch(after) for before, after in pairwise(lines)
+    )
+    return found
+
+
+def group(name: str) -> list[str]:
+    """Return the requirements of a dependency group, included groups too."""
+    wanted: list[str] = []
+    for item in PROJECT["dependency-groups"][name]:
+        wanted += [item] if isinstance(item, str) else group(item["include-group"])
+    return wanted
+
+
+def test_there_are_two_locks() -> None:
+    assert [path.name for path in LOCKS] == ["dev.txt", "server.txt"]
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
+def test_every_locked_version_is_public_and_has_hashes(path: Path) -> None:
+    for locked in read_lock(path).values():
+        assert locked.version.local is None, f"{locked.name} is a build of this machine's own"
+        assert locked.hashes > 0, f"{locked.name} is locked without a hash"
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
+def test_a_lock_names_no_index_and_no_host(path: Path) -> None:
+    text = path.read_text()
+    for option in ("--index-url", "--extra-index-url", "--find-links", "--trusted-host", "://"):
+        assert option not in text
+
+
+def test_the_server_runs_in_tests_with_the_versions_it_is_installed_with() -> None:
+    server, dev = (read_lock(ROOT / "requirements" / f"{name}.txt") for name in ("server", "dev"))
+    assert server.items() <= dev.items()
+
+
+@pytest.mark.parametrize("name", ["server", "dev"])
+def test_the_locks_hold_what_the_project_asks_for(name: str) -> None:
+    extras = PROJECT["project"]["optional-dependencies"]
+    asked = PROJECT["project"]["dependencies"] + extras["server"] + group("build")
+    if name == "dev":
+        asked += extras["loadtest"] + group("dev")
+    locked = read_lock(ROOT / "requirements" / f"{name}.txt")
+    for text in asked:
+        requirement = Requirement(text)
+        assert requirement.name in locked, f"`make lock` was not run after {text} was added"
+        assert locked[requirement.name].version in requirement.specifier, "run `make lock`"

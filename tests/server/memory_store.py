@@ -1,0 +1,278 @@
+"""A keeper of every store port in memory: as strict as the real ones, gone with the process.
+
+It passes the same contract suite as SQLite and PostgreSQL; the decision on a batch is the
+product's own pure function.
+"""
+
+import bisect
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from server.accounts.ports import ApiKeyDetails, BucketUsage, ClientDetails, LimitOverride
+from server.clock import Clock
+from server.otp.decision import ClientRow, KeyRow, Limit, check_batch, decide
+from server.otp.ports import (
+    ClientRecord,
+    Entry,
+    KeyDetails,
+    KeyExistsError,
+    KeyRecord,
+    NewKey,
+    Outcome,
+    SealedApiKey,
+)
+from validation.gcra import Budget, Policy
+
+
+class _ApiKey(NamedTuple):
+    key_id: int
+    record: bytes
+    created_us: int
+
+
+class _Client(NamedTuple):
+    name: str
+    active: bool
+    version: int
+    signed_only: bool
+    phishing_test: bool
+    created_us: int
+    limit: LimitOverride | None
+    api_keys: tuple[_ApiKey, ...]
+
+
+class _Key(NamedTuple):
+    """What is stored of a key beside its counters."""
+
+    serial: str
+    generation: int
+    record: bytes
+    created_us: int
+    accepted_client: int
+
+
+class MemoryStore:
+    """HotStore, Directory, KeyBook and ClientBook on dictionaries."""
+
+    def __init__(self, *, clock: Clock, default_policy: Policy) -> None:
+        self._clock = clock
+        self._default_policy = default_policy
+        self._clients: dict[int, _Client] = {}
+        self._next_client_id = 1
+        self._budgets: dict[tuple[int, int], Budget] = {}
+        self._keys: dict[str, _Key] = {}
+        self._rows: dict[str, KeyRow] = {}
+        self._meta: dict[str, str] = {}
+
+    async def spend_and_advance(self, batch: Sequence[Entry]) -> Sequence[Outcome]:
+        check_batch(batch)
+        decision = decide(
+            batch,
+            clients={number: _client_row(client) for number, client in self._clients.items()},
+            keys=self._rows,
+            budgets=self._budgets,
+            default_policy=self._default_policy,
+            now_us=self._clock.now_us(),
+        )
+        self._budgets.update(decision.budgets)
+        for update in decision.keys:
+            public_id = update.public_id
+            self._rows[public_id] = self._rows[public_id]._replace(
+                session=update.session,
+                use=update.use,
+                clock=update.clock,
+                nonce=update.nonce,
+                accepted_us=update.accepted_us,
+            )
+            self._keys[public_id] = self._keys[public_id]._replace(
+                accepted_client=update.accepted_client
+            )
+        return decision.outcomes
+
+    async def client(self, client_id: int) -> ClientRecord | None:
+        client = self._clients.get(client_id)
+        if client is None:
+            return None
+        limit = client.limit
+        now_us = self._clock.now_us()
+        if limit is not None and limit.expires_us is not None and now_us >= limit.expires_us:
+            limit = None
+        return ClientRecord(
+            client_id,
+            client.version,
+            client.active,
+            client.signed_only,
+            client.phishing_test,
+            shadow=limit is not None and limit.shadow,
+            policy=limit.policy if limit else self._default_policy,
+            api_keys=tuple(SealedApiKey(key.key_id, key.record) for key in client.api_keys),
+        )
+
+    async def key(self, public_id: str) -> KeyRecord | None:
+        key, row = self._keys.get(public_id), self._rows.get(public_id)
+        if key is None:
+            return None
+        # A row that was lost (S6) must not hide the key: the batch finds out and says so.
+        version, active = (row.version, row.active) if row else (1, True)
+        return KeyRecord(public_id, version, active, key.generation, key.record)
+
+    async def add_keys(self, keys: Sequence[NewKey]) -> None:
+        seen: set[str] = set()
+        for key in keys:
+            if key.public_id in self._keys or key.public_id in seen:
+                raise KeyExistsError(key.public_id)
+            seen.add(key.public_id)
+        now_us = self._clock.now_us()
+        for key in keys:
+            self._keys[key.public_id] = _Key(key.serial, key.generation, key.record, now_us, 0)
+            self._rows[key.public_id] = KeyRow(
+                active=True, version=1, session=-1, use=-1, clock=0, nonce="", accepted_us=0
+            )
+
+    async def key_details(self, public_id: str) -> KeyDetails | None:
+        if public_id not in self._rows:
+            return None
+        key, row = self._keys[public_id], self._rows[public_id]
+        return KeyDetails(
+            public_id=public_id,
+            serial=key.serial,
+            active=row.active,
+            version=row.version,
+            generation=key.generation,
+            session=row.session,
+            use=row.use,
+            accepted_us=row.accepted_us,
+            accepted_client=key.accepted_client,
+            created_us=key.created_us,
+        )
+
+    async def list_keys(self, after: str | None, limit: int) -> Sequence[KeyDetails]:
+        ids = sorted(self._rows)
+        start = 0 if after is None else bisect.bisect_right(ids, after)
+        found = [await self.key_details(public_id) for public_id in ids[start : start + limit]]
+        return [details for details in found if details is not None]
+
+    async def set_key_active(self, public_id: str, *, active: bool) -> KeyDetails | None:
+        row = self._rows.get(public_id)
+        if row is None:
+            return None
+        self._rows[public_id] = row._replace(active=active, version=row.version + 1)
+        return await self.key_details(public_id)
+
+    async def reserve_client_id(self) -> int:
+        self._next_client_id += 1
+        return self._next_client_id - 1
+
+    async def add_client(
+        self,
+        client_id: int,
+        name: str,
+        api_key_record: bytes,
+        *,
+        signed_only: bool,
+        phishing_test: bool,
+    ) -> ClientDetails:
+        now_us = self._clock.now_us()
+        client = _Client(
+            name=name,
+            active=True,
+            version=1,
+            signed_only=signed_only,
+            phishing_test=phishing_test,
+            created_us=now_us,
+            limit=None,
+            api_keys=(_ApiKey(1, api_key_record, now_us),),
+        )
+        self._clients[client_id] = client
+        return self._details(client_id, client)
+
+    async def client_details(self, client_id: int) -> ClientDetails | None:
+        client = self._clients.get(client_id)
+        return None if client is None else self._details(client_id, client)
+
+    async def list_clients(self, after: int, limit: int) -> Sequence[ClientDetails]:
+        ids = sorted(number for number in self._clients if number > after)[:limit]
+        return [self._details(number, self._clients[number]) for number in ids]
+
+    async def set_client_active(self, client_id: int, *, active: bool) -> ClientDetails | None:
+        client = self._clients.get(client_id)
+        return None if client is None else self._change(client_id, client._replace(active=active))
+
+    async def set_client_limit(
+        self, client_id: int, limit: LimitOverride | None
+    ) -> ClientDetails | None:
+        client = self._clients.get(client_id)
+        return None if client is None else self._change(client_id, client._replace(limit=limit))
+
+    async def set_client_options(
+        self, client_id: int, *, signed_only: bool, phishing_test: bool
+    ) -> ClientDetails | None:
+        client = self._clients.get(client_id)
+        if client is None:
+            return None
+        return self._change(
+            client_id, client._replace(signed_only=signed_only, phishing_test=phishing_test)
+        )
+
+    async def add_api_key(self, client_id: int, key_id: int, record: bytes) -> ClientDetails | None:
+        client = self._clients.get(client_id)
+        if client is None:
+            return None
+        keys = client.api_keys
+        if len(keys) != 1 or key_id != keys[-1].key_id + 1:
+            raise ValueError("two keys are live, or this is not the next")
+        added = _ApiKey(key_id, record, self._clock.now_us())
+        return self._change(client_id, client._replace(api_keys=(*keys, added)))
+
+    async def remove_oldest_api_key(self, client_id: int) -> ClientDetails | None:
+        client = self._clients.get(client_id)
+        if client is None:
+            return None
+        if len(client.api_keys) == 1:
+            raise ValueError("only one key is live")
+        return self._change(client_id, client._replace(api_keys=client.api_keys[1:]))
+
+    async def meta(self, name: str) -> str | None:
+        return self._meta.get(name)
+
+    async def set_meta(self, name: str, value: str) -> None:
+        self._meta[name] = value
+
+    async def probe(self) -> None:
+        """Be ready, always."""
+
+    async def close(self) -> None:
+        """Have nothing to close."""
+
+    def lose_counters(self, public_id: str) -> None:
+        """Remove a key's counters and leave the key (S6)."""
+        del self._rows[public_id]
+
+    def _change(self, client_id: int, client: _Client) -> ClientDetails:
+        client = client._replace(version=client.version + 1)
+        self._clients[client_id] = client
+        return self._details(client_id, client)
+
+    def _details(self, client_id: int, client: _Client) -> ClientDetails:
+        return ClientDetails(
+            client_id=client_id,
+            name=client.name,
+            active=client.active,
+            version=client.version,
+            signed_only=client.signed_only,
+            phishing_test=client.phishing_test,
+            created_us=client.created_us,
+            limit=client.limit,
+            api_keys=tuple(ApiKeyDetails(key.key_id, key.created_us) for key in client.api_keys),
+            usage=tuple(
+                BucketUsage(bucket, budget.burst_tat_us, budget.day_tat_us)
+                for (number, bucket), budget in sorted(self._budgets.items())
+                if number == client_id
+            ),
+        )
+
+
+def _client_row(client: _Client) -> ClientRow:
+    limit = client.limit
+    override = limit and Limit(limit.policy, limit.shadow, limit.expires_us)
+    return ClientRow(client.active, client.version, override)

@@ -1,0 +1,95 @@
+"""What the guard knows of aiohttp's inside. A change there fails here, by name."""
+
+import asyncio
+import inspect
+
+import aiohttp
+from aiohttp import web
+
+from server.metrics.tally import Tally
+from server.web.guard import Caps, Guard, GuardedHandler
+from tests.server.web.conftest import OpenDoor
+from tests.server.web.peer import Peer, get
+
+
+class _Connections(list[GuardedHandler]):
+    """Handlers as they are made."""
+
+
+async def test_request_count_counts_complete_heads_and_waiter_tells_idleness(
+    open_door: OpenDoor,
+) -> None:
+    release = asyncio.Event()
+
+    async def waits(_: web.Request) -> web.Response:
+        await release.wait()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/", waits)
+    door = await open_door(app)
+    async with Peer(door.host, door.port) as peer:
+        server = door.serving._guard.server
+        while not server.connections:
+            await asyncio.sleep(0)
+        (handler,) = server.connections
+        assert isinstance(handler, GuardedHandler)
+        while handler._waiter is None:
+            await asyncio.sleep(0)
+        assert handler._request_count == 0
+        assert not handler._waiter.done()
+
+        peer.send(b"GET / HT")
+        while not handler._head_octets:
+            await asyncio.sleep(0)
+        assert handler._request_count == 0
+
+        peer.send(get("/").removeprefix(b"GET / HT"))
+        while handler._request_count == 0:
+            await asyncio.sleep(0)
+        while handler._waiter is not None:
+            await asyncio.sleep(0)
+        release.set()
+        await peer.reply()
+        while handler._waiter is None:
+            await asyncio.sleep(0)
+        assert handler._request_count == 1
+
+
+def test_the_methods_that_the_guard_replaces_exist_with_these_parameters() -> None:
+    expected = {
+        "finish_response": ["self", "request", "resp", "start_time"],
+        "handle_error": ["self", "request", "status", "exc", "message"],
+        "log_exception": ["self", "args", "kw"],
+        "close": ["self"],
+        "force_close": ["self"],
+        "connection_made": ["self", "transport"],
+        "connection_lost": ["self", "exc"],
+        "data_received": ["self", "data"],
+        "pause_writing": ["self"],
+        "resume_writing": ["self"],
+    }
+    actual = {
+        name: list(inspect.signature(getattr(web.RequestHandler, name)).parameters)
+        for name in expected
+    }
+    assert actual == expected
+
+
+def test_bad_http_reaches_handle_error_as_400_with_line_too_long() -> None:
+    source = inspect.getsource(web.RequestHandler.data_received)
+    assert "_ErrInfo(status=400, exc=exc" in source, aiohttp.__version__
+
+
+async def test_the_server_keeps_handlers_that_were_not_made_by_itself() -> None:
+    async def hello(_: web.BaseRequest) -> web.Response:
+        return web.Response()
+
+    server = web.Server(hello)
+    guard = Guard(server, caps=Caps(), tally=Tally.in_memory())
+    listener = await asyncio.get_running_loop().create_server(guard, "127.0.0.1", 0)
+    async with Peer(*listener.sockets[0].getsockname()[:2]) as peer:
+        await peer.ask(get("/"))
+        assert len(server.connections) == 1
+    listener.close()
+    await server.shutdown(1.0)

@@ -1,0 +1,48 @@
+"""Services to test against: several workers on each store."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.keystead_process import KeysteadProcess
+from tests.postgres_server import PostgresServer
+
+WORKERS = 2
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """Run a real PostgreSQL of this module's own."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> str | None:
+    """Return the URL of an empty database, None for the embedded store."""
+    if request.param == "sqlite":
+        return None
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
+@pytest.fixture
+def keystead(tmp_path: Path, database: str | None) -> Iterator[KeysteadProcess]:
+    """Run a service with several workers on each store in turn."""
+    with KeysteadProcess(tmp_path / "var") as service:
+        service.init()
+        service.start(workers=WORKERS, database=database)
+        yield service
+
+
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Return what prints a campaign's ledger where a person sees it, also when it passed."""
+
+    def tell_now(line: str) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"\n{line}\n")
+
+    return tell_now

@@ -1,0 +1,105 @@
+"""S21: the host's clock jumps by an hour or ten years, to and fro, under a running service."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.keystead_process import KeysteadProcess
+from tests.system.relying_party import RelyingParty
+from tests.system.wire import Wire
+from tests.system.yubikeys import YubiKey, known_keys
+from tests.system_programs import require_file
+from validation.status import Status
+
+HOUR = timedelta(hours=1)
+DECADE = timedelta(days=3650)
+HOME = timedelta()
+JUMPS = (HOUR, HOME, -HOUR, HOME, DECADE, HOME, -DECADE, HOME, DECADE, -DECADE, HOME)
+
+BURST = 10
+
+
+class Faked(NamedTuple):
+    """A service whose wall clock is ours to set; its monotonic clock runs on."""
+
+    keystead: KeysteadProcess
+    clock: Path
+
+    def jump(self, offset: timedelta) -> None:
+        """Set the service's clock to so much before or after the real time."""
+        later = Path(f"{self.clock}.new")
+        later.write_text(f"{offset.total_seconds():+.0f}\n")
+        later.rename(self.clock)
+
+
+@pytest.fixture
+def faked(tmp_path: Path) -> Iterator[Faked]:
+    library = require_file(
+        "/usr/lib/*/faketime/libfaketimeMT.so.1", package="libfaketime"
+    )
+    clock = tmp_path / "clock"
+    environment = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    with KeysteadProcess(tmp_path / "var", environment=environment) as keystead:
+        faked = Faked(keystead, clock)
+        faked.jump(HOME)
+        keystead.init()
+        keystead.start(workers=2)
+        yield faked
+
+
+async def test_s21_no_jump_lets_an_otp_in_twice_or_stops_a_fresh_one(faked: Faked) -> None:
+    ready = faked.keystead.ready
+    assert ready is not None
+    party = RelyingParty.enrol(faked.keystead, "jumps")
+    key, other = known_keys(faked.keystead, 2)
+    accepted = []
+    async with Wire(ready.verify_url) as wire:
+        for offset in JUMPS:
+            before = key.press()
+            assert (await party.ask(wire, before)).status is Status.OK
+            faked.jump(offset)
+            fresh = other.press()
+            told = await party.ask(wire, fresh)
+            assert told.status is Status.OK
+            assert_well_formed(told.http.body, datetime.now(UTC) + offset)
+            accepted += [before, fresh]
+            again = [(await party.ask(wire, otp)).status for otp in accepted]
+            assert set(again) == {Status.REPLAYED_OTP}
+
+
+async def test_s21_no_jump_blocks_a_client_or_gives_it_more_than_a_burst(faked: Faked) -> None:
+    ready = faked.keystead.ready
+    assert ready is not None
+    party = RelyingParty.enrol(faked.keystead, "spends", "--rate", "1", "--burst", str(BURST))
+    keys = known_keys(faked.keystead, 3 * BURST)
+    async with Wire(ready.verify_url) as wire:
+        for offset in JUMPS:
+            faked.jump(offset)
+            told = [await party.ask(wire, key.press()) for key in keys]
+            counted = Counter(each.status for each in told)
+            # A burst for the jump, and what a second or two of asking refills.
+            assert 0 <= counted[Status.OK] <= BURST + 3
+            waits = [
+                int(each.http.headers["retry-after"])
+                for each in told
+                if each.status is Status.OPERATION_NOT_ALLOWED
+            ]
+            assert max(waits, default=1) <= BURST + 1
+
+
+def assert_well_formed(body: bytes, expected: datetime) -> None:
+    """Hold that `t` is there as the reference prints it, and is the service's time."""
+    found = re.search(rb"^t=(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)0\d{3}\r$", body, re.MULTILINE)
+    assert found is not None, body
+    told = datetime.strptime(found[1].decode(), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    assert abs(told - expected) < timedelta(minutes=1)

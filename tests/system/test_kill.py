@@ -1,0 +1,165 @@
+"""kill -9 under load: what was acknowledged stays acknowledged, and the service comes back.
+
+P1: no OTP gets OK twice. P2: stored counters never go back. L1: within 10 s after the fault
+ended, a fresh OTP gets OK.
+"""
+
+import asyncio
+import os
+import secrets
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.keystead_process import KeysteadProcess
+from tests.postgres_server import PostgresServer
+from tests.system.crowd import HANDS, Crowd
+from tests.system.loopback import free_port
+from tests.system.relying_party import RelyingParty
+from tests.system.wire import Wire
+from tests.system.yubikeys import known_keys
+from validation.status import Status
+
+ROUNDS = 50
+RECOVERY_WITHIN_S = 10.0
+MOST_BEFORE_THE_STRIKE = 300
+
+Victim = Callable[[], int]
+"""Names the process to kill, once everything is well again after the last time."""
+
+Mend = Callable[[], None]
+"""Ends the fault: starts again what the product does not start by itself."""
+
+
+class Ledger(NamedTuple):
+    """What a campaign saw."""
+
+    rounds: int
+    accepted: int
+    undecided: int
+    accepted_again: int
+    slowest_recovery_s: float
+
+
+class Campaign:
+    """Rounds of load, a kill, recovery, and the question whether an old OTP gets in."""
+
+    def __init__(self, keystead: KeysteadProcess, url: str) -> None:
+        self._keystead = keystead
+        self._url = url
+        self._party = RelyingParty.enrol(keystead, "crowd")
+        *self._keys, self._probe = known_keys(keystead, 2 * HANDS + 1)
+        self._counters = self._stored_counters()
+
+    async def run(self, victim: Victim, mend: Mend) -> Ledger:
+        """Kill ROUNDS times; AssertionError when a promise was broken."""
+        accepted = undecided = again = 0
+        slowest = 0.0
+        for _ in range(ROUNDS):
+            pid = victim()
+            crowd = Crowd(self._url, self._party, self._keys)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(crowd.ask())
+                await crowd.has_accepted(1 + secrets.randbelow(MOST_BEFORE_THE_STRIKE))
+                os.kill(pid, signal.SIGKILL)
+                # No newer OTP of these keys: it would hide the loss of an older one.
+                crowd.stop()
+            ended = time.monotonic()
+            mend()
+            await self._first_ok()
+            slowest = max(slowest, time.monotonic() - ended)
+            again += await self._ok_again(crowd)
+            accepted += len(crowd.accepted)
+            undecided += len(crowd.undecided)
+        self._check_counters()
+        ledger = Ledger(ROUNDS, accepted, undecided, again, round(slowest, 2))
+        assert ledger.accepted_again == 0, ledger
+        assert ledger.slowest_recovery_s < RECOVERY_WITHIN_S, ledger
+        return ledger
+
+    async def _first_ok(self) -> None:
+        """Ask about fresh OTPs until one gets OK."""
+        async with asyncio.timeout(3 * RECOVERY_WITHIN_S):
+            while True:
+                try:
+                    async with Wire(self._url, within_s=RECOVERY_WITHIN_S) as wire:
+                        if (await self._status(wire, self._probe.press())) is Status.OK:
+                            return
+                except (OSError, EOFError):
+                    pass
+                await asyncio.sleep(0.02)
+
+    async def _ok_again(self, crowd: Crowd) -> int:
+        """Ask about everything the crowd asked, newest first; return how many got in wrongly.
+
+        An undecided OTP may be accepted now, once.
+        """
+        wrong = 0
+        async with Wire(self._url) as wire:
+            for otp in reversed(crowd.accepted):
+                wrong += await self._status(wire, otp) is Status.OK
+            for otp in crowd.undecided:
+                twice = [await self._status(wire, otp) for _ in range(2)]
+                wrong += twice[1] is Status.OK
+                assert Status.BACKEND_ERROR not in twice
+        return wrong
+
+    async def _status(self, wire: Wire, otp: str) -> Status:
+        return (await self._party.ask(wire, otp)).status
+
+    def _stored_counters(self) -> dict[str, tuple[int, int]]:
+        listed = self._keystead.cli("key", "list")
+        return {key["public_id"]: (key["session"], key["use"]) for key in listed["keys"]}
+
+    def _check_counters(self) -> None:
+        """P2: hold that no stored counter went back."""
+        stored = self._stored_counters()
+        for public_id, counters in self._counters.items():
+            assert stored[public_id] >= counters
+        self._counters = stored
+
+
+async def test_a_killed_worker_loses_no_acknowledged_otp(
+    keystead: KeysteadProcess, tell: Callable[[str], None]
+) -> None:
+    assert keystead.ready is not None
+    killed: set[int] = set()
+
+    def any_worker() -> int:
+        keystead.wait_until(lambda: not killed & set(keystead.worker_pids().values()))
+        pid = secrets.choice(list(keystead.worker_pids().values()))
+        killed.add(pid)
+        return pid
+
+    ledger = await Campaign(keystead, keystead.ready.verify_url).run(any_worker, lambda: None)
+    tell(f"kill -9 of a worker: {ledger}")
+
+
+async def test_a_killed_control_process_loses_no_acknowledged_otp(
+    tmp_path: Path, tell: Callable[[str], None]
+) -> None:
+    listen = f"127.0.0.1:{free_port()}"
+    with KeysteadProcess(tmp_path / "var") as keystead:
+        keystead.init()
+        keystead.start(workers=2, listen=listen)
+
+        def again() -> None:
+            keystead.wait()
+            keystead.start(workers=2, listen=listen)
+
+        campaign = Campaign(keystead, f"http://{listen}")
+        ledger = await campaign.run(lambda: keystead.pid, again)
+    tell(f"kill -9 of the control process: {ledger}")
+
+
+async def test_a_killed_postgresql_loses_no_acknowledged_otp(
+    tmp_path: Path, postgres: PostgresServer, tell: Callable[[str], None]
+) -> None:
+    with KeysteadProcess(tmp_path / "var") as keystead:
+        keystead.init()
+        ready = keystead.start(workers=2, database=postgres.new_database())
+        campaign = Campaign(keystead, ready.verify_url)
+        ledger = await campaign.run(lambda: postgres.pid, postgres.start)
+    tell(f"kill -9 of PostgreSQL: {ledger}")
