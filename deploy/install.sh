@@ -49,11 +49,18 @@ install_packages() {
     done
     [ -n "$missing" ] || { echo "Every package of: $* is installed."; return; }
     echo "Installing:$missing"
-    as_root apt-get update -q -q -o Acquire::Retries=3
-    # Word splitting is meant: one argument per package.
+    as_root true
+    log=$(mktemp)
+    # Word splitting is meant: one argument per package. The pages that installing prints are
+    # shown when it fails.
     # shellcheck disable=SC2086
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -q -y --no-install-recommends \
-        -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 $missing >/dev/null
+    if ! { as_root apt-get update -q -q -o Acquire::Retries=3 &&
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -q -y \
+            --no-install-recommends -o Acquire::Retries=3 $missing; } >"$log" 2>&1; then
+        tail -n 40 "$log" >&2
+        stop "The packages were not installed; see above."
+    fi
+    rm -f "$log"
 }
 
 new_enough() {

@@ -29,7 +29,7 @@ SESSIONS_PER_RUN = 32
 """Session counters that a run may use of each key: 32 x 256 OTPs, for about a thousand runs."""
 
 MAX_OCTETS = 1 << 28
-MAX_KEYS = 1_000_000
+MAX_KEYS = 100_000
 _PUBLIC_ID_OCTETS = 6
 
 

@@ -48,7 +48,9 @@ def _database(text: str) -> str:
         return text
     parts = urlsplit(text)
     if parts.scheme not in {"postgresql", "postgres"}:
-        raise ValueError('write "sqlite" or a URL like postgresql://keystead@db.example.org/keystead')
+        raise ValueError(
+            'write "sqlite" or a URL like postgresql://keystead@db.example.org/keystead'
+        )
     parameters = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
     if parts.password is not None or "password" in parameters:
         # argv, the environment and this file are read by more eyes than a passfile of mode 0600.

@@ -13,6 +13,7 @@ import structlog
 
 from server.plain_text import harmless
 
+
 def _harmless_values(
     _logger: object, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:

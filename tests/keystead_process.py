@@ -1,9 +1,9 @@
 """A real Keystead in processes of its own, on free loopback ports, for tests at its doors.
 
-    with KeysteadProcess(tmp_path / "var") as keystead:
-        keystead.init("--sandbox")
-        keystead.start(workers=2)
-        answer = keystead.verify(client_id, keystead.otp())
+with KeysteadProcess(tmp_path / "var") as keystead:
+    keystead.init("--sandbox")
+    keystead.start(workers=2)
+    answer = keystead.verify(client_id, keystead.otp())
 """
 
 import contextlib
@@ -77,9 +77,7 @@ class KeysteadProcess:
     kills what still runs: by the pids of our own children.
     """
 
-    def __init__(
-        self, directory: Path, *, environment: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, directory: Path, *, environment: Mapping[str, str] | None = None) -> None:
         self.directory = directory
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("KEYSTEAD_")},

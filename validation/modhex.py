@@ -10,8 +10,11 @@ _DVORAK = "jxe.uidchtnbpygk"
 """What appears for each letter of ALPHABET when the host's layout is Dvorak."""
 
 _TO_MODHEX = str.maketrans(_HEX, ALPHABET)
-_TO_HEX = bytes.maketrans((ALPHABET + _HEX[:10] + "af").encode(), (_HEX + "!" * 12).encode())
-"""The digits and hexadecimal letters that are not modhex must not slip through as themselves."""
+_NOT_MODHEX = _HEX[:10] + "aABCDEF"
+_TO_HEX = bytes.maketrans(
+    (ALPHABET + _NOT_MODHEX).encode(), (_HEX + "!" * len(_NOT_MODHEX)).encode()
+)
+"""Hexadecimal digits that are not modhex must not slip through as themselves."""
 
 _FROM_DVORAK = str.maketrans(_DVORAK, ALPHABET)
 

@@ -92,15 +92,7 @@ def markdown(run: Run, machine: str) -> str:
     if run.growth:
         lines += _table(
             "| growth | OK/s | share of R | share of the smaller |",
-            [
-                row
-                for pair in run.growth
-                for row in (
-                    f"| {pair.few.subject} | {pair.few.per_s:,.0f} | {pair.few.ratio:.3f} | 1 |",
-                    f"| {pair.many.subject} | {pair.many.per_s:,.0f} | {pair.many.ratio:.3f}"
-                    f" | {pair.share:.2f} |",
-                )
-            ],
+            [row for pair in run.growth for row in _growth_rows(pair)],
         )
     return "\n".join(lines)
 
@@ -115,6 +107,14 @@ def _figure_row(figure: Figure) -> str:
         f" | {_ms(figure.p50_us)} | {_ms(figure.p99_us)} | {figure.cpu_us:.0f}"
         f" | {figure.database_us:.0f} |"
     )
+
+
+def _growth_rows(pair: Growth) -> tuple[str, str]:
+    few, many = (
+        f"| {figure.subject} | {figure.per_s:,.0f} | {figure.ratio:.3f} |"
+        for figure in (pair.few, pair.many)
+    )
+    return f"{few} 1 |", f"{many} {pair.share:.2f} |"
 
 
 def _ms(microseconds: float) -> str:

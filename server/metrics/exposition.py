@@ -93,7 +93,7 @@ def _durations(total: Sequence[int]) -> Metric:
         buckets.append((bound, running))
     return HistogramMetricFamily(
         "keystead_verify_duration_seconds",
-        "Time from a complete request head to the answer, at the verification door.",
+        "Time from a complete request to its answer, at the verification door.",
         buckets=buckets,
         sum_value=total[layout.DURATION_SUM_AT] / 1_000_000,
     )

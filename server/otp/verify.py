@@ -75,7 +75,7 @@ class Verifier:
         self._sessions = Sessions(clock=clock, limit=settings.sessions)
         self._blocked = Blocked(clock=clock, limit=settings.blocked)
         self._notices = Notices(log, clock=clock, refusal_lines=settings.refusal_lines)
-        self._deadlines = Deadlines(clock)
+        self.deadlines = Deadlines(clock)
 
     async def verify(self, query: bytes | str, protocol: Protocol, source: Source) -> Verdict:
         """Verify one request. Never raises for anything a client can send.
@@ -112,7 +112,7 @@ class Verifier:
         client = self._clients.held(client_id)
         if client is None:
             try:
-                with self._deadlines.within(self._settings.deadline_s):
+                with self.deadlines.within(self._settings.deadline_s):
                     client = await self._clients.reload(client_id)
             except (StoreError, VaultError, DeadlinePassedError) as error:
                 # The fault stands without the store; only the signature is the empty key's.
@@ -125,7 +125,7 @@ class Verifier:
         if request.timeout is not None:
             seconds = min(seconds, request.timeout)
         try:
-            with self._deadlines.within(seconds):
+            with self.deadlines.within(seconds):
                 ruling = await self._rule(request, source)
                 if ruling.stale:  # what memory held was out of date, and is forgotten now
                     ruling = await self._rule(request, source)

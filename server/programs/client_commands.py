@@ -1,13 +1,10 @@
 """`keystead client ...`: relying parties, their API keys and their limits."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 
-from server.programs.admin_client import AdminClient
-from server.programs.options import Data, Database, Json, chosen_data, database_setting
+from server.programs.options import Data, Database, Json, admin_api
 from server.programs.terminal import fields, say, say_json, table
 
 app = typer.Typer(
@@ -17,18 +14,6 @@ app = typer.Typer(
 ClientId = Annotated[int, typer.Argument(metavar="ID", min=1, help="The Client ID.")]
 
 _PAGE = 500
-
-
-@contextmanager
-def _admin(context: typer.Context, data: Data, database: Database) -> Iterator[AdminClient]:
-    # Late: reading the configuration and reaching the store is what makes a start slow.
-    from server.programs.administration import administration  # noqa: PLC0415
-    from server.programs.installation import configuration  # noqa: PLC0415
-
-    directory = chosen_data(context, data)
-    config = configuration(directory, [database_setting(database)])
-    with administration(directory, config) as admin:
-        yield admin
 
 
 def _show(client: dict[str, Any], *, as_json: bool) -> None:
@@ -54,7 +39,7 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Create a client and print its Client ID and API key. The API key is shown only now."""
-    with _admin(context, data, database) as admin:
+    with admin_api(context, data, database) as admin:
         client = admin.post(
             "/clients",
             {"name": name, "signed_only": signed_only, "phishing_test": phishing_test},
@@ -77,7 +62,7 @@ def list_(
 ) -> None:
     """List all clients."""
     clients: list[dict[str, Any]] = []
-    with _admin(context, data, database) as admin:
+    with admin_api(context, data, database) as admin:
         after: int | None = 0
         while after is not None:
             page = admin.get(f"/clients?after={after}&limit={_PAGE}")
@@ -99,7 +84,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a client, its limit and its usage."""
-    with _admin(context, data, database) as admin:
+    with admin_api(context, data, database) as admin:
         _show(admin.get(f"/clients/{client_id}"), as_json=as_json)
 
 
@@ -113,7 +98,7 @@ def disable(
     as_json: Json = False,
 ) -> None:
     """Refuse a client from now on; its next request is answered OPERATION_NOT_ALLOWED."""
-    with _admin(context, data, database) as admin:
+    with admin_api(context, data, database) as admin:
         _show(admin.post(f"/clients/{client_id}/disable"), as_json=as_json)
 
 
@@ -127,7 +112,7 @@ def enable(
     as_json: Json = False,
 ) -> None:
     """Serve a client again."""
-    with _admin(context, data, database) as admin:
+    with admin_api(context, data, database) as admin:
         _show(admin.post(f"/clients/{client_id}/enable"), as_json=as_json)
 
 
@@ -152,8 +137,10 @@ def set_(
     options = {"signed_only": signed_only, "phishing_test": phishing_test}
     given = {name: value for name, value in options.items() if value is not None}
     if not given:
-        raise typer.BadParameter("give at least one of --signed-only, --phishing-test (or --no-...)")
-    with _admin(context, data, database) as admin:
+        raise typer.BadParameter(
+            "give at least one of --signed-only, --phishing-test (or --no-...)"
+        )
+    with admin_api(context, data, database) as admin:
         _show(admin.call("PATCH", f"/clients/{client_id}", given), as_json=as_json)
 
 
@@ -196,7 +183,7 @@ def limit(
     if default:
         if rate is not None or burst is not None or per_day is not None:
             raise typer.BadParameter("--default stands alone: it removes the limit")
-        with _admin(context, data, database) as admin:
+        with admin_api(context, data, database) as admin:
             _show(admin.call("DELETE", path), as_json=as_json)
         return
     if rate is None or burst is None:
@@ -209,7 +196,7 @@ def limit(
         "reason": reason,
         "expires": expires,
     }
-    with _admin(context, data, database) as admin:
+    with admin_api(context, data, database) as admin:
         _show(admin.call("PUT", path, value), as_json=as_json)
 
 
@@ -227,7 +214,7 @@ def rotate(
 ) -> None:
     """Make a second API key, shown only now; both work until `--finish`."""
     path = f"/clients/{client_id}/rotate"
-    with _admin(context, data, database) as admin:
+    with admin_api(context, data, database) as admin:
         if finish:
             _show(admin.post(f"{path}/finish"), as_json=as_json)
             return

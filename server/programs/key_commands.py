@@ -2,16 +2,13 @@
 
 import enum
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from server.programs.admin_client import AdminClient
 from server.programs.exits import CommandError
-from server.programs.options import Data, Database, Json, chosen_data, database_setting
+from server.programs.options import Data, Database, Json, admin_api
 from server.programs.terminal import fields, say, say_json, table
 
 app = typer.Typer(help="YubiKeys whose OTPs are validated.", no_args_is_help=True)
@@ -35,18 +32,6 @@ class Format(enum.StrEnum):
     KSM = "ksm"
 
 
-@contextmanager
-def _admin(context: typer.Context, data: Data, database: Database) -> Iterator[AdminClient]:
-    # Late: reading the configuration and reaching the store is what makes a start slow.
-    from server.programs.administration import administration  # noqa: PLC0415
-    from server.programs.installation import configuration  # noqa: PLC0415
-
-    directory = chosen_data(context, data)
-    config = configuration(directory, [database_setting(database)])
-    with administration(directory, config) as admin:
-        yield admin
-
-
 def _path(public_id: str) -> str:
     from urllib.parse import quote  # noqa: PLC0415 - most commands do without
 
@@ -56,7 +41,9 @@ def _path(public_id: str) -> str:
 @app.command("import")
 def import_(
     context: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE", help='The file, or "-" for standard input.')],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help='The file, or "-" for standard input.')
+    ],
     *,
     format_: Annotated[
         Format,
@@ -74,7 +61,7 @@ def import_(
     The file holds secrets in the clear: remove it afterwards. Inside Keystead they are sealed.
     """
     text = _read(file)
-    with _admin(context, data, database) as admin:
+    with admin_api(context, data, database) as admin:
         done = admin.upload(f"/keys/import?format={format_.value}", text)
     if as_json:
         say_json(done)
@@ -106,7 +93,7 @@ def list_(
 ) -> None:
     """List all keys."""
     keys: list[dict[str, Any]] = []
-    with _admin(context, data, database) as admin:
+    with admin_api(context, data, database) as admin:
         path: str | None = f"/keys?limit={_PAGE}"
         while path is not None:
             page = admin.get(path)
@@ -129,7 +116,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a key and its counters, never its secrets."""
-    with _admin(context, data, database) as admin:
+    with admin_api(context, data, database) as admin:
         _show(admin.get(_path(public_id)), as_json=as_json)
 
 
@@ -143,7 +130,7 @@ def disable(
     as_json: Json = False,
 ) -> None:
     """Refuse a key from now on; its next OTP is answered BAD_OTP."""
-    with _admin(context, data, database) as admin:
+    with admin_api(context, data, database) as admin:
         _show(admin.post(f"{_path(public_id)}/disable"), as_json=as_json)
 
 
@@ -157,7 +144,7 @@ def enable(
     as_json: Json = False,
 ) -> None:
     """Accept a key's OTPs again."""
-    with _admin(context, data, database) as admin:
+    with admin_api(context, data, database) as admin:
         _show(admin.post(f"{_path(public_id)}/enable"), as_json=as_json)
 
 

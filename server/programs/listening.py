@@ -100,9 +100,7 @@ async def _bind_alone(
 
 def _refused(address: Address, option: str, error: OSError) -> ListenError:
     if error.errno == errno.EADDRINUSE:
-        return ListenError(
-            f"another program listens on {address}. Stop it, or change {option}"
-        )
+        return ListenError(f"another program listens on {address}. Stop it, or change {option}")
     if error.errno in {errno.EACCES, errno.EPERM}:
         return ListenError(
             f"this user may not listen on {address}: ports below 1024 need a privilege"

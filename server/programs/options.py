@@ -1,11 +1,14 @@
 """Options that many commands share, and what they make of them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from server.datadir import DataDirectory
+from server.programs.admin_client import AdminClient
 from server.programs.installation import Setting, data_directory
 
 Data = Annotated[
@@ -46,3 +49,18 @@ def chosen_data(context: typer.Context, data: Path | None) -> DataDirectory:
 def database_setting(database: str | None) -> Setting:
     """Return --database as a setting."""
     return Setting(("store", "database"), database, "--database")
+
+
+@contextmanager
+def admin_api(
+    context: typer.Context, data: Path | None, database: str | None
+) -> Iterator[AdminClient]:
+    """Yield a client of the admin API of whoever serves it, which may be this process."""
+    # Late: reading the configuration and opening a store is what makes a start slow.
+    from server.programs.administration import administration  # noqa: PLC0415
+    from server.programs.installation import configuration  # noqa: PLC0415
+
+    directory = chosen_data(context, data)
+    config = configuration(directory, [database_setting(database)])
+    with administration(directory, config) as admin:
+        yield admin

@@ -83,9 +83,7 @@ class _Worker:
         pings = asyncio.get_running_loop().create_task(self._ping(self._link))
         exit_ = asyncio.get_running_loop().create_task(self.process.wait())
         try:
-            await asyncio.wait(
-                {self._link.lost, pings, exit_}, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait({self._link.lost, pings, exit_}, return_when=asyncio.FIRST_COMPLETED)
             if not exit_.done() and not self._link.lost.done():
                 _log.error("worker_silent", worker=self.process.pid, seconds=SILENT_FOR_S)
             # A lost link mostly is the exit itself, seen early: the kernel closes files first.

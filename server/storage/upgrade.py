@@ -1,25 +1,132 @@
 """Brings a database's schema up to date, for both engines, and tells how far it is.
 
-A schema never goes back: an older program refuses a newer schema, and a backup is the way
-to return.
+A schema never goes back: an older program refuses a newer schema, and the way to return is
+a backup.
 """
 
 import enum
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.otp.ports import StoreUnavailableError
-from server.storage.postgres.connection import postgres_engine
+from server.storage.postgres.connection import check_dsn, postgres_engine
 from server.storage.refusals import SchemaRefusedError
-from server.storage.sqlite.connection import create_database_file, sqlite_engine
+from server.storage.sqlite.connection import WRITES, prepare_database_file, sqlite_engine
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_UPGRADE_LOCK = 0x6B657973_74656164  # "keystead": two machines must not upgrade at once
+
+
+class SchemaState(enum.StrEnum):
+    """What a database's schema is, compared with what this program needs."""
+
+    EMPTY = "empty"
+    CURRENT = "current"
+    OUTDATED = "outdated"
+    NEWER = "newer"
+
+
+async def schema_state(database: Path | str) -> SchemaState:
+    """Compare the schema of a SQLite file (Path) or a PostgreSQL URL (str) with ours.
+
+    Changes nothing; a file that does not exist is empty. Raises StoreUnavailableError and
+    StoreRefusedError.
+    """
+    if isinstance(database, Path) and not database.exists():
+        return SchemaState.EMPTY
+    async with _transaction(database, writes=False) as connection:
+        return await connection.run_sync(_state)
+
+
+async def upgrade(database: Path | str) -> None:
+    """Create or upgrade the schema of a SQLite file (Path) or a PostgreSQL URL (str).
+
+    All steps happen in one transaction. Nothing else may use a SQLite file meanwhile.
+    Raises StoreUnavailableError and StoreRefusedError (the schema is newer than we are).
+    """
+    if isinstance(database, Path):
+        prepare_database_file(database)
+    async with _transaction(database, writes=True) as connection:
+        if connection.dialect.name == "postgresql":
+            await connection.execute(
+                text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK}
+            )
+        if await connection.run_sync(_state) is SchemaState.NEWER:
+            raise SchemaRefusedError(REFUSALS[SchemaState.NEWER])
+        await connection.run_sync(_upgrade)
+
+
+async def ensure_schema(database: Path | str, *, create: bool) -> None:
+    """Refuse (SchemaRefusedError) a database that is not current; `create` fills an empty one."""
+    state = await schema_state(database)
+    if state is SchemaState.EMPTY and create:
+        await upgrade(database)
+    elif state is not SchemaState.CURRENT:
+        raise SchemaRefusedError(REFUSALS[state])
+
+
+REFUSALS = {
+    SchemaState.EMPTY: (
+        "The database is empty. Run `keystead init`, or `keystead store upgrade`, first."
+    ),
+    SchemaState.OUTDATED: (
+        "The database was made by an older Keystead. Back it up, then run `keystead store upgrade`."
+    ),
+    SchemaState.NEWER: (
+        "The database was made by a newer Keystead. Use that version, or restore a backup."
+    ),
+}
+
+
+@asynccontextmanager
+async def _transaction(database: Path | str, *, writes: bool) -> AsyncIterator[AsyncConnection]:
+    engine = _engine(database)
+    try:
+        async with engine.connect() as connection:
+            await connection.execution_options(**{WRITES: writes})
+            async with connection.begin():
+                yield connection
+    except (SQLAlchemyError, OSError) as error:
+        raise StoreUnavailableError(f"The schema cannot be read or changed: {error}") from error
+    finally:
+        await engine.dispose()
+
+
+def _engine(database: Path | str) -> AsyncEngine:
+    if isinstance(database, Path):
+        return sqlite_engine(database)
+    check_dsn(database)
+    return postgres_engine(database)
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    # A percent sign would be read as an interpolation.
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _state(connection: Connection) -> SchemaState:
+    found = MigrationContext.configure(connection).get_current_revision()
+    if found is None:
+        return SchemaState.EMPTY
+    script = ScriptDirectory.from_config(_config(connection))
+    if found == script.get_current_head():
+        return SchemaState.CURRENT
+    known = {revision.revision for revision in script.walk_revisions()}
+    return SchemaState.OUTDATED if found in known else SchemaState.NEWER
+
+
+def _upgrade(connection: Connection) -> None:
+    command.upgrade(_config(connection), "head")

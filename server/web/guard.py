@@ -34,6 +34,7 @@ from server.web.faults import describe_fault
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 _BAD_REQUEST = 400
 _FAULT = 500
+_MOMENT_S = 0.02
 _UNREADABLE = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n"
     b"Cache-Control: no-store\r\nServer: keystead\r\nConnection: close\r\n"
@@ -210,7 +211,19 @@ class GuardedHandler(web.RequestHandler):
         _log.error("connection_fault", **facts)
 
     def _after(self, seconds: float, reason: Rejected) -> asyncio.TimerHandle:
-        return self._loop.call_later(seconds, self._cut, reason)
+        return self._loop.call_later(seconds, self._last_chance, reason)
+
+    def _last_chance(self, reason: Rejected) -> None:
+        """Cut off in a moment, unless what was waited for has come already and is unread.
+
+        A process that was stopped for a while finds its deadlines passed before it has looked
+        at its sockets: it must not cut off everybody for its own pause.
+        """
+        timer = self._loop.call_later(_MOMENT_S, self._cut, reason)
+        if reason is Rejected.SLOW_HEAD:
+            self._head_timer = timer
+        else:
+            self._write_timer = timer
 
     def _cut(self, reason: Rejected) -> None:
         """End the connection now, whatever is in its buffers."""

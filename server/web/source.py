@@ -8,14 +8,16 @@ strangers and is not believed.
 import ipaddress
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
+
+from multidict import istr
 
 from server.otp.verdict import Source
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-FORWARDED_FOR = "X-Forwarded-For"
+FORWARDED_FOR = istr("X-Forwarded-For")
 _HOPS = 16
 """Proxies in a row that are looked at; more is no network but an attempt to keep us busy."""
 
@@ -42,24 +44,32 @@ def read_address(text: str) -> Address | None:
     return address
 
 
+class Peer(NamedTuple):
+    """The other end of a connection: a source by itself, perhaps one of our proxies."""
+
+    source: Source
+    is_proxy: bool
+
+
 class SourceReader:
-    """Finds the source of requests. trusted: the networks of our own reverse proxies."""
+    """Finds the source of requests. trusted: the networks of our own reverse proxies.
+
+    Loopback is exempt from the limit per source, unless it is a trusted proxy: then it stands
+    for strangers.
+    """
 
     def __init__(self, trusted: Sequence[Network] = ()) -> None:
         self._trusted = tuple(trusted)
-        # Peers repeat: reading an address costs more than the rest of the door.
-        self._peer = lru_cache(_REMEMBERED)(self._read_peer)
+        # Peers repeat, and reading an address costs more than the rest of the door.
+        self.peer = lru_cache(_REMEMBERED)(self._peer)
 
-    def of(self, peer: str, forwarded: Sequence[str]) -> Source:
-        """Return the source of a request.
+    def forwarded(self, proxy: Source, fields: Sequence[str]) -> Source:
+        """Return the source behind a trusted proxy.
 
-        peer: the connection's host, as the socket names it; forwarded: the X-Forwarded-For
-        fields in the order sent, looked at only when the peer is a trusted proxy.
+        fields: the X-Forwarded-For fields in the order sent. Without an address that can be
+        believed, the proxy itself is the source.
         """
-        source, is_proxy = self._peer(peer)
-        if not is_proxy or not forwarded:
-            return source
-        hops = ",".join(forwarded).rsplit(",", _HOPS)[-_HOPS:]
+        hops = ",".join(fields).rsplit(",", _HOPS)[-_HOPS:]
         for hop in reversed(hops):
             address = read_address(hop)
             if address is None:
@@ -67,15 +77,16 @@ class SourceReader:
             if not self._is_trusted(address):
                 # Loopback of another host is not ours, so a forwarded address is never exempt.
                 return Source(str(address), exempt=False)
-        return source
+        return proxy
 
-    def _read_peer(self, host: str) -> tuple[Source, bool]:
-        """Return a peer as a source, and whether it is a trusted proxy."""
+    def _peer(self, host: str) -> Peer:
+        """Read a connection's host, as the socket names it."""
         address = read_address(host)
         if address is None:
-            return Source(host, exempt=False), False
+            return Peer(Source(host, exempt=False), is_proxy=False)
         is_proxy = self._is_trusted(address)
-        return Source(str(address), exempt=address.is_loopback and not is_proxy), is_proxy
+        exempt = address.is_loopback and not is_proxy
+        return Peer(Source(str(address), exempt=exempt), is_proxy)
 
     def _is_trusted(self, address: Address) -> bool:
         return any(address in network for network in self._trusted)

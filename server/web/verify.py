@@ -7,7 +7,7 @@ errors; only over the rate limit it is 429 (half of the known clients refuse any
 """
 
 import secrets
-from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol as Seam
 
 import structlog
@@ -45,7 +45,6 @@ _HEADERS = CIMultiDict(
         hdrs.SERVER: SERVER_NAME,
     }
 )
-_Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class VerifiesOtps(Seam):
@@ -73,10 +72,10 @@ def verify_app(
     door = VerifyDoor(verifier, tally=tally, clock=clock, sources=sources, body_s=body_s)
     app = web.Application()
     # No HEAD: it would consume an OTP and say nothing about it.
-    app.router.add_get("/wsapi/2.0/verify", door.query(Protocol.V2), allow_head=False)
-    app.router.add_post("/wsapi/2.0/verify", door.form(Protocol.V2))
+    app.router.add_get("/wsapi/2.0/verify", partial(door.answer, Protocol.V2), allow_head=False)
+    app.router.add_post("/wsapi/2.0/verify", partial(door.form, Protocol.V2))
     if legacy:
-        app.router.add_get("/wsapi/verify", door.query(Protocol.V1), allow_head=False)
+        app.router.add_get("/wsapi/verify", partial(door.answer, Protocol.V1), allow_head=False)
     return app
 
 
@@ -98,52 +97,45 @@ class VerifyDoor:
         self._sources = sources
         self._body_s = body_s
 
-    def query(self, protocol: Protocol) -> _Handler:
-        """Return the handler of requests whose parameters are in the query."""
+    async def form(self, protocol: Protocol, request: web.Request) -> web.Response:
+        """Answer a request whose parameters are in a form body."""
+        body = await read_body(request, cap=MAX_FORM, deadline_s=self._body_s)
+        if body is BodyFault.SLOW:
+            self._tally.rejected(Rejected.SLOW_BODY)
+            return bare_answer(408, close=True)
+        if body is BodyFault.BROKEN:
+            self._tally.rejected(Rejected.MALFORMED)
+            return bare_answer(400, close=True)
+        if body is BodyFault.TOO_LARGE:
+            # As an overlong query: the protocol's MISSING_PARAMETER. The rest is not read.
+            self._tally.rejected(Rejected.TOO_LARGE)
+            answer = await self.answer(protocol, request, b"")
+            answer.force_close()
+            return answer
+        # Another content type is no form, so it has no parameters: MISSING_PARAMETER.
+        query = body if request.content_type == _FORM else b""
+        return await self.answer(protocol, request, query)
 
-        async def handle(request: web.Request) -> web.Response:
-            began = self._clock.monotonic()
-            # The raw target: aiohttp's own `query` would decode it by other rules than the
-            # protocol's, and twice the work.
-            return await self._answer(request, request.raw_path.partition("?")[2], protocol, began)
-
-        return handle
-
-    def form(self, protocol: Protocol) -> _Handler:
-        """Return the handler of requests whose parameters are in a form body."""
-
-        async def handle(request: web.Request) -> web.Response:
-            began = self._clock.monotonic()
-            body = await read_body(request, cap=MAX_FORM, deadline_s=self._body_s)
-            if body is BodyFault.SLOW:
-                self._tally.rejected(Rejected.SLOW_BODY)
-                return bare_answer(408, close=True)
-            if body is BodyFault.BROKEN:
-                self._tally.rejected(Rejected.MALFORMED)
-                return bare_answer(400, close=True)
-            if body is BodyFault.TOO_LARGE:
-                # As an overlong query: the protocol's MISSING_PARAMETER. The rest is not read.
-                self._tally.rejected(Rejected.TOO_LARGE)
-                answer = await self._answer(request, b"", protocol, began)
-                answer.force_close()
-                return answer
-            # Another content type is no form, so it has no parameters: MISSING_PARAMETER.
-            query = body if request.content_type == _FORM else b""
-            return await self._answer(request, query, protocol, began)
-
-        return handle
-
-    async def _answer(
-        self, request: web.Request, query: bytes | str, protocol: Protocol, began: float
+    async def answer(
+        self, protocol: Protocol, request: web.Request, query: bytes | str | None = None
     ) -> web.Response:
-        forwarded = request.headers.getall(FORWARDED_FOR, ())
-        source = self._sources.of(request.remote or "", forwarded)
+        """Answer a request whose parameters are `query`; without one, the target's query.
+
+        One coroutine on purpose: this is the hot path.
+        """
+        tally, monotonic = self._tally, self._clock.monotonic
+        began = monotonic()
+        if query is None:
+            # The raw target: aiohttp's own `query` decodes by other rules than the protocol's.
+            query = request.raw_path.partition("?")[2]
+        source, is_proxy = self._sources.peer(request.remote or "")
+        if is_proxy:
+            source = self._sources.forwarded(source, request.headers.getall(FORWARDED_FOR, ()))
         try:
             verdict = await self._verify(query, protocol, source)
-        except Exception as fault:  # noqa: BLE001 - a door: the client gets an answer whatever happens
+        except Exception as fault:  # noqa: BLE001 - a door: every request gets an answer
             return self._broken(fault, began)
-        tally = self._tally
-        tally.answered(verdict.status, self._clock.monotonic() - began)
+        tally.answered(verdict.status, monotonic() - began)
         if verdict.shadowed:
             tally.shadowed()
         if verdict.limit is not None:

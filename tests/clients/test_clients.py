@@ -107,9 +107,7 @@ def test_an_unknown_client_is_refused_and_the_otp_stays_good(scene: Scene, clien
 def test_over_the_limit_is_refused_and_the_otp_stays_good(scene: Scene, client: Client) -> None:
     otp = scene.key.press()
     with answered(scene, Status.OPERATION_NOT_ALLOWED):
-        answer = client.verify(
-            scene.url, scene.throttled.client_id, scene.throttled.api_key, otp
-        )
+        answer = client.verify(scene.url, scene.throttled.client_id, scene.throttled.api_key, otp)
     assert not answer.accepted, answer.said
     assert_still_good(scene, client, otp)
 

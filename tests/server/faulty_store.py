@@ -15,7 +15,9 @@ class FaultyStore:
     """Passes calls on to `store`.
 
     fail_before, fail_after: raised by batches instead of, or after, the commit.
-    fail_reads: raised by the directory. batches: what went through, in order.
+    fail_reads: raised by the directory. answer_with: outcomes of the next entries, decided by
+    the test instead of the keeper. keys: records shown instead of the keeper's. batches: what
+    came, in order.
     """
 
     def __init__(self, store: HotDirectory) -> None:
@@ -23,6 +25,8 @@ class FaultyStore:
         self.fail_before: Exception | None = None
         self.fail_after: Exception | None = None
         self.fail_reads: Exception | None = None
+        self.answer_with: list[Outcome] = []
+        self.keys: dict[str, KeyRecord] = {}
         self.batches: list[list[Entry]] = []
         self.client_reads = 0
         self.key_reads = 0
@@ -50,6 +54,10 @@ class FaultyStore:
         await self._open.wait()
         if self.fail_before is not None:
             raise self.fail_before
+        if self.answer_with:
+            answers = self.answer_with[: len(batch)]
+            del self.answer_with[: len(batch)]
+            return answers
         outcomes = await self._store.spend_and_advance(batch)
         if self.fail_after is not None:
             raise self.fail_after
@@ -67,7 +75,7 @@ class FaultyStore:
         self.key_reads += 1
         if self.fail_reads is not None:
             raise self.fail_reads
-        record = await self._store.key(public_id)
+        record = self.keys.get(public_id) or await self._store.key(public_id)
         await self._reads_open.wait()
         return record
 

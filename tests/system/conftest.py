@@ -13,7 +13,7 @@ WORKERS = 2
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres() -> Iterator[PostgresServer]:
     """Run a real PostgreSQL of this module's own."""
     with PostgresServer() as server:
         yield server
@@ -25,7 +25,8 @@ def database(request: pytest.FixtureRequest) -> str | None:
     if request.param == "sqlite":
         return None
     server: PostgresServer = request.getfixturevalue("postgres")
-    return server.new_database()
+    url: str = server.new_database()
+    return url
 
 
 @pytest.fixture

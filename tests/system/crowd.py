@@ -27,6 +27,8 @@ class Crowd:
         self._party = party
         self._keys = keys
         self._going = True
+        self._wanted = 0
+        self._enough = asyncio.Event()
 
     def stop(self) -> None:
         """Let every hand finish what it asked and ask nothing more."""
@@ -39,9 +41,9 @@ class Crowd:
                 group.create_task(self._ask_in_turn(self._keys[hand::HANDS]))
 
     async def has_accepted(self, count: int) -> None:
-        """Wait until so many OTPs were accepted."""
-        while len(self.accepted) < count:
-            await asyncio.sleep(0.001)
+        """Wait until so many OTPs were accepted; to be called before any is."""
+        self._wanted = count
+        await self._enough.wait()
 
     async def _ask_in_turn(self, keys: Sequence[YubiKey]) -> None:
         turn = itertools.cycle(keys)
@@ -61,6 +63,8 @@ class Crowd:
             raise ConnectionResetError("closed without an answer") from error
         if told.status is Status.OK:
             self.accepted.append(otp)
+            if len(self.accepted) == self._wanted:
+                self._enough.set()
         if told.status is not Status.BACKEND_ERROR:
             assert told.status is Status.OK, told
             self.undecided.remove(otp)

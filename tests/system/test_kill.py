@@ -19,6 +19,7 @@ from tests.system.crowd import HANDS, Crowd
 from tests.system.loopback import free_port
 from tests.system.relying_party import RelyingParty
 from tests.system.wire import Wire
+from tests.system.workers import some_worker
 from tests.system.yubikeys import known_keys
 from validation.status import Status
 
@@ -125,15 +126,8 @@ async def test_a_killed_worker_loses_no_acknowledged_otp(
     keystead: KeysteadProcess, tell: Callable[[str], None]
 ) -> None:
     assert keystead.ready is not None
-    killed: set[int] = set()
-
-    def any_worker() -> int:
-        keystead.wait_until(lambda: not killed & set(keystead.worker_pids().values()))
-        pid = secrets.choice(list(keystead.worker_pids().values()))
-        killed.add(pid)
-        return pid
-
-    ledger = await Campaign(keystead, keystead.ready.verify_url).run(any_worker, lambda: None)
+    campaign = Campaign(keystead, keystead.ready.verify_url)
+    ledger = await campaign.run(lambda: some_worker(keystead), lambda: None)
     tell(f"kill -9 of a worker: {ledger}")
 
 

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 
 import pytest
-import pytest_asyncio
 
 from tests.keystead_process import KeysteadProcess
 from tests.system.relying_party import RelyingParty, Told
 from tests.system.wire import Wire
+from tests.system.workers import kill_a_worker
 from tests.system.yubikeys import known_keys
 from validation.status import Status
 
@@ -24,7 +24,7 @@ def a_day(sessions: int) -> tuple[str, ...]:
     return ("--rate", "1000000", "--burst", "1000000", "--per-day", str(sessions))
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def wires(keystead: KeysteadProcess) -> AsyncIterator[Sequence[Wire]]:
     """Open connections, so many that every worker holds some."""
     assert keystead.ready is not None
@@ -59,9 +59,7 @@ async def test_the_budget_is_exact_across_workers_and_a_throttled_otp_stays_vali
     otps = [key.press() for key in known_keys(keystead, 200)]
     told = await ask_all(party, wires, otps)
     assert statuses(told) == {Status.OK: 50, Status.OPERATION_NOT_ALLOWED: 150}
-    throttled = [
-        otp for otp, each in zip(otps, told, strict=True) if each.status is not Status.OK
-    ]
+    throttled = [otp for otp, each in zip(otps, told, strict=True) if each.status is not Status.OK]
     party.limit(keystead, *a_day(1_000_000))
     again = await ask_all(party, wires, throttled)
     assert statuses(again) == {Status.OK: 150}

@@ -89,13 +89,9 @@ class SqlClientBook:
         self, client_id: int, *, signed_only: bool, phishing_test: bool
     ) -> ClientDetails | None:
         """Change how a client's requests are treated."""
-        return await self._change(
-            client_id, signed_only=signed_only, phishing_test=phishing_test
-        )
+        return await self._change(client_id, signed_only=signed_only, phishing_test=phishing_test)
 
-    async def add_api_key(
-        self, client_id: int, key_id: int, record: bytes
-    ) -> ClientDetails | None:
+    async def add_api_key(self, client_id: int, key_id: int, record: bytes) -> ClientDetails | None:
         """Add a second live API key; ValueError when there are two or key_id is not the next."""
         async with self._transactions.writing() as connection:
             # The client's row is changed first: its lock keeps a second rotation waiting.
@@ -125,9 +121,7 @@ class SqlClientBook:
             if len(live) < _MAX_LIVE_KEYS:
                 raise ValueError(f"client {client_id} has only one live API key")
             await connection.execute(
-                delete(api_key).where(
-                    api_key.c.client_id == client_id, api_key.c.key_id == live[0]
-                )
+                delete(api_key).where(api_key.c.client_id == client_id, api_key.c.key_id == live[0])
             )
             return (await _details(connection, [row]))[0]
 
@@ -169,9 +163,7 @@ async def _row(connection: AsyncConnection, client_id: int) -> Row[Any] | None:
     return found.one_or_none()
 
 
-async def _bump(
-    connection: AsyncConnection, client_id: int, **columns: object
-) -> Row[Any] | None:
+async def _bump(connection: AsyncConnection, client_id: int, **columns: object) -> Row[Any] | None:
     """Change a client under a new version, so that the next batch of every worker sees it."""
     changed = await connection.execute(
         update(client)
@@ -179,14 +171,13 @@ async def _bump(
         .values(version=client.c.version + 1, **columns)
         .returning(client)
     )
-    return changed.one_or_none()
+    row: Row[Any] | None = changed.one_or_none()
+    return row
 
 
 async def _live_key_ids(connection: AsyncConnection, client_id: int) -> list[int]:
     found = await connection.execute(
-        select(api_key.c.key_id)
-        .where(api_key.c.client_id == client_id)
-        .order_by(api_key.c.key_id)
+        select(api_key.c.key_id).where(api_key.c.client_id == client_id).order_by(api_key.c.key_id)
     )
     return list(found.scalars())
 

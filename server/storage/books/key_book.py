@@ -72,4 +72,4 @@ def _details() -> Select[Any]:
 
 
 def _key_details(row: Row[Any]) -> KeyDetails:
-    return KeyDetails(*row)
+    return KeyDetails._make(row)

@@ -22,9 +22,7 @@ class SqlMetaBook:
     async def set_meta(self, name: str, value: str) -> None:
         """Store a named value durably."""
         async with self._transactions.writing() as connection:
-            insert = (
-                sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-            )
+            insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
             statement = insert(meta).values(name=name, value=value)
             await connection.execute(
                 statement.on_conflict_do_update(

@@ -45,9 +45,7 @@ class StoreDesk:
         return messages.encode_outcomes(outcomes)
 
     async def _client(self, body: bytes) -> bytes:
-        return messages.encode_client(
-            await self._directory.client(messages.decode_client_id(body))
-        )
+        return messages.encode_client(await self._directory.client(messages.decode_client_id(body)))
 
     async def _key(self, body: bytes) -> bytes:
         return messages.encode_key(await self._directory.key(messages.decode_public_id(body)))

@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,23 +48,95 @@ def check_sqlite_version(version: tuple[int, ...] = sqlite3.sqlite_version_info)
         )
 
 
-def create_database_file(path: Path) -> None:
-    """Make an empty database that only its owner can read; one that exists is left alone.
+def prepare_database_file(path: Path) -> None:
+    """Make an empty database that only its owner can read, or tighten the one that exists.
 
     Must not run while this process has the file open: closing a second descriptor would
     drop SQLite's locks (POSIX).
     """
+    check_sqlite_version()
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except FileExistsError:
-        return
+        _tighten(path)
     except OSError as error:
         raise StoreUnavailableError(f"{path} cannot be created: {error.strerror}") from error
-    os.close(descriptor)
-    with _refusing_foreign_files(path):
-        connection = sqlite3.connect(path, isolation_level=None)
-        try:
-            connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
-            connection.execute("PRAGMA journal_mode=WAL")
-        finally:
-            connection.close()
+    with opened(path) as connection:
+        connection.execute(f"PRAGMA page_size={PAGE_BYTES}")  # holds for an empty file only
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _tighten(path: Path) -> None:
+    try:
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+    except OSError as error:
+        raise StoreUnavailableError(f"{path} cannot be used: {error.strerror}") from error
+
+
+def connect(path: Path, *, cached_statements: int = 128) -> sqlite3.Connection:
+    """Open an existing file without Python's implicit transactions, ready for durable commits.
+
+    Raises sqlite3.Error. The connection may be used from any one thread at a time.
+    """
+    connection = sqlite3.connect(
+        _uri(path),
+        uri=True,
+        timeout=_BUSY_S,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=cached_statements,
+    )
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a file for a moment; failures become refusals or StoreUnavailableError."""
+    try:
+        with closing(connect(path)) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+            raise SchemaRefusedError(
+                f"{path} is not a Keystead database. Name another file or data directory."
+            ) from error
+        raise StoreUnavailableError(f"{path}: {error}") from error
+
+
+def sqlite_engine(path: Path) -> AsyncEngine:
+    """Return SQLAlchemy's engine on an existing file, with the same durability."""
+    engine = create_async_engine(
+        URL.create("sqlite+aiosqlite", database=_uri(path), query={"uri": "true"}),
+        connect_args={"timeout": _BUSY_S},
+        pool_size=2,
+        max_overflow=0,
+        pool_timeout=5,
+    )
+    event.listen(engine.sync_engine, "connect", _on_connect)
+    event.listen(engine.sync_engine, "begin", _on_begin)
+    return engine
+
+
+def _uri(path: Path) -> str:
+    # mode=rw: a file that vanished is an error, never a new and empty store.
+    return path.absolute().as_uri() + "?mode=rw"
+
+
+def _on_connect(connection: Any, _record: object) -> None:  # noqa: ANN401 - a driver's own type
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _on_begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

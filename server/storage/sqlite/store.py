@@ -1,32 +1,163 @@
 """The embedded store, put together: hot path, directory and books on one SQLite file."""
 
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from server.clock import Clock
+from server.otp.ports import (
+    ClientRecord,
+    Entry,
+    KeyRecord,
+    NewKey,
+    Outcome,
+    StoreError,
+    StoreUnavailableError,
+)
+from server.storage.batch_queue import BatchQueue
+from server.storage.books.client_book import SqlClientBook
+from server.storage.books.key_book import SqlKeyBook
+from server.storage.books.meta_book import SqlMetaBook
+from server.storage.gathered_reads import GatheredReads
+from server.storage.limits import check_policy
+from server.storage.sqlite.checkpoint import Checkpointer
+from server.storage.sqlite.connection import prepare_database_file, sqlite_engine
+from server.storage.sqlite.hot import HotPath
+from server.storage.sqlite.key_import import KeyImport
+from server.storage.sqlite.reader import Reader
+from server.storage.sqlite.transactions import SqliteTransactions
+from server.storage.upgrade import ensure_schema
 from validation.gcra import Policy
 
+T = TypeVar("T")
 
-class SqliteStore:
-    """HotStore, Directory, KeyBook and ClientBook on one file (being written)."""
 
-    async def close(self) -> None:
-        """Finish what was accepted, checkpoint and close."""
+class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
+    """HotStore, Directory, KeyBook and ClientBook on one file that this process owns.
+
+    Whoever writes holds the write turn, so batches and administrative changes never meet a
+    locked file; a lock held by a foreign program is waited for one second.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        default_policy: Policy,
+        cache_mib: int,
+        checkpoint_pages: int,
+    ) -> None:
+        self._turn = asyncio.Lock()
+        self._hot = HotPath(path, clock=clock, default_policy=default_policy, cache_mib=cache_mib)
+        self._hot_thread = ThreadPoolExecutor(1, thread_name_prefix="keystead-hot")
+        self._reader = Reader(path, clock=clock, default_policy=default_policy)
+        self._reader_thread = ThreadPoolExecutor(1, thread_name_prefix="keystead-read")
+        self._checkpoints = Checkpointer(path, self._turn, after_pages=checkpoint_pages)
+        self._engine = sqlite_engine(path)
+        self._transactions = SqliteTransactions(
+            self._engine, turn=self._turn, clock=clock, note=self._checkpoints.note
+        )
+        self._import = KeyImport(self._transactions)
+        self._batches = BatchQueue(self._decide)
+        self._key_reads: GatheredReads[str, KeyRecord] = GatheredReads(self._read_keys)
+        self._last_batch_failed = False
+
+    async def spend_and_advance(self, batch: Sequence[Entry]) -> Sequence[Outcome]:
+        """Decide a batch in order and commit it, as `HotStore` promises."""
+        return await self._batches.submit(batch)
+
+    async def client(self, client_id: int) -> ClientRecord | None:
+        """Return the newest committed state of a client, or None."""
+        return await self._on_reader_thread(self._reader.client, client_id)
+
+    async def key(self, public_id: str) -> KeyRecord | None:
+        """Return the newest committed state of a key, or None."""
+        return await self._key_reads.read(public_id)
+
+    async def add_keys(self, keys: Sequence[NewKey]) -> None:
+        """Create all keys with counters at (-1, -1), or none: KeyExistsError."""
+        await self._import.add(keys)
 
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""
+        async with self._turn:
+            await self._on_hot_thread(self._hot.prove_writable)
+        if self._last_batch_failed:
+            # A full disk shows only when something is written.
+            try:
+                await self.set_meta("readiness-probe", "")
+            except StoreError as error:
+                raise StoreUnavailableError(str(error)) from error
 
-    async def meta(self, name: str) -> str | None:
-        """Return a named value, or None."""
+    async def clean_up(self) -> None:
+        """Remove what an interrupted import left behind."""
+        await self._import.clean_up()
 
-    async def set_meta(self, name: str, value: str) -> None:
-        """Store a named value durably."""
+    async def close(self) -> None:
+        """Finish what was accepted, then close; the last to close empties the log."""
+        await self._batches.close()
+        await self._key_reads.close()
+        async with self._turn:
+            await self._engine.dispose()
+        await self._checkpoints.close()
+        await self._on_reader_thread(self._reader.close)
+        await self._on_hot_thread(self._hot.close)
+        self._reader_thread.shutdown()
+        self._hot_thread.shutdown()
+
+    async def _decide(self, batch: Sequence[Entry]) -> Sequence[Outcome]:
+        async with self._turn:
+            try:
+                decided = await self._on_hot_thread(self._hot.decide, batch)
+            except BaseException:
+                self._last_batch_failed = True
+                raise
+        self._last_batch_failed = False
+        self._checkpoints.note(decided.rows)
+        return decided.outcomes
+
+    async def _read_keys(self, public_ids: Sequence[str]) -> Mapping[str, KeyRecord]:
+        return await self._on_reader_thread(self._reader.keys, public_ids)
+
+    async def _on_hot_thread(self, call: Callable[..., T], *args: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._hot_thread, call, *args)
+
+    async def _on_reader_thread(self, call: Callable[..., T], *args: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._reader_thread, call, *args)
 
 
 async def open_sqlite(
-    path: Path, *, clock: Clock, default_policy: Policy, create: bool = False
+    path: Path,
+    *,
+    clock: Clock,
+    default_policy: Policy,
+    create: bool = False,
+    cache_mib: int = 64,
+    checkpoint_pages: int = 8192,
 ) -> SqliteStore:
     """Open the store in `path`; with `create`, an absent or empty one gets its schema.
 
-    Raises StoreRefusedError (schema not current, SQLite too old) and StoreUnavailableError.
+    default_policy: the limit of clients without one of their own. cache_mib: memory for the
+    pages of counters. checkpoint_pages: size of the log, in pages, that starts a checkpoint.
+    The caller makes sure that no other process uses the file. Raises StoreRefusedError
+    (schema not current, SQLite too old) and StoreUnavailableError.
     """
-    raise NotImplementedError
+    check_policy(default_policy)
+    await ensure_schema(path, create=create)
+    await asyncio.to_thread(prepare_database_file, path)
+    store = SqliteStore(
+        path,
+        clock=clock,
+        default_policy=default_policy,
+        cache_mib=cache_mib,
+        checkpoint_pages=checkpoint_pages,
+    )
+    try:
+        await store.clean_up()
+    except BaseException:
+        await store.close()
+        raise
+    return store

@@ -3,9 +3,11 @@
 import random
 from base64 import b64decode
 from typing import NamedTuple
+from typing import Protocol as Seam
 from urllib.parse import quote
 
-from hsm.filevault import FileVault
+import pytest
+
 from hsm.vault import OtpKeySecrets, Vault
 from server.accounts.clients import ClientDesk
 from server.accounts.ports import ClientBook
@@ -19,8 +21,11 @@ from tests.server.otp.log_lines import LogLines
 from tests.server.still_clock import StillClock
 from validation.answer import Answer, parse
 from validation.gcra import UNLIMITED, Policy, Rate
+from validation.modhex import encode
+from validation.otp import OtpCipher, OtpFields
 from validation.request import Protocol
 from validation.signature import EMPTY_KEY, ApiKey
+from validation.status import Status
 from validation.virtual import VirtualYubiKey
 
 GENEROUS = Policy(Rate.per_second(1_000_000, 1_000_000), UNLIMITED)
@@ -31,13 +36,21 @@ NONCE = "abcdefghijklmnop"
 SALT = b"salt of sixteen."
 
 
-class Store(HotDirectory, KeyBook, ClientBook):
+class Store(HotDirectory, KeyBook, ClientBook, Seam):
     """Everything a keeper offers."""
 
 
 class Client(NamedTuple):
     client_id: int
     key: ApiKey
+
+
+class Stranger(NamedTuple):
+    """A key that no store knows yet; line: what an operator would import."""
+
+    yubikey: VirtualYubiKey
+    secrets: OtpKeySecrets
+    line: str
 
 
 class Reply(NamedTuple):
@@ -87,20 +100,41 @@ class Room:
             settings=self.settings,
         )
 
-    async def client(
-        self, *, signed_only: bool = False, phishing_test: bool = False
-    ) -> Client:
+    async def client(self, *, signed_only: bool = False, phishing_test: bool = False) -> Client:
         issued = await self.clients.add(
             "a relying party", signed_only=signed_only, phishing_test=phishing_test
         )
         return Client(issued.client.details.client_id, ApiKey(b64decode(issued.api_key)))
 
-    async def yubikey(self, public_id: str = "cccccccccccb") -> VirtualYubiKey:
-        """Make a key and import it, the way an operator does."""
+    def stranger(self, public_id: str) -> Stranger:
+        """Make a key and keep it from the store."""
         aes_key, private_id = self._random.randbytes(16), self._random.randbytes(6)
         secrets = OtpKeySecrets(aes_key, private_id)
-        assert await self.keys.import_ksm(KsmKey(1, "1", public_id, secrets).format()) == 1
-        return VirtualYubiKey(public_id, private_id, aes_key)
+        line = KsmKey(1, "1", public_id, secrets).format()
+        return Stranger(VirtualYubiKey(public_id, private_id, aes_key), secrets, line)
+
+    async def yubikey(self, public_id: str = "cccccccccccb") -> VirtualYubiKey:
+        """Make a key and import it, the way an operator does."""
+        made = self.stranger(public_id)
+        assert await self.keys.import_ksm(made.line) == 1
+        return made.yubikey
+
+    async def rotate(self, client: Client) -> Client:
+        """Return the client as it is known by its new API key."""
+        issued = await self.clients.rotate(client.client_id)
+        return Client(client.client_id, ApiKey(b64decode(issued.api_key)))
+
+    def lose_counters(self, public_id: str) -> None:
+        """Damage the store: a key is there, its counters are not."""
+        lose = getattr(self.keeper, "lose_counters", None)
+        if lose is None:
+            pytest.skip("this keeper cannot lose a counter without its key")
+        lose(public_id)
+
+    def seal(self, made: Stranger, fields: OtpFields) -> str:
+        """Return an OTP that says anything at all, made with a key's own secrets."""
+        sealed = OtpCipher(made.secrets.aes_key).seal(fields)
+        return made.yubikey.public_id + encode(sealed)
 
     def press(self, yubikey: VirtualYubiKey) -> str:
         return yubikey.press(self._random.getrandbits(16))
@@ -126,6 +160,11 @@ class Room:
         query = sign_query(parameters, (key or client.key) if signed else None)
         verdict = await (worker or self.verifier).verify(query, Protocol.V2, source)
         return read_reply(verdict, answered_by or client.key)
+
+    async def verifier_answer(self, client: Client, otp: str, *, nonce: str = NONCE) -> Status:
+        """Ask and return the status, whoever signed the answer."""
+        query = sign_query({"id": str(client.client_id), "otp": otp, "nonce": nonce}, client.key)
+        return (await self.verifier.verify(query, Protocol.V2, STRANGER)).status
 
 
 def sign_query(parameters: dict[str, str], key: ApiKey | None) -> str:

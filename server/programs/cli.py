@@ -1,0 +1,226 @@
+"""The `keystead` command: what there is to do, each thing a short call into its module.
+
+Modules are imported by the command that needs them, so that `--help` and `keystead otp` start
+as fast as they can.
+"""
+
+from typing import Annotated
+
+import typer
+
+from server.programs import client_commands, key_commands
+from server.programs.exits import EXPLAINED, CommandError, Exit
+from server.programs.installation import Setting, configuration
+from server.programs.options import (
+    Data,
+    Database,
+    Json,
+    Root,
+    chosen_data,
+    database_setting,
+)
+from server.programs.terminal import complain, say, say_json
+
+# Plain help in every surrounding, and tracebacks that never show a variable's value (S10).
+app = typer.Typer(
+    name="keystead",
+    help="Keystead: a YubiKey OTP validation service.",
+    epilog=EXPLAINED,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+store_app = typer.Typer(help="The database.", no_args_is_help=True)
+config_app = typer.Typer(help="The configuration.", no_args_is_help=True)
+app.add_typer(client_commands.app, name="client")
+app.add_typer(key_commands.app, name="key")
+app.add_typer(store_app, name="store")
+app.add_typer(config_app, name="config")
+
+
+@app.callback()
+def root(context: typer.Context, *, data: Data = None) -> None:
+    """Keystead: a YubiKey OTP validation service."""
+    context.obj = Root(data)
+
+
+@app.command("init")
+def init(
+    context: typer.Context,
+    *,
+    sandbox: Annotated[
+        bool,
+        typer.Option("--sandbox", help="Add a Client ID and a virtual YubiKey to try things with."),
+    ] = False,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Make a data directory: configuration, sealing key, database. Overwrites nothing."""
+    from server.programs.initialise import initialise  # noqa: PLC0415
+
+    directory = chosen_data(context, data)
+    done = initialise(directory, with_sandbox=sandbox, database=database)
+    made = done.sandbox
+    if as_json:
+        value: dict[str, object] = {"data": str(directory.root), "initialised": done.made}
+        if made is not None:
+            value["sandbox"] = {
+                "id": made.client_id,
+                "api_key": made.api_key,
+                "public_id": made.public_id,
+            }
+        say_json(value)
+        return
+    if done.made:
+        say(f"Initialised {directory.root}.")
+        say(f"Back up {directory.sealing_key_file}: without it no stored key opens.")
+    if made is not None:
+        say(f"Sandbox: Client ID {made.client_id}, API key {made.api_key} (not shown again),")
+        say(f"and a virtual YubiKey {made.public_id}, whose OTPs `keystead otp` prints.")
+    say(f"Start with: keystead serve --data {directory.root}")
+
+
+@app.command("serve")
+def serve(
+    context: typer.Context,
+    *,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Where clients validate (default: configured, else 127.0.0.1:8080).",
+            show_default=False,
+        ),
+    ] = None,
+    ops_listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Where /metrics, /healthz, /readyz are (default: configured, else 127.0.0.1:8081).",
+            show_default=False,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that verify.", show_default=False)
+    ] = None,
+    data: Data = None,
+    database: Database = None,
+) -> None:
+    """Serve. Prints a line that starts with `ready` when it accepts; SIGTERM ends gracefully."""
+    from server.programs.serve import serve as run  # noqa: PLC0415
+
+    directory = chosen_data(context, data)
+    settings = [
+        Setting(("listen", "verify"), listen, "--listen"),
+        Setting(("listen", "ops"), ops_listen, "--ops-listen"),
+        Setting(("workers",), workers, "--workers"),
+        database_setting(database),
+    ]
+    run(directory, configuration(directory, settings))
+
+
+@app.command("otp")
+def otp(context: typer.Context, *, data: Data = None, as_json: Json = False) -> None:
+    """Print the sandbox key's next OTP."""
+    from server.programs.sandbox import next_otp  # noqa: PLC0415
+
+    text = next_otp(chosen_data(context, data))
+    if as_json:
+        say_json({"otp": text})
+    else:
+        say(text)
+
+
+@store_app.command("upgrade")
+def store_upgrade(
+    context: typer.Context, *, data: Data = None, database: Database = None, as_json: Json = False
+) -> None:
+    """Bring the database's schema up to this program's version. Back it up first."""
+    from server.programs.upgrade import upgrade_store  # noqa: PLC0415
+
+    directory = chosen_data(context, data)
+    done = upgrade_store(directory, configuration(directory, [database_setting(database)]))
+    if as_json:
+        say_json({"before": done.before, "after": done.after})
+    elif done.before == done.after:
+        say("The schema is current; nothing was changed.")
+    else:
+        say(f"The schema was {done.before} and is {done.after} now.")
+
+
+@config_app.command("check")
+def config_check(
+    context: typer.Context, *, data: Data = None, database: Database = None, as_json: Json = False
+) -> None:
+    """Check the configuration file and print what is in force, defaults included."""
+    from server.configfile import to_toml  # noqa: PLC0415
+
+    directory = chosen_data(context, data)
+    config = configuration(directory, [database_setting(database)])
+    if as_json:
+        say_json(config.model_dump(mode="json"))
+        return
+    found = "" if directory.config_file.exists() else " (absent: these are the defaults)"
+    say(f"# {directory.config_file}{found}")
+    for line in to_toml(config).splitlines():
+        say(line)
+
+
+@app.command("doctor")
+def doctor(
+    context: typer.Context, *, data: Data = None, database: Database = None, as_json: Json = False
+) -> None:
+    """Examine the installation and say what is wrong and what to do."""
+    from server.programs.doctor import examine, worst  # noqa: PLC0415
+
+    findings = examine(chosen_data(context, data), database)
+    if as_json:
+        say_json([finding._asdict() for finding in findings])
+    else:
+        for finding in findings:
+            say(f"{finding.grade:<5} {finding.check}: {finding.found}")
+            if finding.advice:
+                say(f"      {finding.advice}")
+    if worst(findings) == "fail":
+        raise typer.Exit(Exit.REFUSED)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    try:
+        code = app(arguments, standalone_mode=True)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else Exit.REFUSED
+    except CommandError as error:
+        complain(f"keystead: {error}")
+        return error.code
+    except KeyboardInterrupt:
+        return 130  # as a shell reports a command that SIGINT ended
+    except Exception as error:
+        if not _is_refusal(error):
+            raise
+        complain(f"keystead: {error}")
+        return Exit.REFUSED
+    return code or Exit.OK
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether an error is a sentence for the operator. Anything else is a fault of ours."""
+    from hsm.vault import VaultError  # noqa: PLC0415 - only a failed command asks
+    from server.configfile import ConfigError  # noqa: PLC0415
+    from server.datadir import DataDirectoryError  # noqa: PLC0415
+    from server.otp.ports import StoreError  # noqa: PLC0415
+    from server.programs.listening import ListenError  # noqa: PLC0415
+    from server.storage.refusals import StoreRefusedError  # noqa: PLC0415
+
+    return isinstance(
+        error,
+        ConfigError
+        | DataDirectoryError
+        | ListenError
+        | StoreError
+        | StoreRefusedError
+        | VaultError,
+    )

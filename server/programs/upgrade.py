@@ -1,0 +1,30 @@
+"""`keystead store upgrade`: the schema brought up to date while nobody serves from it."""
+
+import asyncio
+from pathlib import Path
+from typing import NamedTuple
+
+from server.config import Config
+from server.datadir import DataDirectory
+from server.storage.upgrade import schema_state, upgrade
+
+
+class Upgraded(NamedTuple):
+    """States of the schema, as `server.storage.upgrade` names them."""
+
+    before: str
+    after: str
+
+
+def upgrade_store(data: DataDirectory, config: Config) -> Upgraded:
+    """Upgrade the configured store; InUseError while a service runs on this directory."""
+    data.require()
+    database: Path | str = data.database_file if config.store.is_sqlite else config.store.database
+    with data.locked():
+        return asyncio.run(_upgrade(database))
+
+
+async def _upgrade(database: Path | str) -> Upgraded:
+    before = await schema_state(database)
+    await upgrade(database)
+    return Upgraded(before.value, (await schema_state(database)).value)

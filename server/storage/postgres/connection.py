@@ -1,0 +1,134 @@
+"""How PostgreSQL is reached: what a URL may hold, and which settings would lose commits."""
+
+import logging
+import os
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from server.otp.ports import StoreUnavailableError
+from server.storage.refusals import DatabaseUrlRefusedError, UnsafeDatabaseError
+
+CONNECT_TIMEOUT_S = 3.0
+_OLDEST = 140000
+
+# What asyncpg raises when a server cannot be reached or breaks the connection off.
+UNREACHABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
+_PASSWORD_BELONGS_INTO_A_FILE = (
+    "Put it into the passfile instead (~/.pgpass, mode 0600, one line"
+    " host:port:database:user:password; PGPASSFILE names another file)."
+)
+
+_log = logging.getLogger(__name__)
+
+
+def check_dsn(dsn: str) -> None:
+    """Refuse (DatabaseUrlRefusedError) a URL that is no PostgreSQL URL or holds a password.
+
+    A URL stands in the process list, in shell histories and unit files; the message
+    therefore never repeats it.
+    """
+    try:
+        parts = urlsplit(dsn)
+        secret = parts.password is not None or "password" in parse_qs(parts.query)
+    except ValueError:
+        raise DatabaseUrlRefusedError("The database URL cannot be read.") from None
+    if parts.scheme not in {"postgresql", "postgres"}:
+        raise DatabaseUrlRefusedError(
+            "The database URL must begin with postgresql:// (user@host:port/database)."
+        )
+    if secret:
+        raise DatabaseUrlRefusedError(
+            f"The database URL holds a password. {_PASSWORD_BELONGS_INTO_A_FILE}"
+        )
+    if "PGPASSWORD" in os.environ:
+        raise DatabaseUrlRefusedError(
+            f"The environment holds a password (PGPASSWORD). {_PASSWORD_BELONGS_INTO_A_FILE}"
+        )
+
+
+async def connect(
+    dsn: str, *, settings: dict[str, str] | None = None, command_timeout_s: float | None = None
+) -> asyncpg.Connection:
+    """Open one connection to the primary server.
+
+    Raises StoreUnavailableError, or UnsafeDatabaseError when a commit could be lost.
+    """
+    try:
+        connection = await asyncpg.connect(
+            dsn,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=command_timeout_s,
+            # A standby may lag behind: nothing may be decided or read there.
+            target_session_attrs="primary",
+            server_settings={"application_name": "keystead", "jit": "off", **(settings or {})},
+        )
+    except UNREACHABLE as error:
+        raise StoreUnavailableError(f"PostgreSQL: {describe(error)}") from error
+    try:
+        await _check_durability(connection)
+    except UNREACHABLE as error:
+        connection.terminate()
+        raise StoreUnavailableError(f"PostgreSQL: {describe(error)}") from error
+    except UnsafeDatabaseError:
+        connection.terminate()
+        raise
+    return connection
+
+
+def describe(error: BaseException) -> str:
+    """Return one line about a failure, for a log."""
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip(": ")
+
+
+async def _check_durability(connection: asyncpg.Connection) -> None:
+    row = await connection.fetchrow(
+        "SELECT current_setting('synchronous_commit') AS synchronous_commit,"
+        " current_setting('fsync') AS fsync,"
+        " current_setting('full_page_writes') AS full_page_writes,"
+        " current_setting('server_version_num')::int AS version"
+    )
+    if row is None:
+        raise StoreUnavailableError("PostgreSQL does not tell its settings")
+    if row["version"] < _OLDEST:
+        raise UnsafeDatabaseError(
+            f"Keystead needs PostgreSQL 14 or newer, this is {row['version'] // 10000}."
+        )
+    if row["synchronous_commit"] == "off":
+        raise UnsafeDatabaseError(
+            "synchronous_commit is off for this database or role: after a crash an accepted"
+            " OTP would be accepted again. Switch it on (ALTER ROLE .. SET synchronous_commit"
+            " = on), then start again."
+        )
+    for name in ("fsync", "full_page_writes"):
+        if row[name] == "off":
+            _log.warning(
+                "PostgreSQL runs with %s = off: a power failure may lose counters, and an"
+                " accepted OTP would be accepted again. Set it to on, except for tests.",
+                name,
+            )
+
+
+def postgres_engine(dsn: str, *, command_timeout_s: float | None = None) -> AsyncEngine:
+    """Return SQLAlchemy's engine over the same kind of connection."""
+
+    async def creator() -> asyncpg.Connection:
+        return await connect(dsn, command_timeout_s=command_timeout_s)
+
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=creator,
+        pool_size=2,
+        max_overflow=2,
+        pool_timeout=5,
+        # A connection that died while it lay idle is found before it is used.
+        pool_pre_ping=True,
+    )

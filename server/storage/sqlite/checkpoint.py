@@ -1,0 +1,77 @@
+"""Moves the write-ahead log into the database file beside the requests, so that it stays small.
+
+A passive checkpoint disturbs nobody, but under steady load it never reaches the end of the
+log, which then could never start over. So it is repeated, each time with less left to do,
+and the last piece is done while the write turn is held: a pause of a few pages. The next
+writer finds the whole log in the database and begins at its front again.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from server.storage.sqlite.connection import connect
+
+_log = logging.getLogger(__name__)
+
+_FEW_PAGES = 128
+_MOST_PASSES = 6
+
+
+class Checkpointer:
+    """Watches how much was written and checkpoints when it is much.
+
+    turn: the store's write turn; after_pages: how many pages the log may gather.
+    """
+
+    def __init__(self, path: Path, turn: asyncio.Lock, *, after_pages: int) -> None:
+        self._path = path
+        self._turn = turn
+        self._after_pages = after_pages
+        self._pages = 0
+        self._task: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="keystead-checkpoint")
+
+    def note(self, pages: int) -> None:
+        """Count pages written to the log (at most that many; an estimate will do)."""
+        self._pages += pages
+        if self._pages >= self._after_pages and self._task is None:
+            self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """Finish a checkpoint under way and stop."""
+        if self._task is not None:
+            await self._task
+        self._thread.shutdown()
+
+    async def _run(self) -> None:
+        try:
+            for _ in range(_MOST_PASSES):
+                if await self._pass() <= _FEW_PAGES:
+                    break
+            async with self._turn:
+                self._pages = await self._pass()
+        except sqlite3.Error as error:
+            # The log keeps growing, which costs space and start-up time but no safety.
+            _log.warning("a checkpoint of the store failed: %s", error)
+            self._pages = 0
+        finally:
+            self._task = None
+
+    async def _pass(self) -> int:
+        """Return how many pages of the log are not in the database yet."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, checkpoint, self._path
+        )
+
+
+def checkpoint(path: Path) -> int:
+    """Move what no reader needs any more; return the pages left. Raises sqlite3.Error."""
+    connection = connect(path)
+    try:
+        _busy, log, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        return max(0, int(log) - int(moved))
+    finally:
+        connection.close()

@@ -1,0 +1,155 @@
+"""Imports of keys: all or nothing, yet never in the way of verifications for long.
+
+One transaction over a hundred thousand rows would keep every verification waiting for its
+end. So a large import is staged: its rows come in small transactions, with a negative
+version -n that says "of import n". While meta names n as the unfinished import, those rows
+are not there for anybody; removing that name makes all of them appear at once. From then on
+-n reads as version 1 (the first administrative change writes 2).
+
+A crash leaves staged rows that nobody sees; the next start or import removes them.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from sqlalchemy import BigInteger, cast, delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.otp.ports import KeyExistsError, NewKey, StoreError
+from server.storage.books.sequences import next_number
+from server.storage.books.transactions import Transactions
+from server.storage.schema import (
+    IMPORT_SEQUENCE,
+    UNFINISHED_IMPORT,
+    meta,
+    otp_key,
+    otp_key_record,
+)
+
+_CHUNK = 500
+"""Rows per transaction: a few milliseconds each, after which verifications have their turn."""
+
+
+class KeyImport:
+    """Adds keys to the embedded store."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+        self._one_at_a_time = asyncio.Lock()
+
+    async def add(self, keys: Sequence[NewKey]) -> None:
+        """Create all keys, or none: KeyExistsError."""
+        _refuse_repeated(keys)
+        async with self._one_at_a_time:
+            await self.clean_up()
+            if len(keys) <= _CHUNK:
+                async with self._transactions.writing() as connection:
+                    await self._refuse_known(connection, keys)
+                    await self._insert(connection, keys, version=1)
+            else:
+                try:
+                    await self._add_staged(keys)
+                except StoreError:
+                    # What cannot be removed now will be at the next start or import.
+                    with suppress(StoreError):
+                        await self.clean_up()
+                    raise
+
+    async def clean_up(self) -> None:
+        """Remove what an import left behind that did not come to its end."""
+        async with self._transactions.reading() as connection:
+            number = await connection.scalar(
+                select(cast(meta.c.value, BigInteger)).where(meta.c.name == UNFINISHED_IMPORT)
+            )
+        if number is None:
+            return
+        after = None
+        while ids := await self._staged(number, after):
+            async with self._transactions.writing() as connection:
+                for table in (otp_key_record, otp_key):
+                    await connection.execute(delete(table).where(table.c.public_id.in_(ids)))
+            after = ids[-1]
+        async with self._transactions.writing() as connection:
+            await _finish(connection)
+
+    async def _staged(self, number: int, after: str | None) -> list[str]:
+        """Return the next public ids of an import; a scan, so not within the write turn."""
+        ids = select(otp_key.c.public_id).where(otp_key.c.version == -number)
+        if after is not None:
+            ids = ids.where(otp_key.c.public_id > after)
+        async with self._transactions.reading() as connection:
+            page = ids.order_by(otp_key.c.public_id).limit(_CHUNK)
+            return list(await connection.scalars(page))
+
+    async def _add_staged(self, keys: Sequence[NewKey]) -> None:
+        # All of them are looked for first, so that the first known one is named.
+        async with self._transactions.reading() as connection:
+            await self._refuse_known(connection, keys)
+        async with self._transactions.writing() as connection:
+            number = await next_number(connection, IMPORT_SEQUENCE)
+            await connection.execute(insert(meta).values(name=UNFINISHED_IMPORT, value=str(number)))
+        # In the order of the file's pages, each of which is then written once.
+        for chunk in _chunks(sorted(keys, key=lambda key: key.public_id)):
+            async with self._transactions.writing() as connection:
+                await self._insert(connection, chunk, version=-number)
+        async with self._transactions.writing() as connection:
+            await _finish(connection)
+
+    async def _refuse_known(self, connection: AsyncConnection, keys: Sequence[NewKey]) -> None:
+        for chunk in _chunks(keys):
+            ids = [key.public_id for key in chunk]
+            known = set(
+                await connection.scalars(
+                    select(otp_key_record.c.public_id).where(otp_key_record.c.public_id.in_(ids))
+                )
+            )
+            if known:
+                raise KeyExistsError(next(public_id for public_id in ids if public_id in known))
+
+    async def _insert(
+        self, connection: AsyncConnection, keys: Sequence[NewKey], *, version: int
+    ) -> None:
+        now_us = await self._transactions.now_us(connection)
+        await connection.execute(insert(otp_key_record), [_record_row(key, now_us) for key in keys])
+        await connection.execute(insert(otp_key), [_hot_row(key, version) for key in keys])
+
+
+async def _finish(connection: AsyncConnection) -> None:
+    await connection.execute(delete(meta).where(meta.c.name == UNFINISHED_IMPORT))
+
+
+def _chunks(keys: Sequence[NewKey]) -> Iterator[Sequence[NewKey]]:
+    return (keys[start : start + _CHUNK] for start in range(0, len(keys), _CHUNK))
+
+
+def _refuse_repeated(keys: Sequence[NewKey]) -> None:
+    seen = set()
+    for key in keys:
+        if key.public_id in seen:
+            raise KeyExistsError(key.public_id)
+        seen.add(key.public_id)
+
+
+def _record_row(key: NewKey, now_us: int) -> dict[str, object]:
+    return {
+        "public_id": key.public_id,
+        "generation": key.generation,
+        "record": key.record,
+        "serial": key.serial,
+        "created_us": now_us,
+    }
+
+
+def _hot_row(key: NewKey, version: int) -> dict[str, object]:
+    return {
+        "public_id": key.public_id,
+        "active": True,
+        "version": version,
+        "session": -1,
+        "use": -1,
+        "clock": 0,
+        "nonce": "",
+        "accepted_us": 0,
+        "accepted_client": 0,
+    }

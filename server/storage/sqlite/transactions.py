@@ -1,0 +1,61 @@
+"""Administrative transactions on the embedded store, in turn with the hot path's."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from server.clock import Clock
+from server.otp.ports import StoreUnavailableError, UnknownOutcomeError
+from server.storage.sqlite.connection import WRITES
+
+_LOG_PAGES = 8  # what a small administrative change may write, generously
+
+
+class SqliteTransactions:
+    """Keeps `Transactions`. turn: held by whoever writes, so that nobody finds the file locked."""
+
+    def __init__(
+        self, engine: AsyncEngine, *, turn: asyncio.Lock, clock: Clock, note: Callable[[int], None]
+    ) -> None:
+        self._engine = engine
+        self._turn = turn
+        self._clock = clock
+        self._note = note
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Return a transaction that sees what was committed and changes nothing."""
+        try:
+            async with self._engine.connect() as connection, connection.begin():
+                yield connection
+        except SQLAlchemyError as error:
+            raise StoreUnavailableError(f"the store cannot be read: {error}") from error
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """Return a transaction that is durable when the context has been left."""
+        committing = False
+        async with self._turn:
+            try:
+                async with self._engine.connect() as connection:
+                    await connection.execution_options(**{WRITES: True})
+                    transaction = await connection.begin()
+                    try:
+                        yield connection
+                        committing = True
+                        await transaction.commit()
+                    finally:
+                        await transaction.close()
+            except SQLAlchemyError as error:
+                if committing:
+                    raise UnknownOutcomeError(f"the commit failed: {error}") from error
+                raise StoreUnavailableError(f"nothing was written: {error}") from error
+            finally:
+                self._note(_LOG_PAGES)
+
+    async def now_us(self, _connection: AsyncConnection) -> int:
+        """Return the store's time: this host's."""
+        return self._clock.now_us()

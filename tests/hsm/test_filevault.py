@@ -1,0 +1,107 @@
+"""The file vault beyond the seam: its record format, its bounds, its messages."""
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from hsm.filevault import FileVault
+from hsm.keyfile import SealingKey
+from hsm.vault import OtpKeyBinding, OtpKeySecrets, RecordRefusedError
+from validation import modhex
+from validation.otp import InvalidOtpError
+
+KEY = SealingKey.of(bytes(range(32)))
+NONCE = b"twelve octet"
+BINDING = OtpKeyBinding("cccccccccccb", 7)
+SECRETS = OtpKeySecrets(aes_key=b"an aes key of 16", private_id=b"secret")
+GARBLED = bytes(16)
+
+
+def a_vault(**bounds: int) -> FileVault:
+    return FileVault(KEY, randomness=lambda octets: NONCE[:octets], **bounds)
+
+
+async def test_the_format_of_an_otp_keys_record_stays() -> None:
+    context = (
+        b"keystead otp key v1\0\x01" + KEY.key_id + b"\x0ccccccccccccb" + (7).to_bytes(8, "big")
+    )
+    sealed = AESGCM(KEY.key).encrypt(NONCE, b"an aes key of 16secret", context)
+    assert await a_vault().seal_otp_key(BINDING, SECRETS) == b"\x01" + KEY.key_id + NONCE + sealed
+    assert len(sealed) + 17 == 55
+
+
+async def test_the_format_of_a_secrets_record_stays() -> None:
+    context = b"keystead secret v1\0\x01" + KEY.key_id + b"\0\x05label"
+    sealed = AESGCM(KEY.key).encrypt(NONCE, b"api key", context)
+    assert await a_vault().seal_secret("label", b"api key") == b"\x01" + KEY.key_id + NONCE + sealed
+
+
+async def test_opened_keys_are_bounded_and_the_least_recently_used_leaves() -> None:
+    vault = a_vault(opened=3)
+    bindings = [OtpKeyBinding(modhex.encode(bytes([number])), 1) for number in range(4)]
+    records = {binding: await vault.seal_otp_key(binding, SECRETS) for binding in bindings}
+    for used in (0, 1, 2, 0, 3):
+        with pytest.raises(InvalidOtpError):
+            await vault.open_otp(bindings[used], records[bindings[used]], GARBLED)
+    assert list(vault._opened) == [bindings[2], bindings[0], bindings[3]]
+
+
+async def test_another_record_of_a_key_replaces_the_opened_one() -> None:
+    vault = FileVault(KEY, opened=3)
+    for _ in range(5):
+        record = await vault.seal_otp_key(BINDING, SECRETS)
+        with pytest.raises(InvalidOtpError):
+            await vault.open_otp(BINDING, record, GARBLED)
+    assert list(vault._opened) == [BINDING]
+    assert "hidden" in repr(vault._opened[BINDING])
+
+
+async def test_a_refused_record_leaves_the_opened_one_alone() -> None:
+    vault = a_vault()
+    record = await vault.seal_otp_key(BINDING, SECRETS)
+    with pytest.raises(InvalidOtpError):
+        await vault.open_otp(BINDING, record, GARBLED)
+    with pytest.raises(RecordRefusedError):
+        await vault.open_otp(BINDING, record[:-1] + b"\0", GARBLED)
+    assert vault._opened[BINDING].record == record
+
+
+def test_at_least_one_opened_key_is_kept() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        a_vault(opened=0)
+
+
+@pytest.mark.parametrize(
+    "binding",
+    [OtpKeyBinding("é", 1), OtpKeyBinding("c" * 300, 1), OtpKeyBinding("c", -1)],
+)
+async def test_a_binding_that_was_never_sealed_is_refused(binding: OtpKeyBinding) -> None:
+    vault = a_vault()
+    record = await vault.seal_otp_key(BINDING, SECRETS)
+    with pytest.raises(RecordRefusedError, match="binding"):
+        await vault.open_otp(binding, record, GARBLED)
+
+
+async def test_a_label_has_its_bound() -> None:
+    with pytest.raises(ValueError, match="label"):
+        await a_vault().seal_secret("x" * 65_536, b"")
+
+
+async def test_the_operator_learns_which_key_file_is_missing() -> None:
+    other = SealingKey.of(bytes(32))
+    record = await FileVault(other).seal_secret("label", b"")
+    with pytest.raises(RecordRefusedError, match=other.key_id.hex()) as caught:
+        await a_vault().open_secret("label", record)
+    assert KEY.key_id.hex() in str(caught.value)
+
+
+async def test_the_operator_learns_what_is_no_record() -> None:
+    record = await a_vault().seal_secret("label", b"")
+    for odd in (b"\x02" + record[1:], record[:20], b"some text that somebody put into the column"):
+        with pytest.raises(RecordRefusedError, match="format"):
+            await a_vault().open_secret("label", odd)
+    with pytest.raises(RecordRefusedError, match="altered"):
+        await a_vault().open_secret("another", record)
+
+
+def test_its_repr_names_the_key_by_its_id() -> None:
+    assert repr(a_vault()) == f"FileVault(key id {KEY.key_id.hex()}, 0 opened)"

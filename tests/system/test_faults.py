@@ -1,0 +1,118 @@
+"""What the store stands on fails: BACKEND_ERROR, a clear log line, and recovery by itself."""
+
+import asyncio
+import contextlib
+import sqlite3
+from pathlib import Path
+
+from tests.keystead_process import KeysteadProcess
+from tests.postgres_server import PostgresServer
+from tests.system.relying_party import RelyingParty
+from tests.system.small_disk import small_disk
+from tests.system.wire import Wire
+from tests.system.yubikeys import known_keys
+from validation.status import Status
+
+RECOVERY_WITHIN_S = 10.0
+ASKED_AT_MOST = 3_000
+
+
+class Visitor:
+    """Asks one service about one key and keeps what was not decided."""
+
+    def __init__(self, keystead: KeysteadProcess) -> None:
+        assert keystead.ready is not None
+        self._url = keystead.ready.verify_url
+        self.party = RelyingParty.enrol(keystead, "visitor")
+        (self.key,) = known_keys(keystead, 1)
+        self.accepted: list[str] = []
+        self.undecided: list[str] = []
+
+    async def ask(self) -> Status:
+        """Ask about a fresh OTP."""
+        otp = self.key.press()
+        async with Wire(self._url) as wire:
+            status = (await self.party.ask(wire, otp)).status
+        (self.accepted if status is Status.OK else self.undecided).append(otp)
+        assert status in {Status.OK, Status.BACKEND_ERROR}
+        return status
+
+    async def ask_until(self, wanted: Status) -> None:
+        """Ask until the service has noticed that something broke, or was mended."""
+        async with asyncio.timeout(3 * RECOVERY_WITHIN_S):
+            for _ in range(ASKED_AT_MOST):
+                if await self.ask() is wanted:
+                    return
+                await asyncio.sleep(0.005)
+        raise AssertionError(f"never {wanted}")
+
+    async def assert_nothing_gets_in_twice(self) -> None:
+        """Ask about everything again, newest first; an undecided OTP may get in once."""
+        async with Wire(self._url) as wire:
+            for otp in (*reversed(self.accepted), *reversed(self.undecided)):
+                again = [(await self.party.ask(wire, otp)).status for _ in range(2)]
+                assert again[1] in {Status.REPLAYED_OTP, Status.REPLAYED_REQUEST}
+                assert again[0] is not Status.OK or otp in self.undecided
+
+
+def errors(keystead: KeysteadProcess) -> str:
+    """Return the events of the log's error and critical lines."""
+    return "\n".join(
+        str(line) for line in keystead.logs() if line.get("level") in {"error", "critical"}
+    )
+
+
+async def test_a_full_disk_is_a_backend_error_until_there_is_room(tmp_path: Path) -> None:
+    data = tmp_path / "var"
+    with small_disk(data) as disk, KeysteadProcess(data) as keystead:
+        keystead.init()
+        keystead.start(workers=2)
+        visitor = Visitor(keystead)
+        assert await visitor.ask() is Status.OK
+        for _ in range(3):
+            disk.fill()
+            await visitor.ask_until(Status.BACKEND_ERROR)
+            assert "full" in errors(keystead)
+            disk.make_room()
+            await visitor.ask_until(Status.OK)
+        await visitor.assert_nothing_gets_in_twice()
+
+
+async def test_a_database_file_locked_by_another_program_is_a_backend_error_until_it_lets_go(
+    tmp_path: Path,
+) -> None:
+    with KeysteadProcess(tmp_path / "var") as keystead:
+        keystead.init()
+        keystead.start(workers=2)
+        visitor = Visitor(keystead)
+        assert await visitor.ask() is Status.OK
+        database = keystead.directory / "keystead.db"
+        with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            await visitor.ask_until(Status.BACKEND_ERROR)
+            assert "lock" in errors(keystead)
+            other.execute("ROLLBACK")
+        await visitor.ask_until(Status.OK)
+        await visitor.assert_nothing_gets_in_twice()
+
+
+async def test_a_stopped_postgresql_is_a_backend_error_until_it_runs_again(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    with KeysteadProcess(tmp_path / "var") as keystead:
+        keystead.init()
+        keystead.start(workers=2, database=postgres.new_database())
+        visitor = Visitor(keystead)
+        assert await visitor.ask() is Status.OK
+        postgres.stop()
+        try:
+            await visitor.ask_until(Status.BACKEND_ERROR)
+            assert keystead.ready is not None
+            assert keystead.get(f"{keystead.ready.ops_url}/healthz").code == 200
+            assert keystead.get(f"{keystead.ready.ops_url}/readyz").code == 503
+            assert "PostgreSQL" in errors(keystead)
+        finally:
+            postgres.start()
+        await visitor.ask_until(Status.OK)
+        await visitor.assert_nothing_gets_in_twice()
+        assert keystead.get(f"{keystead.ready.ops_url}/readyz").code == 200
