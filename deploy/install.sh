@@ -29,7 +29,6 @@ as_root() {
 }
 
 listed() { # the packages of a set, one per line
-    [ -r "$here/packages/$1.txt" ] || stop "There is no package set '$1' in deploy/packages/."
     sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$here/packages/$1.txt"
 }
 
@@ -38,6 +37,9 @@ installed() {
 }
 
 install_packages() {
+    for set in "$@"; do
+        [ -r "$here/packages/$set.txt" ] || stop "There is no deploy/packages/$set.txt."
+    done
     command -v apt-get >/dev/null 2>&1 ||
         stop "This machine has no apt-get. Install the counterparts of these yourself:" \
             "$(for set in "$@"; do listed "$set"; done)"

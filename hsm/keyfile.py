@@ -114,17 +114,20 @@ def load(path: Path) -> SealingKey:
         if path.is_symlink():
             raise KeyFileError(f"{path} is a symbolic link: put the file itself there") from error
         raise KeyFileError(f"{path} cannot be opened: {error.strerror}") from error
-    with os.fdopen(file, "rb") as stream:
+    try:
         # What was opened is what is judged: the name may mean another file by now.
-        _check(path, os.fstat(stream.fileno()))
-        try:
-            return SealingKey.parse(stream.read(_FILE_OCTETS + 1).decode("ascii", "replace"))
-        except OSError as error:
-            raise KeyFileError(f"{path} cannot be read: {error.strerror}") from error
-        except ValueError as error:
-            raise KeyFileError(
-                f"{path} is not a usable key file: {error}. Restore it from its backup."
-            ) from None
+        _check(path, os.fstat(file))
+        content = os.read(file, _FILE_OCTETS + 1)
+    except OSError as error:
+        raise KeyFileError(f"{path} cannot be read: {error.strerror}") from error
+    finally:
+        os.close(file)
+    try:
+        return SealingKey.parse(content.decode("ascii", "replace"))
+    except ValueError as error:
+        raise KeyFileError(
+            f"{path} is not a usable key file: {error}. Restore it from its backup."
+        ) from None
 
 
 _CAREFULLY = os.O_NOFOLLOW | os.O_CLOEXEC

@@ -81,9 +81,13 @@ def prepare(environment: Environment, **_other: Any) -> None:  # noqa: ANN401 - 
         raise refuse(environment, "name the key file: --keystead-keys FILE")
     try:
         admit(environment.host or "", options.keystead_allow_host)
-        Person.pool = KeyPool(take_sessions(Path(options.keystead_keys)))
+        ring = take_sessions(Path(options.keystead_keys))
     except (HostRefusedError, KeyFileError) as error:
-        raise refuse(environment, str(error)) from error
+        raise refuse(environment, str(error)) from None
+    users = environment.runner.target_user_count if environment.runner else 0
+    if users > len(ring.keys):
+        raise refuse(environment, f"{users} users, {len(ring.keys)} keys: each user holds a key")
+    Person.pool = KeyPool(ring)
 
 
 class Person(FastHttpUser):
@@ -102,7 +106,7 @@ class Person(FastHttpUser):
         try:
             admit(self.host or "", options.keystead_allow_host if options else ())
         except HostRefusedError as error:
-            raise refuse(environment, str(error)) from error
+            raise refuse(environment, str(error)) from None
         super().__init__(environment)
         self._holding: tuple[VirtualYubiKey, Client] | None = None
         self._used_otp: str | None = None
@@ -110,8 +114,9 @@ class Person(FastHttpUser):
     def on_start(self) -> None:
         """Get a key."""
         self._holding = self.pool.take()
-        if self._holding is None:
-            raise refuse(self.environment, "more users than keys: make a key file with more")
+        if self._holding is None:  # users were added while the test runs
+            self.environment.process_exit_code = 2
+            raise StopUser("more users than keys: make a key file with more")
 
     def on_stop(self) -> None:
         """Hand the key on."""

@@ -18,7 +18,11 @@ def _harmless_values(
     _logger: object, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
     for name, value in event.items():
-        event[name] = _harmless_value(value)
+        if name == "exception" and isinstance(value, str):
+            # A traceback stays readable: JSON writes its line ends as \\n, on one line.
+            event[name] = "\n".join(harmless(line) for line in value.split("\n"))
+        else:
+            event[name] = _harmless_value(value)
     return event
 
 
@@ -83,6 +87,7 @@ def configure(level: str, **context: object) -> None:
     logging.getLogger("aiohttp.server").setLevel(max(threshold, logging.ERROR))
     logging.getLogger("asyncio").setLevel(max(threshold, logging.WARNING))
     logging.getLogger("sqlalchemy").setLevel(max(threshold, logging.WARNING))
+    logging.getLogger("alembic").setLevel(max(threshold, logging.WARNING))
     logging.getLogger("aiosqlite").setLevel(max(threshold, logging.WARNING))
 
 

@@ -62,7 +62,7 @@ class HttpAnswer(NamedTuple):
     def fields(self) -> dict[str, str]:
         """The `key=value` lines of a protocol answer."""
         lines = (line for line in self.text.split("\r\n") if line)
-        return dict(line.partition("=")[::2] for line in lines)  # type: ignore[misc] # pairs
+        return dict(line.partition("=")[::2] for line in lines)
 
     @property
     def status(self) -> str:

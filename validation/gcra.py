@@ -21,8 +21,8 @@ class Rate(NamedTuple):
     def per_second(cls, rate: int, burst: int) -> Self:
         """Return `rate` sessions a second, `burst` of them at once (both 1 or more).
 
-        The step is rounded down to a microsecond, in the client's favour; exact up to 1,000/s
-        for rates that divide a million, and never faster than a million a second.
+        The step is rounded down to a whole microsecond, in the client's favour: 3/s is exact to
+        a millionth, 999/s becomes 999.001/s, 1,500/s becomes 1,501.5/s, and a million is the end.
         """
         return cls._every(_SECOND_US, rate, burst)
 

@@ -18,48 +18,43 @@ class DeadlinePassedError(Exception):
 
 
 class Deadlines:
-    """All requests under way in this event loop."""
+    """All requests under way in this event loop: `watched` holds when each must have ended."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._running: dict[Deadline, float] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self.watched: dict[Deadline, float] = {}
 
     def within(self, seconds: float) -> "Deadline":
         """Return a context whose body is cut off after `seconds`: DeadlinePassedError."""
-        return Deadline(self, self._clock.monotonic() + seconds)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
+        return Deadline(self.watched, self._clock.monotonic() + seconds)
 
     def sweep(self) -> None:
         """Cut off whoever is late. The timer calls it; so does a test that moves the clock."""
         now = self._clock.monotonic()
-        for deadline in [late for late, strikes in self._running.items() if strikes <= now]:
-            del self._running[deadline]
+        for deadline in [late for late, strikes in self.watched.items() if strikes <= now]:
+            del self.watched[deadline]
             deadline.strike()
-
-    def begin(self, deadline: "Deadline", strikes: float) -> None:
-        """Watch a deadline until `end`."""
-        self._running[deadline] = strikes
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
-
-    def end(self, deadline: "Deadline") -> None:
-        """Watch it no longer."""
-        self._running.pop(deadline, None)
 
     def _tick(self) -> None:
         self._timer = None
         self.sweep()
-        if self._running:
+        if self.watched:
             self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
 
 class Deadline:
-    """One request's deadline: cancels the task at its `await`, then says why."""
+    """One request's deadline: cancels the task at its `await`, then says why.
 
-    __slots__ = ("_cancelling", "_deadlines", "_strikes", "_struck", "_task")
+    watched: where it is entered while its body runs; strikes: when, by the monotonic clock.
+    """
 
-    def __init__(self, deadlines: Deadlines, strikes: float) -> None:
-        self._deadlines = deadlines
+    __slots__ = ("_cancelling", "_strikes", "_struck", "_task", "_watched")
+
+    def __init__(self, watched: "dict[Deadline, float]", strikes: float) -> None:
+        self._watched = watched
         self._strikes = strikes
         self._struck = False
 
@@ -69,7 +64,7 @@ class Deadline:
             raise RuntimeError("a deadline can only be set inside a task")
         self._task = task
         self._cancelling = task.cancelling()
-        self._deadlines.begin(self, self._strikes)
+        self._watched[self] = self._strikes
 
     def __exit__(
         self,
@@ -77,8 +72,8 @@ class Deadline:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._deadlines.end(self)
         if not self._struck:
+            del self._watched[self]
             return
         # As in asyncio.Timeout: a cancellation from elsewhere goes on as what it is.
         ours = self._task.uncancel() <= self._cancelling

@@ -40,12 +40,21 @@ class Sessions:
         """Tell whether the session has paid or is about to: it is not turned away unasked."""
         return session in self._deciding or self._has_paid(session)
 
-    async def claim(self, session: Session) -> bool:
-        """Return True when the session has paid; otherwise it is the caller's to `settle`.
+    def claim(self, session: Session) -> bool | None:
+        """Return True when the session has paid, False when it is the caller's to `settle`.
 
-        Waits while another request decides the same session: letting both through for one
-        price would be a way around the limit should the first be refused.
+        None: another request is deciding it. Call `turn`, then claim again: letting both
+        through for one price would be a way around the limit should the first be refused.
         """
+        if session in self._deciding:
+            return None
+        if self._has_paid(session):
+            return True
+        self._deciding[session] = None
+        return False
+
+    async def turn(self, session: Session) -> None:
+        """Wait until nobody decides the session."""
         while session in self._deciding:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             others = self._deciding[session]
@@ -54,10 +63,6 @@ class Sessions:
             else:
                 others.append(future)
             await future
-        if self._has_paid(session):
-            return True
-        self._deciding[session] = None
-        return False
 
     def settle(self, session: Session, *, paid: bool) -> None:
         """End a claim; the next one who waits goes on."""

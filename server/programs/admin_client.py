@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from server.programs.exits import CommandError, Exit
-from server.programs.listening import connect_unix
+from server.programs.unix_sockets import connect_unix
 
 ANSWER_WITHIN_S = 30.0
 IMPORT_WITHIN_S = 900.0

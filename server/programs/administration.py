@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from server.datadir import DataDirectory, InUseError
 from server.programs.admin_client import AdminClient
 from server.programs.exits import CommandError, Exit
+from server.programs.unix_sockets import listen_unix
 
 if TYPE_CHECKING:
     from server.config import Config
@@ -86,15 +87,18 @@ class _AdminThread(threading.Thread):
             self.ready.set()
 
     async def _serve(self) -> None:
-        from server import main  # noqa: PLC0415 - the whole server: only when nobody serves
+        from server import logs, main  # noqa: PLC0415 - the whole server: only when nobody serves
 
+        logs.configure("warning", process="command")  # standard output is the command's answer
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
+        listener = listen_unix(self.socket_path)
         try:
-            async with main.administration(self._config, self._data, self.socket_path):
+            async with main.administration(self._config, self._data, listener):
                 self.ready.set()
                 await self._stopping.wait()
         finally:
+            listener.close()
             self.socket_path.unlink(missing_ok=True)
 
     def stop(self) -> None:

@@ -1,4 +1,8 @@
-"""What the control process tells a new worker, as the link's first message. No secret in it."""
+"""What the control process tells a new worker, as the link's first message.
+
+The salt is the only secret in it: it keeps strangers from computing which bucket a network
+pays from. The sealing key is not here, a worker reads its file.
+"""
 
 import json
 from pathlib import Path
@@ -9,11 +13,20 @@ from server.datadir import DataDirectory
 
 
 class Assignment(NamedTuple):
-    """A worker's place: its slot, the data directory and the effective configuration."""
+    """A worker's place.
+
+    slot: counts from 0; config: the effective one; key_id: 4 octets, of the sealing key that
+    the control process found; salt: of the unsigned buckets.
+    """
 
     slot: int
     data: DataDirectory
     config: Config
+    key_id: bytes
+    salt: bytes
+
+    def __repr__(self) -> str:
+        return f"Assignment(slot={self.slot}, <hidden>)"
 
     def encode(self) -> bytes:
         """Return the message's body; `decode` is its inverse."""
@@ -22,6 +35,8 @@ class Assignment(NamedTuple):
                 "slot": self.slot,
                 "data": str(self.data.root.absolute()),
                 "config": self.config.model_dump(mode="json"),
+                "key_id": self.key_id.hex(),
+                "salt": self.salt.hex(),
             }
         ).encode()
 
@@ -30,4 +45,10 @@ class Assignment(NamedTuple):
         """Read a message's body; ValueError when the two programs are not of one version."""
         value = json.loads(body)
         data = DataDirectory(Path(value["data"]))
-        return cls(value["slot"], data, Config.model_validate(value["config"]))
+        return cls(
+            value["slot"],
+            data,
+            Config.model_validate(value["config"]),
+            bytes.fromhex(value["key_id"]),
+            bytes.fromhex(value["salt"]),
+        )

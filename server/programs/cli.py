@@ -98,7 +98,7 @@ def serve(
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Where /metrics, /healthz, /readyz are (default: configured, else 127.0.0.1:8081).",
+            help="Where /metrics and /readyz are (default: configured, else 127.0.0.1:8081).",
             show_default=False,
         ),
     ] = None,
@@ -190,7 +190,7 @@ def doctor(
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     try:
-        code = app(arguments, standalone_mode=True)
+        code = app(arguments, prog_name="keystead", standalone_mode=True)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else Exit.REFUSED
     except CommandError as error:
@@ -212,7 +212,7 @@ def _is_refusal(error: Exception) -> bool:
     from server.configfile import ConfigError  # noqa: PLC0415
     from server.datadir import DataDirectoryError  # noqa: PLC0415
     from server.otp.ports import StoreError  # noqa: PLC0415
-    from server.programs.listening import ListenError  # noqa: PLC0415
+    from server.programs.unix_sockets import ListenError  # noqa: PLC0415
     from server.storage.refusals import StoreRefusedError  # noqa: PLC0415
 
     return isinstance(

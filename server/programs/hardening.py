@@ -1,4 +1,4 @@
-"""Keeping a serving process's memory to itself: no core files, no other process looking in."""
+"""What a serving process asks of the kernel: private memory, enough descriptors."""
 
 import ctypes
 import resource
@@ -17,3 +17,15 @@ def keep_memory_private() -> None:
         libc = ctypes.CDLL(None, use_errno=True)
         # Best effort by design: a kernel that refuses leaves us where any program is.
         libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def allow_open_files(wanted: int) -> None:
+    """Raise this process's soft limit of open files to `wanted`, as far as the hard one lets.
+
+    Many systems start programs with 256 or 1,024, fewer than the connections we would hold.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

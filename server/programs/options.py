@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from server.datadir import DataDirectory
-from server.programs.admin_client import AdminClient
 from server.programs.installation import Setting, data_directory
+
+if TYPE_CHECKING:
+    from server.programs.admin_client import AdminClient
 
 Data = Annotated[
     Path | None,
@@ -54,7 +56,7 @@ def database_setting(database: str | None) -> Setting:
 @contextmanager
 def admin_api(
     context: typer.Context, data: Path | None, database: str | None
-) -> Iterator[AdminClient]:
+) -> Iterator["AdminClient"]:
     """Yield a client of the admin API of whoever serves it, which may be this process."""
     # Late: reading the configuration and opening a store is what makes a start slow.
     from server.programs.administration import administration  # noqa: PLC0415

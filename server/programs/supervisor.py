@@ -2,16 +2,17 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
 
 from server.config import Config
 from server.datadir import DataDirectory
+from server.main import Control
 from server.programs.assignment import Assignment
 from server.storage.link.connection import Link
 from server.storage.link.desk import StoreDesk
@@ -82,8 +83,9 @@ class _Worker:
             raise RuntimeError("the worker was assigned nothing")
         pings = asyncio.get_running_loop().create_task(self._ping(self._link))
         exit_ = asyncio.get_running_loop().create_task(self.process.wait())
+        ends: set[asyncio.Future[Any]] = {self._link.lost, pings, exit_}
         try:
-            await asyncio.wait({self._link.lost, pings, exit_}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if not exit_.done() and not self._link.lost.done():
                 _log.error("worker_silent", worker=self.process.pid, seconds=SILENT_FOR_S)
             # A lost link mostly is the exit itself, seen early: the kernel closes files first.
@@ -122,7 +124,7 @@ class Supervisor:
     """Keeps one worker on each listening socket.
 
     sockets: one per slot; they stay open here, so that connections wait in the kernel while a
-    dead worker is replaced. desk: answers store calls, None when workers have their own store.
+    dead worker is replaced.
     """
 
     def __init__(
@@ -131,12 +133,11 @@ class Supervisor:
         config: Config,
         data: DataDirectory,
         sockets: Sequence[socket.socket],
-        desk: StoreDesk | None,
     ) -> None:
         self._config = config
         self._data = data
         self._sockets = sockets
-        self._desk = desk
+        self._control: Control | None = None
         self._workers: dict[int, _Worker] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
@@ -147,8 +148,9 @@ class Supervisor:
         """How many workers accept requests now."""
         return sum(worker.ready.is_set() for worker in self._workers.values())
 
-    async def start(self) -> None:
+    async def start(self, control: Control) -> None:
         """Start all workers; return when every one accepts. WorkerFailedError otherwise."""
+        self._control = control
         firsts = [asyncio.Event() for _ in self._sockets]
         loop = asyncio.get_running_loop()
         self._keepers = [
@@ -214,6 +216,8 @@ class Supervisor:
         return f"process {worker.process.pid}, {_ended(worker.process.returncode)}"
 
     async def _spawn(self, slot: int) -> _Worker:
+        if self._control is None:
+            raise RuntimeError("the supervisor was not started")
         ours, theirs = socket.socketpair()
         listening = self._sockets[slot].fileno()
         with theirs:
@@ -233,8 +237,16 @@ class Supervisor:
                 ours.close()
                 raise
         ours.setblocking(False)
-        worker = _Worker(process, ours, self._desk)
-        await worker.assign(Assignment(slot, self._data, self._config))
+        worker = _Worker(process, ours, self._control.desk)
+        await worker.assign(
+            Assignment(
+                slot=slot,
+                data=self._data,
+                config=self._config,
+                key_id=self._control.key_id,
+                salt=self._control.salt,
+            )
+        )
         return worker
 
     async def _announce(self, slot: int, worker: _Worker, first: asyncio.Event) -> None:
@@ -281,4 +293,4 @@ def forget_tallies(data: DataDirectory) -> None:
     """Remove the counts of a former service: counters start at zero with the service."""
     for file in data.run.glob("tally-*"):
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(file)
+            file.unlink()

@@ -45,18 +45,10 @@ def fields(value: Mapping[str, Any]) -> None:
 
 
 def _cell(value: object) -> str:
-    match value:
-        case None:
-            return "-"
-        case True:
-            return "yes"
-        case False:
-            return "no"
-        case "":
-            return '""'
-        case str():
-            return value
-        case int() | float():
-            return str(value)
-        case _:
-            return json.dumps(value)
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str) and value:
+        return value
+    return json.dumps(value)

@@ -12,6 +12,7 @@ import enum
 import signal
 import socket
 import sys
+from typing import Any
 
 import structlog
 import uvloop
@@ -56,24 +57,34 @@ async def work(link_end: socket.socket, listener: socket.socket) -> _End:
     """Serve until told to drain, or until the control process is gone."""
     orders = _Orders()
     link = orders.link = await Link.open(link_end, orders.receive)
-    await asyncio.wait({link.lost, orders.settings}, return_when=asyncio.FIRST_COMPLETED)
+    beginnings: set[asyncio.Future[Any]] = {link.lost, orders.settings}
+    await asyncio.wait(beginnings, return_when=asyncio.FIRST_COMPLETED)
     if not orders.settings.done():
         return _End.ORPHANED
     assignment = Assignment.decode(orders.settings.result())
     logs.configure(assignment.config.log.level, process="worker", slot=assignment.slot)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, orders.drain.set)
-    async with main.worker(assignment, link, listener, SystemClock()) as serving:
+    async with main.worker(
+        assignment.config,
+        assignment.data,
+        SystemClock(),
+        slot=assignment.slot,
+        control=main.Control(None, assignment.key_id, assignment.salt),
+        link=link,
+        listener=listener,
+    ) as door:
         link.send(Kind.READY)
         draining = asyncio.get_running_loop().create_task(orders.drain.wait())
-        await asyncio.wait({link.lost, draining}, return_when=asyncio.FIRST_COMPLETED)
+        ends: set[asyncio.Future[Any]] = {link.lost, draining}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if draining.done():
-            await serving.drain()
+            await door.stop()
             return _End.DRAINED
         draining.cancel()
         _log.error("control_process_gone")
         # What waits for the store has its answer already: the link's end was its failure.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(serving.drain(), ORPHAN_ENDS_WITHIN_S)
+            await asyncio.wait_for(door.stop(), ORPHAN_ENDS_WITHIN_S)
     return _End.ORPHANED
 
 

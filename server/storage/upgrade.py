@@ -4,6 +4,7 @@ A schema never goes back: an older program refuses a newer schema, and the way t
 a backup.
 """
 
+import asyncio
 import enum
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +21,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from server.otp.ports import StoreUnavailableError
 from server.storage.postgres.connection import check_dsn, postgres_engine
 from server.storage.refusals import SchemaRefusedError
-from server.storage.sqlite.connection import WRITES, prepare_database_file, sqlite_engine
+from server.storage.sqlite.connection import (
+    WRITES,
+    is_no_database,
+    prepare_database_file,
+    sqlite_engine,
+)
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _UPGRADE_LOCK = 0x6B657973_74656164  # "keystead": two machines must not upgrade at once
@@ -41,7 +47,7 @@ async def schema_state(database: Path | str) -> SchemaState:
     Changes nothing; a file that does not exist is empty. Raises StoreUnavailableError and
     StoreRefusedError.
     """
-    if isinstance(database, Path) and not database.exists():
+    if isinstance(database, Path) and not await asyncio.to_thread(database.exists):
         return SchemaState.EMPTY
     async with _transaction(database, writes=False) as connection:
         return await connection.run_sync(_state)
@@ -57,9 +63,9 @@ async def upgrade(database: Path | str) -> None:
         prepare_database_file(database)
     async with _transaction(database, writes=True) as connection:
         if connection.dialect.name == "postgresql":
-            await connection.execute(
-                text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK}
-            )
+            # Whoever comes second waits, and then finds nothing left to do.
+            lock = text("SELECT pg_advisory_xact_lock(:number)")
+            await connection.execute(lock, {"number": _UPGRADE_LOCK})
         if await connection.run_sync(_state) is SchemaState.NEWER:
             raise SchemaRefusedError(REFUSALS[SchemaState.NEWER])
         await connection.run_sync(_upgrade)
@@ -96,6 +102,8 @@ async def _transaction(database: Path | str, *, writes: bool) -> AsyncIterator[A
             async with connection.begin():
                 yield connection
     except (SQLAlchemyError, OSError) as error:
+        if is_no_database(error):
+            raise SchemaRefusedError(f"{database} is not a Keystead database.") from error
         raise StoreUnavailableError(f"The schema cannot be read or changed: {error}") from error
     finally:
         await engine.dispose()

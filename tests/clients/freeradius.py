@@ -84,7 +84,7 @@ class FreeRadius:
         require_file("/usr/lib/freeradius/rlm_yubikey.so", package="freeradius-yubikey")
         with _serving(url, client_id, api_key) as port:
             ended = run(
-                [str(radclient), "-r", "1", "-t", "10", f"127.0.0.1:{port}", "auth", _SECRET],
+                [radclient, "-r", "1", "-t", "10", f"127.0.0.1:{port}", "auth", _SECRET],
                 typed=f"User-Name=mallory,User-Password={otp}\n",
             )
         return Answer("Received Access-Accept" in ended.stdout, ended.stdout)
@@ -113,7 +113,7 @@ def _serving(url: str, client_id: int, api_key: str) -> Iterator[int]:
             for path in (Path(folder), configuration, Path(folder, "dictionary")):
                 shutil.chown(path, user)
         server = subprocess.Popen(
-            [str(program), "-f", "-l", "stdout", "-d", folder],
+            [program, "-f", "-l", "stdout", "-d", folder],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

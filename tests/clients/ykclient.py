@@ -15,6 +15,6 @@ class Ykclient:
         program = require_program("ykclient", package="libykclient-dev")
         endpoint = f"{url}/wsapi/2.0/verify"
         ended = run(
-            [str(program), "--debug", "--url", endpoint, "--apikey", api_key, str(client_id), otp]
+            [program, "--debug", "--url", endpoint, "--apikey", api_key, str(client_id), otp]
         )
         return Answer(ended.returncode == 0, ended.stdout)

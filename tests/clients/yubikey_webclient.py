@@ -24,5 +24,5 @@ class YubikeyWebClient:
         )
         endpoint = f"{url}/wsapi/2.0/verify"
         module = "-MAuth::Yubikey_WebClient"
-        ended = run([str(perl), module, "-e", _SCRIPT, endpoint, str(client_id), api_key, otp])
+        ended = run([perl, module, "-e", _SCRIPT, endpoint, str(client_id), api_key, otp])
         return Answer(ended.stdout.splitlines()[-1:] == ["OK"], ended.stdout)

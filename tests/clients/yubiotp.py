@@ -16,7 +16,7 @@ class YubiOtp:
         """Ask with every option the version knows."""
         program = require_program("yubiclient", package="python3-yubiotp")
         modern = self._version == "2.0"
-        command = [str(program), "-V", self._version, "-i", str(client_id), "-k", api_key]
+        command = [program, "-V", self._version, "-i", str(client_id), "-k", api_key]
         command += ["-u", f"{url}/wsapi/2.0/verify" if modern else f"{url}/wsapi/verify"]
         if self._version != "1.0":
             command += ["--timestamp"]

@@ -1,5 +1,6 @@
 """The key file: made once, for its owner alone, and refused when anything is odd about it."""
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -33,7 +34,7 @@ def test_two_key_files_hold_two_keys(tmp_path: Path) -> None:
 
 def test_its_format_stays(path: Path) -> None:
     keyfile.create(path, randomness=lambda octets: KEY[:octets])
-    assert path.read_text() == f"keystead-sealing-key-v1\nd51bd5c2\n{KEY.hex()}\n"
+    assert path.read_text() == f"keystead-sealing-key-v1\nce1fdca6\n{KEY.hex()}\n"
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077, 0o777])
@@ -73,7 +74,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 def test_half_a_file_does_not_stay(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(handle: int) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), handle)
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(KeyFileError, match="cannot be written: No space left"):
@@ -137,6 +138,16 @@ def test_a_folder_is_refused(path: Path) -> None:
 def test_a_pipe_is_refused_without_waiting(path: Path) -> None:
     os.mkfifo(path, 0o600)
     with pytest.raises(KeyFileError, match="not a plain file"):
+        keyfile.load(path)
+
+
+def test_an_unreadable_file_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(handle: int, octets: int) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), (handle, octets))
+
+    keyfile.create(path)
+    monkeypatch.setattr(os, "read", broken)
+    with pytest.raises(KeyFileError, match="cannot be read: Input/output error"):
         keyfile.load(path)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Self
+from typing import Self, cast
 
 from server.storage.link.frames import ANSWERS, MAX_BODY, Frame, FrameError, FrameReader, Kind
 
@@ -40,9 +40,8 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport (asyncio)."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream socket's is one
-        transport.set_write_buffer_limits(high=4 * MAX_BODY)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=4 * MAX_BODY)
 
     def data_received(self, data: bytes) -> None:
         """Cut and hand out frames (asyncio)."""

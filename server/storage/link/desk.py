@@ -1,7 +1,5 @@
 """The control process's side of the link: answers workers' calls from the store it owns."""
 
-from collections.abc import Awaitable, Callable
-
 import structlog
 
 from server.otp.ports import Directory, HotStore, StoreUnavailableError, UnknownOutcomeError
@@ -17,16 +15,11 @@ class StoreDesk:
     def __init__(self, hot: HotStore, directory: Directory) -> None:
         self._hot = hot
         self._directory = directory
-        self._answers: dict[Kind, Callable[[bytes], Awaitable[bytes]]] = {
-            Kind.BATCH: self._batch,
-            Kind.CLIENT: self._client,
-            Kind.KEY: self._key,
-        }
 
     async def answer(self, frame: Frame) -> Frame:
         """Return the answer to a call, failures included; never raises."""
         try:
-            body = await self._answers[frame.kind](frame.body)
+            body = await self._decide(frame.kind, frame.body)
         except StoreUnavailableError as error:
             return Frame(Kind.FAILED_UNAVAILABLE, frame.call, str(error).encode())
         except messages.MessageError as error:
@@ -34,18 +27,18 @@ class StoreDesk:
             return Frame(Kind.FAILED_UNAVAILABLE, frame.call, str(error).encode())
         except UnknownOutcomeError as error:
             return Frame(Kind.FAILED_UNKNOWN, frame.call, str(error).encode())
-        except Exception:
+        except Exception:  # noqa: BLE001 - see below
             # The process boundary: the worker must hear that it cannot know, whatever it was.
-            _log.exception("a call of a worker failed", call=frame.kind.name)
+            _log.exception("worker_call_failed", call=frame.kind.name)
             return Frame(Kind.FAILED_UNKNOWN, frame.call, b"an unforeseen fault in the store")
         return Frame(Kind.ANSWER, frame.call, body)
 
-    async def _batch(self, body: bytes) -> bytes:
-        outcomes = await self._hot.spend_and_advance(messages.decode_batch(body))
-        return messages.encode_outcomes(outcomes)
-
-    async def _client(self, body: bytes) -> bytes:
-        return messages.encode_client(await self._directory.client(messages.decode_client_id(body)))
-
-    async def _key(self, body: bytes) -> bytes:
-        return messages.encode_key(await self._directory.key(messages.decode_public_id(body)))
+    async def _decide(self, kind: Kind, body: bytes) -> bytes:
+        if kind is Kind.BATCH:
+            outcomes = await self._hot.spend_and_advance(messages.decode_batch(body))
+            return messages.encode_outcomes(outcomes)
+        if kind is Kind.CLIENT:
+            client = await self._directory.client(messages.decode_client_id(body))
+            return messages.encode_client(client)
+        key = await self._directory.key(messages.decode_public_id(body))
+        return messages.encode_key(key)

@@ -143,7 +143,7 @@ def decode_public_id(body: bytes) -> str:
 def _value(body: bytes) -> Any:  # noqa: ANN401 - JSON can be anything until it is looked at
     try:
         return json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MessageError("not JSON") from error
 
 

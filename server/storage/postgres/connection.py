@@ -4,7 +4,7 @@ import logging
 import os
 from urllib.parse import parse_qs, urlsplit
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped] # the driver ships no types
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from server.otp.ports import StoreUnavailableError
@@ -22,7 +22,7 @@ UNREACHABLE = (
     asyncpg.InternalClientError,
 )
 
-_PASSWORD_BELONGS_INTO_A_FILE = (
+_USE_THE_FILE = (
     "Put it into the passfile instead (~/.pgpass, mode 0600, one line"
     " host:port:database:user:password; PGPASSFILE names another file)."
 )
@@ -46,12 +46,10 @@ def check_dsn(dsn: str) -> None:
             "The database URL must begin with postgresql:// (user@host:port/database)."
         )
     if secret:
-        raise DatabaseUrlRefusedError(
-            f"The database URL holds a password. {_PASSWORD_BELONGS_INTO_A_FILE}"
-        )
+        raise DatabaseUrlRefusedError(f"The database URL holds a password. {_USE_THE_FILE}")
     if "PGPASSWORD" in os.environ:
         raise DatabaseUrlRefusedError(
-            f"The environment holds a password (PGPASSWORD). {_PASSWORD_BELONGS_INTO_A_FILE}"
+            f"The environment holds a password (PGPASSWORD). {_USE_THE_FILE}"
         )
 
 

@@ -1,22 +1,97 @@
 """The PostgreSQL store, put together: hot path, directory and books on one database."""
 
+from collections.abc import Sequence
+
+from server.otp.ports import (
+    ClientRecord,
+    Entry,
+    KeyRecord,
+    NewKey,
+    Outcome,
+    StoreError,
+    StoreUnavailableError,
+)
+from server.storage.batch_queue import BatchQueue
+from server.storage.books.client_book import SqlClientBook
+from server.storage.books.key_book import SqlKeyBook
+from server.storage.books.meta_book import SqlMetaBook
+from server.storage.gathered_reads import GatheredReads
+from server.storage.limits import check_policy
+from server.storage.postgres.connection import check_dsn, postgres_engine
+from server.storage.postgres.directory import PostgresDirectory
+from server.storage.postgres.hot import HotPath
+from server.storage.postgres.key_import import add_keys
+from server.storage.postgres.transactions import PostgresTransactions
+from server.storage.upgrade import ensure_schema
 from validation.gcra import Policy
 
+_BOOKS_TIMEOUT_S = 60.0
 
-class PostgresStore:
-    """HotStore, Directory, KeyBook and ClientBook on one database (being written)."""
 
-    async def close(self) -> None:
-        """Finish what was accepted and close."""
+class PostgresStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
+    """HotStore, Directory, KeyBook and ClientBook on one database, shared with any others.
+
+    Three lanes: one connection for batches, one for the directory, a small pool for the
+    books. Each connects again by itself.
+    """
+
+    def __init__(self, dsn: str, *, default_policy: Policy, command_timeout_s: float) -> None:
+        self._hot = HotPath(dsn, default_policy=default_policy, command_timeout_s=command_timeout_s)
+        self._directory = PostgresDirectory(
+            dsn, default_policy=default_policy, command_timeout_s=command_timeout_s
+        )
+        self._engine = postgres_engine(dsn, command_timeout_s=_BOOKS_TIMEOUT_S)
+        self._transactions = PostgresTransactions(self._engine)
+        self._batches = BatchQueue(self._decide)
+        self._key_reads: GatheredReads[str, KeyRecord] = GatheredReads(self._directory.keys)
+        self._last_batch_failed = False
+
+    async def connect(self) -> None:
+        """Connect the hot path now; raises StoreRefusedError or StoreUnavailableError."""
+        await self._hot.connect()
+
+    async def spend_and_advance(self, batch: Sequence[Entry]) -> Sequence[Outcome]:
+        """Decide a batch in order and commit it, as `HotStore` promises."""
+        return await self._batches.submit(batch)
+
+    async def client(self, client_id: int) -> ClientRecord | None:
+        """Return the newest committed state of a client, or None."""
+        return await self._directory.client(client_id)
+
+    async def key(self, public_id: str) -> KeyRecord | None:
+        """Return the newest committed state of a key, or None."""
+        return await self._key_reads.read(public_id)
+
+    async def add_keys(self, keys: Sequence[NewKey]) -> None:
+        """Create all keys with counters at (-1, -1), or none: KeyExistsError."""
+        await add_keys(self._transactions, keys)
 
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""
+        await self._directory.prove_primary()
+        if self._last_batch_failed:
+            # A full disk shows only when something is written.
+            try:
+                await self.set_meta("readiness-probe", "")
+            except StoreError as error:
+                raise StoreUnavailableError(str(error)) from error
 
-    async def meta(self, name: str) -> str | None:
-        """Return a named value, or None."""
+    async def close(self) -> None:
+        """Finish what was accepted and close."""
+        await self._batches.close()
+        await self._key_reads.close()
+        await self._hot.close()
+        await self._directory.close()
+        await self._engine.dispose()
 
-    async def set_meta(self, name: str, value: str) -> None:
-        """Store a named value durably."""
+    async def _decide(self, batch: Sequence[Entry]) -> Sequence[Outcome]:
+        try:
+            outcomes = await self._hot.decide(batch)
+        except BaseException:
+            self._last_batch_failed = True
+            raise
+        self._last_batch_failed = False
+        return outcomes
 
 
 async def open_postgres(
@@ -24,7 +99,17 @@ async def open_postgres(
 ) -> PostgresStore:
     """Connect to `dsn`; with `create`, an empty database gets its schema.
 
-    Raises StoreRefusedError (password in the URL, unsafe settings, schema not current)
-    and StoreUnavailableError.
+    default_policy: the limit of clients without one of their own. command_timeout_s: after
+    which a batch or a read is given up. The time is the server's. Raises StoreRefusedError
+    (password in the URL, unsafe settings, schema not current) and StoreUnavailableError.
     """
-    raise NotImplementedError
+    check_policy(default_policy)
+    check_dsn(dsn)
+    await ensure_schema(dsn, create=create)
+    store = PostgresStore(dsn, default_policy=default_policy, command_timeout_s=command_timeout_s)
+    try:
+        await store.connect()
+    except BaseException:
+        await store.close()
+        raise
+    return store

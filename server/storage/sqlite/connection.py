@@ -103,11 +103,17 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         with closing(connect(path)) as connection:
             yield connection
     except sqlite3.Error as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+        if is_no_database(error):
             raise SchemaRefusedError(
                 f"{path} is not a Keystead database. Name another file or data directory."
             ) from error
         raise StoreUnavailableError(f"{path}: {error}") from error
+
+
+def is_no_database(error: BaseException) -> bool:
+    """Tell whether SQLite said that a file is none of its own."""
+    cause = getattr(error, "orig", error)
+    return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB
 
 
 def sqlite_engine(path: Path) -> AsyncEngine:

@@ -10,13 +10,14 @@ A crash leaves staged rows that nobody sees; the next start or import removes th
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from sqlalchemy import BigInteger, cast, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.otp.ports import KeyExistsError, NewKey, StoreError
+from server.otp.ports import NewKey, StoreError
+from server.storage.books.imports import chunks, refuse_known, refuse_repeated
 from server.storage.books.sequences import next_number
 from server.storage.books.transactions import Transactions
 from server.storage.schema import (
@@ -40,12 +41,12 @@ class KeyImport:
 
     async def add(self, keys: Sequence[NewKey]) -> None:
         """Create all keys, or none: KeyExistsError."""
-        _refuse_repeated(keys)
+        refuse_repeated(keys)
         async with self._one_at_a_time:
             await self.clean_up()
             if len(keys) <= _CHUNK:
                 async with self._transactions.writing() as connection:
-                    await self._refuse_known(connection, keys)
+                    await refuse_known(connection, keys, _CHUNK)
                     await self._insert(connection, keys, version=1)
             else:
                 try:
@@ -85,27 +86,16 @@ class KeyImport:
     async def _add_staged(self, keys: Sequence[NewKey]) -> None:
         # All of them are looked for first, so that the first known one is named.
         async with self._transactions.reading() as connection:
-            await self._refuse_known(connection, keys)
+            await refuse_known(connection, keys, _CHUNK)
         async with self._transactions.writing() as connection:
             number = await next_number(connection, IMPORT_SEQUENCE)
             await connection.execute(insert(meta).values(name=UNFINISHED_IMPORT, value=str(number)))
         # In the order of the file's pages, each of which is then written once.
-        for chunk in _chunks(sorted(keys, key=lambda key: key.public_id)):
+        for chunk in chunks(sorted(keys), _CHUNK):
             async with self._transactions.writing() as connection:
                 await self._insert(connection, chunk, version=-number)
         async with self._transactions.writing() as connection:
             await _finish(connection)
-
-    async def _refuse_known(self, connection: AsyncConnection, keys: Sequence[NewKey]) -> None:
-        for chunk in _chunks(keys):
-            ids = [key.public_id for key in chunk]
-            known = set(
-                await connection.scalars(
-                    select(otp_key_record.c.public_id).where(otp_key_record.c.public_id.in_(ids))
-                )
-            )
-            if known:
-                raise KeyExistsError(next(public_id for public_id in ids if public_id in known))
 
     async def _insert(
         self, connection: AsyncConnection, keys: Sequence[NewKey], *, version: int
@@ -117,18 +107,6 @@ class KeyImport:
 
 async def _finish(connection: AsyncConnection) -> None:
     await connection.execute(delete(meta).where(meta.c.name == UNFINISHED_IMPORT))
-
-
-def _chunks(keys: Sequence[NewKey]) -> Iterator[Sequence[NewKey]]:
-    return (keys[start : start + _CHUNK] for start in range(0, len(keys), _CHUNK))
-
-
-def _refuse_repeated(keys: Sequence[NewKey]) -> None:
-    seen = set()
-    for key in keys:
-        if key.public_id in seen:
-            raise KeyExistsError(key.public_id)
-        seen.add(key.public_id)
 
 
 def _record_row(key: NewKey, now_us: int) -> dict[str, object]:

@@ -53,5 +53,5 @@ async def open_room(request: pytest.FixtureRequest) -> AsyncIterator[OpenRoom]:
 
 @pytest.fixture
 async def room(open_room: OpenRoom) -> Room:
-    """A room with no limit to speak of."""
+    """Return a room with no limit to speak of."""
     return await open_room()

@@ -25,7 +25,6 @@ from validation.modhex import encode
 from validation.otp import OtpCipher, OtpFields
 from validation.request import Protocol
 from validation.signature import EMPTY_KEY, ApiKey
-from validation.status import Status
 from validation.virtual import VirtualYubiKey
 
 GENEROUS = Policy(Rate.per_second(1_000_000, 1_000_000), UNLIMITED)
@@ -139,6 +138,23 @@ class Room:
     def press(self, yubikey: VirtualYubiKey) -> str:
         return yubikey.press(self._random.getrandbits(16))
 
+    async def verdict(
+        self,
+        client: Client,
+        otp: str,
+        *,
+        nonce: str = NONCE,
+        signed: bool = True,
+        source: Source = STRANGER,
+        worker: Verifier | None = None,
+        key: ApiKey | None = None,
+        **more: str,
+    ) -> Verdict:
+        """Ask as a client does. key: signs the request instead of the client's."""
+        parameters = {"id": str(client.client_id), "otp": otp, "nonce": nonce, **more}
+        query = sign_query(parameters, (key or client.key) if signed else None)
+        return await (worker or self.verifier).verify(query, Protocol.V2, source)
+
     async def ask(
         self,
         client: Client,
@@ -152,19 +168,21 @@ class Room:
         answered_by: ApiKey | None = None,
         **more: str,
     ) -> Reply:
-        """Ask as a client does, and check the answer's signature as a careful one does.
+        """Ask, and check the answer's signature as a careful client does.
 
-        key: signs the request instead of the client's; answered_by: signs the answer.
+        answered_by: the key that signs the answer, if it is not the client's.
         """
-        parameters = {"id": str(client.client_id), "otp": otp, "nonce": nonce, **more}
-        query = sign_query(parameters, (key or client.key) if signed else None)
-        verdict = await (worker or self.verifier).verify(query, Protocol.V2, source)
+        verdict = await self.verdict(
+            client,
+            otp,
+            nonce=nonce,
+            signed=signed,
+            source=source,
+            worker=worker,
+            key=key,
+            **more,
+        )
         return read_reply(verdict, answered_by or client.key)
-
-    async def verifier_answer(self, client: Client, otp: str, *, nonce: str = NONCE) -> Status:
-        """Ask and return the status, whoever signed the answer."""
-        query = sign_query({"id": str(client.client_id), "otp": otp, "nonce": nonce}, client.key)
-        return (await self.verifier.verify(query, Protocol.V2, STRANGER)).status
 
 
 def sign_query(parameters: dict[str, str], key: ApiKey | None) -> str:

@@ -23,7 +23,7 @@ async def test_a_fresh_otp_is_ok_and_the_answer_echoes_the_request(room: Room) -
     assert reply.answer.nonce == NONCE
     assert reply.answer.sync_level == 100
     assert reply.answer.time_us == NOW_US
-    assert reply.answer.clock is reply.answer.session is reply.answer.use is None
+    assert (reply.answer.clock, reply.answer.session, reply.answer.use) == (None, None, None)
     assert reply.verdict.client_id == client.client_id
     assert reply.verdict.public_id == yubikey.public_id
     assert reply.verdict.limit is None
@@ -38,7 +38,7 @@ async def test_timestamp_adds_the_keys_counters_to_an_ok(room: Room) -> None:
     assert (answer.clock, answer.session, answer.use) == (100, 1, 0)
     answer = (await room.ask(client, otp, timestamp="1", nonce="q" * 20)).answer
     assert answer.status is Status.REPLAYED_OTP
-    assert answer.clock is answer.session is answer.use is answer.sync_level is None
+    assert (answer.clock, answer.session, answer.use, answer.sync_level) == (None,) * 4
 
 
 async def test_protocol_1_answers_without_otp_nonce_and_sl(room: Room) -> None:
@@ -48,7 +48,7 @@ async def test_protocol_1_answers_without_otp_nonce_and_sl(room: Room) -> None:
     )
     reply = read_reply(await room.verifier.verify(query, Protocol.V1, STRANGER), client.key)
     assert reply.status == Status.OK
-    assert reply.answer.otp is reply.answer.nonce is reply.answer.sync_level is None
+    assert (reply.answer.otp, reply.answer.nonce, reply.answer.sync_level) == (None,) * 3
     assert reply.answer.session == 1
     again = read_reply(await room.verifier.verify(query, Protocol.V1, STRANGER), client.key)
     assert again.status == Status.REPLAYED_OTP

@@ -70,7 +70,7 @@ async def test_a_client_made_after_a_refusal_is_served_at_once(room: Room) -> No
     first, yubikey = await room.client(), await room.yubikey()
     early = Client(first.client_id + 1, first.key)
     otp = room.press(yubikey)
-    refused = await room.verifier_answer(early, otp)
+    refused = (await room.verdict(early, otp)).status
     assert refused == Status.NO_SUCH_CLIENT
     second = await room.client()
     assert second.client_id == early.client_id
@@ -178,7 +178,7 @@ async def test_a_vault_that_does_not_answer_is_backend_error_and_consumes_nothin
     client, yubikey = await room.client(), await room.yubikey()
     otp = room.press(yubikey)
     vaults[0].unavailable = {what}
-    status = await room.verifier_answer(client, otp)
+    status = (await room.verdict(client, otp)).status
     assert status == Status.BACKEND_ERROR
     assert not room.store.batches
     assert room.log.at("error") == ["vault_unavailable"]
@@ -190,8 +190,8 @@ async def test_a_store_that_cannot_be_read_is_backend_error_and_recovers(room: R
     client, yubikey = await room.client(), await room.yubikey()
     otp = room.press(yubikey)
     room.store.fail_reads = StoreUnavailableError("the database is away")
-    assert await room.verifier_answer(client, otp) == Status.BACKEND_ERROR
-    assert await room.verifier_answer(client, otp, nonce="x") == Status.MISSING_PARAMETER
+    assert (await room.verdict(client, otp)).status == Status.BACKEND_ERROR
+    assert (await room.verdict(client, otp, nonce="x")).status == Status.MISSING_PARAMETER
     room.store.fail_reads = None
     assert (await room.ask(client, otp)).status == Status.OK
     assert room.log.at("error") == ["store_unavailable"]

@@ -59,13 +59,13 @@ async def test_an_alarm_is_told_once_not_per_request_and_its_end_too(room: Room)
     ]
 
 
-@pytest.mark.parametrize(("timeout", "seconds"), [("1", 1), ("0", 1), ("3", 3), ("900", 5)])
+@pytest.mark.parametrize(("asked_for", "seconds"), [("1", 1), ("0", 1), ("3", 3), ("900", 5)])
 async def test_a_verification_ends_by_the_shorter_of_both_deadlines(
-    room: Room, timeout: str, seconds: int
+    room: Room, asked_for: str, seconds: int
 ) -> None:
     client, yubikey = await room.client(), await room.yubikey()
     room.store.hold()
-    asked = asyncio.create_task(room.ask(client, room.press(yubikey), timeout=timeout))
+    asked = asyncio.create_task(room.ask(client, room.press(yubikey), timeout=asked_for))
     await turn()
     room.clock.pass_by(seconds - 0.01)
     room.verifier.deadlines.sweep()
@@ -124,13 +124,13 @@ async def test_a_directory_that_hangs_ends_with_the_deadline(room: Room) -> None
     client, yubikey = await room.client(), await room.yubikey()
     otp = room.press(yubikey)
     room.store.hold_reads()
-    asked = asyncio.create_task(room.verifier_answer(client, otp))
-    malformed = asyncio.create_task(room.verifier_answer(client, otp, nonce="x"))
+    asked = asyncio.create_task(room.verdict(client, otp))
+    malformed = asyncio.create_task(room.verdict(client, otp, nonce="x"))
     await turn()
     room.clock.pass_by(5)
     room.verifier.deadlines.sweep()
-    assert await asked == Status.BACKEND_ERROR
-    assert await malformed == Status.MISSING_PARAMETER
+    assert (await asked).status == Status.BACKEND_ERROR
+    assert (await malformed).status == Status.MISSING_PARAMETER
     room.store.release_reads()
     assert (await room.ask(client, otp)).status == Status.OK
 

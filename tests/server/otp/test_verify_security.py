@@ -123,7 +123,7 @@ async def test_s12_no_identity_is_learned_on_first_use(room: Room) -> None:
         assert (await room.ask(client, room.press(made.yubikey))).status == Status.BAD_OTP
     assert not await room.keys.list(None, 10)
     nobody = Client(client.client_id + 1, client.key)
-    assert await room.verifier_answer(nobody, "c" * 44) == Status.NO_SUCH_CLIENT
+    assert (await room.verdict(nobody, "c" * 44)).status == Status.NO_SUCH_CLIENT
 
 
 async def test_s10_no_secret_part_of_a_request_reaches_a_log_line(room: Room) -> None:
@@ -167,7 +167,7 @@ async def test_nothing_before_the_counters_consumes_an_otp(room: Room) -> None:
         await refused(worker, Status.MISSING_PARAMETER, nonce="short")
         await refused(worker, Status.MISSING_PARAMETER, sl="101")
         await refused(worker, Status.BAD_SIGNATURE, key=strict.key)
-        assert await room.verifier_answer(nobody, otp) == Status.NO_SUCH_CLIENT
+        assert (await room.verdict(nobody, otp)).status == Status.NO_SUCH_CLIENT
         assert (await room.ask(strict, otp, signed=False)).status == Status.BAD_SIGNATURE
         await room.clients.disable(client.client_id)
         await refused(worker, Status.OPERATION_NOT_ALLOWED)

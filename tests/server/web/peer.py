@@ -1,11 +1,19 @@
 """A client that is under full control: it sends octets and reads octets."""
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 from typing import NamedTuple, Self
 
 PATIENCE_S = 20.0
 """A test that waits longer than this has found a hung connection."""
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the loop turn until the other side has come so far."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event to wait on
+            await asyncio.sleep(0.001)
 
 
 class Reply(NamedTuple):

@@ -13,7 +13,7 @@ from server.metrics.layout import Rejected
 from server.metrics.tally import Tally
 from server.web.guard import Caps
 from tests.server.web.conftest import Door, OpenDoor
-from tests.server.web.peer import Peer, get
+from tests.server.web.peer import Peer, get, until
 
 CANARY = "cccccccanaryotp"
 
@@ -156,8 +156,7 @@ async def test_s18_connections_beyond_the_cap_are_closed_and_counted(open_door: 
                 assert await third.rest() == b""
         assert rejections(door.tally, Rejected.TOO_MANY_CONNECTIONS) == 5
         assert (await first.ask(get("/"))).status == 200
-    while door.serving.open_connections:
-        await asyncio.sleep(0)
+    await until(lambda: not door.serving.open_connections)
     assert await still_serves(door)
 
 
@@ -324,10 +323,8 @@ async def test_s18_a_peer_that_takes_no_answers_is_cut_off(open_door: OpenDoor) 
     async with Peer(door.host, door.port) as peer:
         peer.stop_reading()
         peer.send(get("/") * 5)
-        while not rejections(door.tally, Rejected.SLOW_READER):
-            await asyncio.sleep(0.01)
-        while door.serving.open_connections:
-            await asyncio.sleep(0.01)
+        await until(lambda: rejections(door.tally, Rejected.SLOW_READER))
+        await until(lambda: not door.serving.open_connections)
 
 
 async def test_a_slow_reader_that_keeps_reading_gets_its_answer(open_door: OpenDoor) -> None:
@@ -365,6 +362,5 @@ async def test_open_connections_are_counted_and_end_at_zero(open_door: OpenDoor)
         await peer.ask(get("/"))
         assert door.serving.open_connections == 1
         assert door.tally.cells()[layout.OPEN_CONNECTIONS_AT] == 1
-    while door.serving.open_connections:
-        await asyncio.sleep(0)
+    await until(lambda: not door.serving.open_connections)
     assert door.tally.cells()[layout.OPEN_CONNECTIONS_AT] == 0

@@ -9,11 +9,12 @@ from aiohttp import web
 from server.metrics.tally import Tally
 from server.web.guard import Caps, Guard, GuardedHandler
 from tests.server.web.conftest import OpenDoor
-from tests.server.web.peer import Peer, get
+from tests.server.web.peer import Peer, get, until
 
 
-class _Connections(list[GuardedHandler]):
-    """Handlers as they are made."""
+def is_idle(handler: GuardedHandler) -> bool:
+    waiter = handler._waiter
+    return waiter is not None and not waiter.done()
 
 
 async def test_request_count_counts_complete_heads_and_waiter_tells_idleness(
@@ -30,29 +31,22 @@ async def test_request_count_counts_complete_heads_and_waiter_tells_idleness(
     door = await open_door(app)
     async with Peer(door.host, door.port) as peer:
         server = door.serving._guard.server
-        while not server.connections:
-            await asyncio.sleep(0)
+        await until(lambda: server.connections)
         (handler,) = server.connections
         assert isinstance(handler, GuardedHandler)
-        while handler._waiter is None:
-            await asyncio.sleep(0)
+        await until(lambda: is_idle(handler))
         assert handler._request_count == 0
-        assert not handler._waiter.done()
 
         peer.send(b"GET / HT")
-        while not handler._head_octets:
-            await asyncio.sleep(0)
+        await until(lambda: handler._head_octets)
         assert handler._request_count == 0
 
         peer.send(get("/").removeprefix(b"GET / HT"))
-        while handler._request_count == 0:
-            await asyncio.sleep(0)
-        while handler._waiter is not None:
-            await asyncio.sleep(0)
+        await until(lambda: handler._request_count == 1)
+        await until(lambda: handler._waiter is None)
         release.set()
         await peer.reply()
-        while handler._waiter is None:
-            await asyncio.sleep(0)
+        await until(lambda: is_idle(handler))
         assert handler._request_count == 1
 
 

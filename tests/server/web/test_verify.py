@@ -15,7 +15,7 @@ from server.web.guard import Caps
 from server.web.source import SourceReader
 from server.web.verify import verify_app
 from tests.server.web.conftest import Door, OpenDoor
-from tests.server.web.peer import Peer, get, post
+from tests.server.web.peer import Peer, get, post, until
 from tests.server.web.scripted import OK, ScriptedVerifier
 from validation.answer import parse
 from validation.request import Protocol
@@ -268,8 +268,7 @@ async def test_s18_a_peer_that_leaves_in_the_middle_of_a_body_is_no_fault(
             await peer.sent()
             peer.half_close()
             await peer.rest()
-        while door.serving.open_connections:
-            await asyncio.sleep(0)
+        await until(lambda: not door.serving.open_connections)
     assert lines == []
     assert verifier.asked == []
     assert count(tally, "keystead_unexpected_errors") == 0

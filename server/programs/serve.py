@@ -1,0 +1,145 @@
+"""`keystead serve`: the service in this process, or a control process with its workers."""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+import uvloop
+
+from server import logs, main
+from server.address import Address
+from server.clock import SystemClock
+from server.config import Config
+from server.datadir import DataDirectory
+from server.programs import sandbox
+from server.programs.exits import CommandError
+from server.programs.hardening import allow_open_files, keep_memory_private
+from server.programs.listening import listen
+from server.programs.supervisor import Supervisor, WorkerFailedError, forget_tallies
+from server.programs.unix_sockets import listen_unix
+
+_log = structlog.stdlib.get_logger(__name__)
+
+_SPARE_FILES = 256
+"""Descriptors beside the connections: database, sockets, libraries."""
+
+
+def serve(data: DataDirectory, config: Config) -> None:
+    """Serve until SIGTERM or SIGINT; every refusal is one of the command line's errors."""
+    data.require()
+    _refuse_sandbox(data, config)
+    keep_memory_private()
+    allow_open_files(config.http.connections + _SPARE_FILES)
+    logs.configure(config.log.level, process="serve")
+    with data.locked():
+        forget_tallies(data)
+        _log.info("starting", data=str(data.root), workers=config.workers, store=_store(config))
+        uvloop.run(_serve(data, config))
+        _log.info("stopped")
+
+
+def _refuse_sandbox(data: DataDirectory, config: Config) -> None:
+    if config.environment == "production" and data.sandbox_key_file.exists():
+        raise CommandError(
+            f"{data.sandbox} holds a virtual YubiKey, and environment is production: whoever"
+            " reads this disk could validate with it. Disable its key and client (their ids are"
+            f" in {data.sandbox_key_file}), then remove {data.sandbox}"
+        )
+
+
+async def _serve(data: DataDirectory, config: Config) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with _sockets(data, config) as (verify, doors):
+        where = _where(verify[0], config.listen.verify_address)
+        ops = _where(doors.ops, config.listen.ops_address)
+        house = _one_process if config.workers == 1 else _control_process
+        async with house(data, config, verify, doors):
+            _announce(data, config, where, ops)
+            await stop.wait()
+            _log.info("stopping")
+
+
+@asynccontextmanager
+async def _sockets(
+    data: DataDirectory, config: Config
+) -> AsyncIterator[tuple[list[socket.socket], main.Doors]]:
+    """Listen on every address, before anything else is opened that could be for nothing."""
+    made: list[socket.socket] = []
+    try:
+        verify = await listen(config.listen.verify_address, config.workers, "--listen")
+        made += verify
+        ops = (await listen(config.listen.ops_address, 1, "--ops-listen"))[0]
+        made.append(ops)
+        admin = listen_unix(data.admin_socket)
+        made.append(admin)
+        yield verify, main.Doors(admin, ops)
+    finally:
+        for one in made:
+            one.close()
+        data.admin_socket.unlink(missing_ok=True)
+
+
+@asynccontextmanager
+async def _one_process(
+    data: DataDirectory, config: Config, verify: list[socket.socket], doors: main.Doors
+) -> AsyncIterator[None]:
+    async with main.whole_service(config, data, SystemClock(), verify=verify[0], doors=doors):
+        yield
+
+
+@asynccontextmanager
+async def _control_process(
+    data: DataDirectory, config: Config, verify: list[socket.socket], doors: main.Doors
+) -> AsyncIterator[None]:
+    supervisor = Supervisor(config=config, data=data, sockets=verify)
+    async with main.control(
+        config, data, SystemClock(), doors=doors, workforce=supervisor
+    ) as control:
+        try:
+            await supervisor.start(control)
+            yield
+        except WorkerFailedError as error:
+            raise CommandError(str(error)) from error
+        finally:
+            # Ours first: what the kernel still accepted for us would only be reset later.
+            for one in verify:
+                one.close()
+            await supervisor.stop()
+
+
+def _announce(data: DataDirectory, config: Config, where: Address, ops: Address) -> None:
+    """Print the ready line, and with a sandbox a command to copy."""
+    url = f"http://{where}/wsapi/2.0/verify"
+    sys.stdout.write(
+        f"ready verify={url} ops=http://{ops} workers={config.workers} store={_store(config)}\n"
+    )
+    sys.stdout.flush()
+    _log.info("ready", verify=url, ops=f"http://{ops}")
+    try:
+        found = sandbox.read(data)
+    except CommandError as error:
+        _log.warning("sandbox_unreadable", error=str(error))
+        return
+    if found is None:
+        return
+    otp = f"keystead otp --data {data.root}"
+    sys.stdout.write(
+        "try it with an OTP of the sandbox's virtual YubiKey:\n"
+        f'  curl -s "{url}?id={found.client_id}&nonce=$(openssl rand -hex 16)&otp=$({otp})"\n'
+    )
+    sys.stdout.flush()
+
+
+def _store(config: Config) -> str:
+    return "sqlite" if config.store.is_sqlite else "postgresql"
+
+
+def _where(listener: socket.socket, asked: Address) -> Address:
+    """Return the address with the port that the system gave for port 0."""
+    return Address(asked.host, listener.getsockname()[1])

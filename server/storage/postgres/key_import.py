@@ -1,0 +1,46 @@
+"""Imports of keys into PostgreSQL: one transaction, which keeps no verification waiting."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.otp.ports import KeyExistsError, NewKey
+from server.storage.books.imports import chunks, refuse_known, refuse_repeated
+from server.storage.books.transactions import Transactions
+
+_CHUNK = 5_000
+
+_ADD_RECORDS = """
+INSERT INTO otp_key_record (public_id, generation, record, serial, created_us)
+SELECT new.*, $5::bigint
+  FROM unnest($1::text[], $2::int[], $3::bytea[], $4::text[]) AS new
+    ON CONFLICT DO NOTHING RETURNING public_id
+"""
+
+_ADD_COUNTERS = """
+INSERT INTO otp_key (public_id, active, version, session, use, clock, nonce,
+                     accepted_us, accepted_client)
+SELECT new, true, 1, -1, -1, 0, '', 0, 0 FROM unnest($1::text[]) AS new
+"""
+
+
+async def add_keys(transactions: Transactions, keys: Sequence[NewKey]) -> None:
+    """Create all keys, or none: KeyExistsError."""
+    refuse_repeated(keys)
+    async with transactions.writing() as connection:
+        await refuse_known(connection, keys, _CHUNK)
+        now_us = await transactions.now_us(connection)
+        # In one order, so that two imports at once cannot wait for each other.
+        for chunk in chunks(sorted(keys), _CHUNK):
+            await _add(connection, chunk, now_us)
+
+
+async def _add(connection: AsyncConnection, keys: Sequence[NewKey], now_us: int) -> None:
+    public_ids, generations, records, serials = (list(column) for column in zip(*keys, strict=True))
+    added = await connection.exec_driver_sql(
+        _ADD_RECORDS, (public_ids, generations, records, serials, now_us)
+    )
+    if missing := set(public_ids) - set(added.scalars()):
+        # Another import brought it since we looked.
+        raise KeyExistsError(min(missing))
+    await connection.exec_driver_sql(_ADD_COUNTERS, (public_ids,))

@@ -1,0 +1,52 @@
+"""Administrative transactions on PostgreSQL."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import BigInteger, cast, extract, func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from server.otp.ports import StoreUnavailableError, UnknownOutcomeError
+from server.storage.postgres.connection import UNREACHABLE
+
+_NOW_US = select(cast(extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger))
+
+
+class PostgresTransactions:
+    """Keeps `Transactions`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Return a transaction that sees what was committed and changes nothing."""
+        try:
+            async with self._engine.connect() as connection:
+                yield connection
+        except (SQLAlchemyError, *UNREACHABLE) as error:
+            raise StoreUnavailableError(f"the store cannot be read: {error}") from error
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """Return a transaction that is durable when the context has been left."""
+        committing = False
+        try:
+            async with self._engine.connect() as connection:
+                transaction = await connection.begin()
+                try:
+                    yield connection
+                    committing = True
+                    await transaction.commit()
+                finally:
+                    await transaction.close()
+        except (SQLAlchemyError, *UNREACHABLE) as error:
+            if committing:
+                raise UnknownOutcomeError(f"the commit failed: {error}") from error
+            raise StoreUnavailableError(f"nothing was written: {error}") from error
+
+    async def now_us(self, connection: AsyncConnection) -> int:
+        """Return the store's time: the server's."""
+        now_us: int = (await connection.execute(_NOW_US)).scalar_one()
+        return now_us

@@ -1,0 +1,109 @@
+"""What the handlers of the admin API read from a request, and what they write to the log."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TypeVar
+
+import structlog
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from server.web.bodies import BodyFault, read_body
+from server.web.problems import ProblemError, invalid_body
+
+PREFIX = "/api/v1"
+MAX_PAGE = 1000
+UID = web.RequestKey("uid", int)
+"""The user id of the peer, once the door has let it in."""
+
+_DEFAULT_PAGE = 100
+_MAX_JSON = 64 * 1024
+_JSON_S = 10.0
+_MAX_DIGITS = 18
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+
+class Body(BaseModel):
+    """The JSON body of a request: unknown names and wrong types are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+ModelT = TypeVar("ModelT", bound=Body)
+
+
+async def read_octets(request: web.Request, *, cap: int, deadline_s: float) -> bytes:
+    """Return the body; a problem when it is too large, too slow or broken."""
+    body = await read_body(request, cap=cap, deadline_s=deadline_s)
+    match body:
+        case BodyFault.TOO_LARGE:
+            raise ProblemError(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"the body is larger than {cap:,} octets; send it in parts",
+            )
+        case BodyFault.SLOW:
+            raise ProblemError(
+                HTTPStatus.REQUEST_TIMEOUT, f"the body did not arrive within {deadline_s:g} s"
+            )
+        case BodyFault.BROKEN:
+            raise ProblemError(HTTPStatus.BAD_REQUEST, "the body ended early")
+        case bytes():
+            return body
+
+
+async def read_json(request: web.Request, model: type[ModelT]) -> ModelT:
+    """Return the JSON body as a `model`."""
+    if request.content_type != "application/json":
+        raise ProblemError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send a JSON body with Content-Type application/json"
+        )
+    octets = await read_octets(request, cap=_MAX_JSON, deadline_s=_JSON_S)
+    try:
+        return model.model_validate_json(octets)
+    except ValidationError as error:
+        raise invalid_body(error) from error
+
+
+def read_query(request: web.Request, known: Iterable[str]) -> dict[str, str]:
+    """Return the query's parameters, each at most once and none that is unknown."""
+    found: dict[str, str] = {}
+    names = set(known)
+    for name, value in request.query.items():
+        if name not in names:
+            raise ProblemError(
+                HTTPStatus.BAD_REQUEST,
+                f"only these parameters are known here: {', '.join(sorted(names)) or 'none'}",
+            )
+        if name in found:
+            raise ProblemError(HTTPStatus.BAD_REQUEST, f"the parameter {name} was given twice")
+        found[name] = value
+    return found
+
+
+def whole_number(query: dict[str, str], name: str, *, default: int, largest: int) -> int:
+    """Return a parameter that is a whole number from 0 to `largest`."""
+    text = query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS):
+        raise ProblemError(HTTPStatus.BAD_REQUEST, f"{name} must be a whole number")
+    if int(text) > largest:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, f"{name} must be at most {largest:,}")
+    return int(text)
+
+
+def page_limit(query: dict[str, str]) -> int:
+    """Return how many entries a page may have (1..MAX_PAGE)."""
+    return max(1, whole_number(query, "limit", default=_DEFAULT_PAGE, largest=MAX_PAGE))
+
+
+def moment(time_us: int) -> str:
+    """Return a time (microseconds since the epoch) as RFC 3339 text, UTC, whole seconds."""
+    return datetime.fromtimestamp(time_us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def write_down(request: web.Request, action: str, **facts: object) -> None:
+    """Log an administrative act: who, what, to whom. facts: ids and counts, never a secret."""
+    _log.info("administration", uid=request[UID], action=action, **facts)

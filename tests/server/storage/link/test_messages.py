@@ -1,0 +1,128 @@
+"""Bodies of the link: batches, outcomes and records arrive as they were sent."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.otp.ports import (
+    MAX_BATCH,
+    Advance,
+    ClientRecord,
+    Entry,
+    KeyRecord,
+    Kind,
+    Outcome,
+    SealedApiKey,
+)
+from server.storage.link import messages
+from server.storage.link.frames import MAX_BODY
+from validation.gcra import Policy, Rate
+
+numbers = st.integers(0, 2**62)
+public_ids = st.text("cbdefghijklnrtuv", max_size=16)
+advances = st.builds(
+    Advance,
+    st.integers(0, 0x7FFF),
+    st.integers(0, 255),
+    st.integers(0, 0xFF_FFFF),
+    st.booleans(),
+)
+entries = st.builds(
+    Entry,
+    client_id=numbers,
+    client_version=numbers,
+    bucket=st.integers(0, 256),
+    free=st.booleans(),
+    public_id=public_ids,
+    key_version=numbers,
+    advance=st.none() | advances,
+    nonce=st.text("abcXYZ0189", max_size=40),
+)
+outcomes = st.builds(Outcome, st.sampled_from(Kind), numbers, numbers, st.booleans())
+rates = st.builds(Rate, numbers, numbers)
+clients = st.builds(
+    ClientRecord,
+    numbers,
+    numbers,
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    st.builds(Policy, rates, rates),
+    st.lists(st.builds(SealedApiKey, numbers, st.binary(max_size=80)), max_size=2).map(tuple),
+)
+keys = st.builds(KeyRecord, public_ids, numbers, st.booleans(), numbers, st.binary(max_size=256))
+
+
+@given(st.lists(entries, max_size=20))
+def test_batches_arrive_as_sent(batch: list[Entry]) -> None:
+    arrived = messages.decode_batch(messages.encode_batch(batch))
+    assert arrived == batch
+    assert all(isinstance(entry.advance, Advance) for entry in arrived if entry.advance is not None)
+
+
+@given(st.lists(outcomes, max_size=20))
+def test_outcomes_arrive_as_sent(sent: list[Outcome]) -> None:
+    arrived = messages.decode_outcomes(messages.encode_outcomes(sent))
+    assert arrived == sent
+    assert all(isinstance(outcome.kind, Kind) for outcome in arrived)
+
+
+@given(st.none() | clients)
+def test_clients_arrive_as_sent(record: ClientRecord | None) -> None:
+    arrived = messages.decode_client(messages.encode_client(record))
+    assert arrived == record
+    assert arrived is None or isinstance(arrived.policy.burst, Rate)
+
+
+@given(st.none() | keys)
+def test_keys_arrive_as_sent(record: KeyRecord | None) -> None:
+    assert messages.decode_key(messages.encode_key(record)) == record
+
+
+@given(public_ids, numbers)
+def test_questions_arrive_as_sent(public_id: str, client_id: int) -> None:
+    assert messages.decode_public_id(messages.encode_public_id(public_id)) == public_id
+    assert messages.decode_client_id(messages.encode_client_id(client_id)) == client_id
+
+
+def test_the_largest_batch_fits_a_frame_many_times() -> None:
+    entry = Entry(
+        2**63, 2**63, 256, True, "c" * 16, 2**63, Advance(0x7FFF, 255, 0xFF_FFFF, True), "n" * 40
+    )
+    assert len(messages.encode_batch([entry] * MAX_BATCH)) * 5 < MAX_BODY
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b"[[1,2]]", b"\xff", b"[" * 2000])
+def test_what_is_no_message_is_refused(body: bytes) -> None:
+    for decode in (messages.decode_batch, messages.decode_outcomes):
+        with pytest.raises(messages.MessageError):
+            decode(body)
+
+
+@pytest.mark.parametrize("body", [b"", b"[1]", b"3", b"\xff", b'{"a": 1}'])
+def test_what_is_no_record_is_refused(body: bytes) -> None:
+    for decode in (messages.decode_client, messages.decode_key):
+        with pytest.raises(messages.MessageError):
+            decode(body)
+
+
+def test_a_batch_beyond_the_cap_is_refused() -> None:
+    with pytest.raises(messages.MessageError, match="too large"):
+        messages.decode_batch(b"[" + b"0," * MAX_BATCH + b"0]")
+
+
+def test_an_unknown_outcome_is_refused() -> None:
+    with pytest.raises(messages.MessageError):
+        messages.decode_outcomes(b"[[99,0,0,false]]")
+
+
+@pytest.mark.parametrize("body", [b"", b'"1"', b"x"])
+def test_what_is_no_client_id_is_refused(body: bytes) -> None:
+    with pytest.raises(messages.MessageError):
+        messages.decode_client_id(body)
+
+
+def test_what_is_no_public_id_is_refused() -> None:
+    with pytest.raises(messages.MessageError):
+        messages.decode_public_id(b"\xff")
