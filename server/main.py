@@ -12,7 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 import structlog
 from aiohttp import web
@@ -35,8 +35,6 @@ from server.storage.identity import bind_sealing_key, bucket_salt
 from server.storage.link.connection import Link
 from server.storage.link.desk import StoreDesk
 from server.storage.link.remote import RemoteStore
-from server.storage.postgres.store import PostgresStore, open_postgres
-from server.storage.sqlite.store import SqliteStore, open_sqlite
 from server.web.admin import admin_app
 from server.web.guard import Caps
 from server.web.loop_lag import watch_loop_lag
@@ -45,7 +43,11 @@ from server.web.runner import Serving, serve
 from server.web.source import SourceReader
 from server.web.verify import verify_app
 
-Store: TypeAlias = SqliteStore | PostgresStore
+if TYPE_CHECKING:
+    from server.storage.postgres.store import PostgresStore
+    from server.storage.sqlite.store import SqliteStore
+
+Store: TypeAlias = "SqliteStore | PostgresStore"
 
 try:
     VERSION = version("keystead")
@@ -79,9 +81,14 @@ class Foundation(NamedTuple):
 async def open_store(config: Config, data: DataDirectory, clock: Clock, *, create: bool) -> Store:
     """Open the configured store. create: an absent or empty one gets its schema."""
     policy = config.limits.default_policy
+    # Late: a worker on the embedded store needs neither engine, and is replaced in half the time.
     if config.store.is_sqlite:
+        from server.storage.sqlite.store import open_sqlite  # noqa: PLC0415
+
         path = data.database_file
         return await open_sqlite(path, clock=clock, default_policy=policy, create=create)
+    from server.storage.postgres.store import open_postgres  # noqa: PLC0415
+
     return await open_postgres(config.store.database, default_policy=policy, create=create)
 
 

@@ -86,6 +86,7 @@ class KeysteadProcess:
             "PYTHONUNBUFFERED": "1",
             **(environment or {}),
         }
+        self.sandbox: dict[str, Any] = {}
         self.process: subprocess.Popen[bytes] | None = None
         self.ready: Ready | None = None
         self.out_file = directory.parent / f"{directory.name}.stdout"
@@ -133,7 +134,9 @@ class KeysteadProcess:
 
     def init(self, *options: str) -> Any:  # noqa: ANN401 - any JSON
         """Run `keystead init`; with "--sandbox" the answer has the sandbox's client."""
-        return self.cli("init", *options)
+        made = self.cli("init", *options)
+        self.sandbox = made.get("sandbox", {})
+        return made
 
     def configure(self, text: str) -> None:
         """Write the configuration file."""

@@ -85,10 +85,10 @@ class PostgresServer:
         """Return the URL of a database."""
         return f"postgresql://{_USER}@127.0.0.1:{self.port}/{database}"
 
-    def new_database(self) -> str:
-        """Create an empty database and return its URL."""
+    def new_database(self, *, template: str = "template1") -> str:
+        """Create a database, empty or a copy of another one, and return its URL."""
         name = f"t{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
 
     def execute(self, sql: str, *, database: str = "postgres") -> str:

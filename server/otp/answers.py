@@ -38,24 +38,19 @@ def answer_request(
     echoes = protocol is Protocol.V2
     accepted = status is Status.OK
     told = fields if accepted and request.wants_timestamp else None
+    # By position: the fields' names would cost as much as the signature.
     answer = Answer(
-        status=status,
-        time_us=time_us,
-        otp=request.otp.text if echoes else None,
-        nonce=request.nonce if echoes else None,
-        sync_level=sync_level if echoes and accepted else None,
-        clock=told.clock if told else None,
-        session=told.session if told else None,
-        use=told.use if told else None,
+        status,
+        time_us,
+        request.otp.text if echoes else None,
+        request.nonce if echoes else None,
+        sync_level if echoes and accepted else None,
+        told.clock if told else None,
+        told.session if told else None,
+        told.use if told else None,
     )
-    return Verdict(
-        status=status,
-        body=compose(answer, key),
-        limit=limit,
-        client_id=request.client_id,
-        public_id=request.otp.public_id,
-        shadowed=shadowed,
-    )
+    body = compose(answer, key)
+    return Verdict(status, body, limit, request.client_id, request.otp.public_id, shadowed)
 
 
 def answer_form_fault(request: MalformedRequest, key: ApiKey, time_us: int) -> Verdict:

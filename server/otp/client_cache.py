@@ -5,14 +5,21 @@ from typing import NamedTuple
 from hsm.vault import Vault
 from server.otp.ports import ClientRecord, Directory
 from server.otp.record_cache import RecordCache
+from server.otp.verdict import shown_rate
+from validation.gcra import Rate
 from validation.signature import ApiKey
 
 
 class OpenClient(NamedTuple):
-    """A client's record and its live API keys, oldest first. `ApiKey` hides its secret."""
+    """A client's record and its live API keys, oldest first. `ApiKey` hides its secret.
+
+    rate, quota: the limit the client is told of, and how many sessions it holds.
+    """
 
     record: ClientRecord
     keys: tuple[ApiKey, ...]
+    rate: Rate
+    quota: int
 
 
 def api_key_label(client_id: int, key_id: int) -> str:
@@ -34,7 +41,8 @@ def client_cache(directory: Directory, vault: Vault, *, limit: int) -> RecordCac
             ApiKey(await vault.open_secret(api_key_label(client_id, key.key_id), key.record))
             for key in record.api_keys
         ]
-        return OpenClient(record, tuple(keys))
+        rate = shown_rate(record.policy)
+        return OpenClient(record, tuple(keys), rate, rate.burst)
 
     cache: RecordCache[int, OpenClient] = RecordCache(load, limit=limit)
     return cache

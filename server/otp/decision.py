@@ -75,7 +75,35 @@ class Decision(NamedTuple):
     keys: list[KeyUpdate]
 
 
-_PAYING = frozenset({Kind.OK, Kind.REPLAYED_OTP, Kind.DELAYED_OTP, Kind.CHARGED})
+# Looked up once: an enum's members cost a call each time.
+_OK = Kind.OK
+_REPLAYED_OTP = Kind.REPLAYED_OTP
+_REPLAYED_REQUEST = Kind.REPLAYED_REQUEST
+_STALE_KEY = Kind.STALE_KEY
+_MISSING_COUNTER = Kind.MISSING_COUNTER
+_STALE_CLIENT = Outcome(Kind.STALE_CLIENT)
+
+
+class _Account:
+    """What a batch spends from one budget: the arithmetic of `spend`, taken to pieces.
+
+    All sessions cost the same, so `left` just counts down, and the budget is written once.
+    """
+
+    __slots__ = ("_budget", "_now_us", "_policy", "left", "paid", "retry_us", "shadow")
+
+    def __init__(self, policy: Policy, budget: Budget, now_us: int, *, shadow: bool) -> None:
+        self._policy = policy
+        self._budget = budget
+        self._now_us = now_us
+        self.shadow = shadow
+        self.paid = 0
+        self.left = spend(policy, budget, 0, now_us).remaining
+        # Until the next session when none is left; while some are left there is no waiting.
+        self.retry_us = spend(policy, budget, self.left, now_us).retry_us
+
+    def settled(self) -> Budget:
+        return spend(self._policy, self._budget, self.paid, self._now_us).budget
 
 
 def check_batch(batch: Sequence[Entry]) -> None:
@@ -113,28 +141,36 @@ def decide(
     Absent from `clients` or `keys` means: no such row; from `budgets`: nothing spent yet.
     """
     outcomes: list[Outcome] = []
-    spent: dict[tuple[int, int], Budget] = {}
+    accounts: dict[tuple[int, int], _Account] = {}
     updates: list[KeyUpdate] = []
     for entry in batch:
-        client = clients.get(entry.client_id)
-        if client is None or not client.active or client.version != entry.client_version:
-            outcomes.append(Outcome(Kind.STALE_CLIENT))
+        client_id, client_version, bucket, free, public_id, _, advance, nonce = entry
+        client = clients.get(client_id)
+        if client is None or not client.active or client.version != client_version:
+            outcomes.append(_STALE_CLIENT)
             continue
-        kind = _judge(entry, keys.get(entry.public_id), now_us)
-        policy, shadow = _limit_in_force(client, default_policy, now_us)
-        account = (entry.client_id, entry.bucket)
-        budget = spent.get(account) or budgets.get(account, FRESH)
-        pays = not entry.free and kind in _PAYING
-        granted, budget, remaining, retry_us = spend(policy, budget, pays, now_us)
-        over = not (granted or remaining or entry.free or kind is Kind.REPLAYED_REQUEST)
-        if over and not shadow:
-            outcomes.append(Outcome(Kind.LIMITED, 0, retry_us))
-            continue
-        if granted:
-            spent[account] = budget
-        if kind is Kind.OK:
-            updates.append(_update(entry, now_us))
-        outcomes.append(Outcome(kind, remaining, retry_us, over))
+        account = accounts.get((client_id, bucket))
+        if account is None:
+            policy, shadow = _limit_in_force(client, default_policy, now_us)
+            budget = budgets.get((client_id, bucket), FRESH)
+            account = _Account(policy, budget, now_us, shadow=shadow)
+            accounts[client_id, bucket] = account
+        kind = _judge(entry, keys.get(public_id), now_us)
+        over = False
+        if not free and kind is not _REPLAYED_REQUEST:
+            if over := not account.left:
+                if not account.shadow:
+                    outcomes.append(Outcome(Kind.LIMITED, 0, account.retry_us))
+                    continue
+            elif kind is not _STALE_KEY and kind is not _MISSING_COUNTER:
+                account.left -= 1
+                account.paid += 1
+        if kind is _OK and advance is not None:
+            session, use, clock, _ = advance
+            updates.append(KeyUpdate(public_id, session, use, clock, nonce, now_us, client_id))
+        left = account.left
+        outcomes.append(Outcome(kind, left, 0 if left else account.retry_us, over))
+    spent = {key: account.settled() for key, account in accounts.items() if account.paid}
     return Decision(outcomes, spent, updates)
 
 
@@ -150,40 +186,26 @@ def _judge(entry: Entry, key: KeyRow | None, now_us: int) -> Kind:
     if key is None and entry.key_version:
         # The worker holds a sealed record, yet there are no counters to compare with:
         # without them every OTP of this key would look fresh (S6).
-        return Kind.MISSING_COUNTER
+        return _MISSING_COUNTER
     if entry.key_version != (key.version if key else 0):
-        return Kind.STALE_KEY
+        return _STALE_KEY
     if (advance := entry.advance) is None:
         return Kind.CHARGED
     if key is None or not key.active:
-        return Kind.STALE_KEY
+        return _STALE_KEY
     return _compare(key, advance, entry.nonce, now_us)
 
 
 def _compare(key: KeyRow, advance: Advance, nonce: str, now_us: int) -> Kind:
     """Hold an OTP's counters against those of its key."""
-    stored = (key.session, key.use)
-    offered = (advance.session, advance.use)
-    if not is_fresh(stored, offered):
+    _, _, stored_session, stored_use, stored_clock, stored_nonce, accepted_us = key
+    session, use, clock, phishing_test = advance
+    if not is_fresh((stored_session, stored_use), (session, use)):
         # Protocol 1 has no nonce: nothing tells a repeated request from a replay.
-        repeated = stored == offered and nonce and key.nonce == nonce
-        return Kind.REPLAYED_REQUEST if repeated else Kind.REPLAYED_OTP
-    delayed = advance.phishing_test and is_delayed(
-        key.session, key.clock, key.accepted_us, advance.session, advance.clock, now_us
-    )
-    return Kind.DELAYED_OTP if delayed else Kind.OK
-
-
-def _update(entry: Entry, now_us: int) -> KeyUpdate:
-    advance = entry.advance
-    if advance is None:
-        raise AssertionError("only an entry that advances a key is OK")
-    return KeyUpdate(
-        entry.public_id,
-        advance.session,
-        advance.use,
-        advance.clock,
-        entry.nonce,
-        now_us,
-        entry.client_id,
-    )
+        repeated = stored_session == session and stored_use == use and nonce == stored_nonce != ""
+        return _REPLAYED_REQUEST if repeated else _REPLAYED_OTP
+    if phishing_test and is_delayed(
+        stored_session, stored_clock, accepted_us, session, clock, now_us
+    ):
+        return Kind.DELAYED_OTP
+    return _OK

@@ -1,5 +1,6 @@
 """Opens OTPs: finds the sealed key, lets the vault decrypt, and doubts its own memory."""
 
+from collections.abc import Awaitable
 from typing import NamedTuple
 
 from hsm.vault import OtpKeyBinding, RecordRefusedError, Vault
@@ -29,28 +30,34 @@ class OtpOpener:
         Raises StoreUnavailableError and VaultError.
         """
         held = self._keys.held(otp.public_id)
-        if held is not None and held.active:
-            fields = await self._try(held, otp)
-            if fields is not None:
-                return Opened(held.version, fields)
-        record = await self._keys.reload(otp.public_id)
-        if record is None:
-            return Opened(0, None)
-        if not record.active or record == held:  # the same record has just failed
-            return Opened(record.version, None)
-        return Opened(record.version, await self._try(record, otp))
+        try:
+            if held is not None and held.active:
+                try:
+                    return Opened(held.version, await self._open_with(held, otp))
+                except InvalidOtpError:
+                    pass  # by the key in memory; perhaps there is another by now
+            return await self._open_anew(otp, held)
+        except RecordRefusedError:
+            # Somebody may put the row right: the next request must see that.
+            self._keys.forget(otp.public_id)
+            raise
 
     def forget(self, public_id: str) -> None:
         """Drop a key whose version proved to be stale."""
         self._keys.forget(public_id)
 
-    async def _try(self, key: KeyRecord, otp: Otp) -> OtpFields | None:
-        binding = OtpKeyBinding(otp.public_id, key.generation)
+    async def _open_anew(self, otp: Otp, held: KeyRecord | None) -> Opened:
+        """Open an OTP with the store's record; `held` is what did not open it."""
+        key = await self._keys.reload(otp.public_id)
+        if key is None:
+            return Opened(0, None)
+        if not key.active or key == held:
+            return Opened(key.version, None)
         try:
-            return await self._vault.open_otp(binding, key.record, otp.ciphertext)
+            return Opened(key.version, await self._open_with(key, otp))
         except InvalidOtpError:
-            return None
-        except RecordRefusedError:
-            # Somebody may put the row right: the next request must see that.
-            self._keys.forget(otp.public_id)
-            raise
+            return Opened(key.version, None)
+
+    def _open_with(self, key: KeyRecord, otp: Otp) -> Awaitable[OtpFields]:
+        binding = OtpKeyBinding(otp.public_id, key.generation)
+        return self._vault.open_otp(binding, key.record, otp.ciphertext)

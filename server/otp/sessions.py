@@ -36,25 +36,25 @@ class Sessions:
         # Absent: nobody decides it. None: somebody does. A list: and others wait for that.
         self._deciding: dict[Session, list[asyncio.Future[None]] | None] = {}
 
-    def known(self, session: Session) -> bool:
+    def has_paid(self, session: Session) -> bool:
+        """Tell whether the session has paid, so that it goes free."""
+        paid = self._paid.get(session)
+        return paid is not None and self._clock.monotonic() - paid < REMEMBERED_S
+
+    def is_deciding(self, session: Session) -> bool:
+        """Tell whether another request of this session is on its way through the store."""
+        return session in self._deciding
+
+    def is_known(self, session: Session) -> bool:
         """Tell whether the session has paid or is about to: it is not turned away unasked."""
-        return session in self._deciding or self._has_paid(session)
-
-    def claim(self, session: Session) -> bool | None:
-        """Return True when the session has paid, False when it is the caller's to `settle`.
-
-        None: another request is deciding it. Call `turn`, then claim again: letting both
-        through for one price would be a way around the limit should the first be refused.
-        """
-        if session in self._deciding:
-            return None
-        if self._has_paid(session):
-            return True
-        self._deciding[session] = None
-        return False
+        return session in self._deciding or self.has_paid(session)
 
     async def turn(self, session: Session) -> None:
-        """Wait until nobody decides the session."""
+        """Wait until no other request is deciding the session.
+
+        Letting both through for one price would be a way around the limit should the first
+        be refused. On return it is the caller's turn: to see `has_paid`, or to `begin`.
+        """
         while session in self._deciding:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             others = self._deciding[session]
@@ -64,14 +64,14 @@ class Sessions:
                 others.append(future)
             await future
 
+    def begin(self, session: Session) -> None:
+        """Take the session, which nobody is deciding, to decide it; `settle` must follow."""
+        self._deciding[session] = None
+
     def settle(self, session: Session, *, paid: bool) -> None:
-        """End a claim; the next one who waits goes on."""
+        """End what `begin` began; the next one who waits goes on."""
         if paid:
             self._paid.put(session, self._clock.monotonic())
         for future in self._deciding.pop(session) or ():
             if not future.done():
                 future.set_result(None)
-
-    def _has_paid(self, session: Session) -> bool:
-        paid = self._paid.get(session)
-        return paid is not None and self._clock.monotonic() - paid < REMEMBERED_S

@@ -16,14 +16,14 @@ from server.otp.blocked import Blocked
 from server.otp.buckets import UnsignedBuckets
 from server.otp.client_cache import OpenClient, client_cache
 from server.otp.deadlines import DeadlinePassedError, Deadlines
-from server.otp.gate import Gate, pass_gate, signing_key
+from server.otp.gate import pass_gate, signing_key
 from server.otp.notices import Log, Notices
 from server.otp.opener import OtpOpener
 from server.otp.ports import SIGNED_BUCKET, Advance, Directory, Entry, Kind, Outcome, StoreError
 from server.otp.sessions import Session, Sessions
 from server.otp.settings import VerifierSettings
 from server.otp.sources import SourceLimiter
-from server.otp.verdict import LimitAdvice, Source, Verdict, advise, shown_rate
+from server.otp.verdict import LimitAdvice, Source, Verdict, advise
 from validation.request import MalformedRequest, Protocol, VerifyRequest, parse_request
 from validation.status import Status
 
@@ -82,28 +82,24 @@ class Verifier:
 
         query: the query string or form body as it came, still percent-encoded.
         """
-        verdict = await self._verdict(query, protocol, source)
+        advice = None if source.exempt else self._sources.spend(source.address)
+        if advice is not None:
+            verdict = answer_source_limit(advice, self._clock.now_us())
+        elif isinstance(request := parse_request(query, protocol), MalformedRequest):
+            key = signing_key(await self._client_at_fault(request.client_id))
+            verdict = answer_form_fault(request, key, self._clock.now_us())
+        else:
+            ruling = await self._rule_in_time(request, source)
+            verdict = answer_request(
+                request,
+                ruling,
+                protocol,
+                time_us=self._clock.now_us(),
+                sync_level=self._settings.guaranteed_sync_level,
+            )
         if verdict.status is not Status.OK:
             self._notices.refused(verdict, source)
         return verdict
-
-    async def _verdict(self, query: bytes | str, protocol: Protocol, source: Source) -> Verdict:
-        if not source.exempt:
-            advice = self._sources.spend(source.address)
-            if advice is not None:
-                return answer_source_limit(advice, self._clock.now_us())
-        request = parse_request(query, protocol)
-        if isinstance(request, MalformedRequest):
-            client = await self._client_at_fault(request.client_id)
-            return answer_form_fault(request, signing_key(client), self._clock.now_us())
-        ruling = await self._rule_in_time(request, source)
-        return answer_request(
-            request,
-            ruling,
-            protocol,
-            time_us=self._clock.now_us(),
-            sync_level=self._settings.guaranteed_sync_level,
-        )
 
     async def _client_at_fault(self, client_id: int | None) -> OpenClient | None:
         """Return the client whose key signs the answer to a malformed request, if it is known."""
@@ -139,66 +135,61 @@ class Verifier:
 
     async def _rule(self, request: VerifyRequest, source: Source) -> Ruling:
         """Take a request through all checks, in order."""
-        client, gate = await self._enter(request)
-        if client is None or gate.refusal is not None:
-            return Ruling(gate.refusal or Status.NO_SUCH_CLIENT, gate.key)
+        client = self._clients.held(request.client_id)
+        refusal, key = pass_gate(client, request)
+        if refusal is not None:  # by what is in memory: decide it on what the store says now
+            client = await self._clients.reload(request.client_id)
+            refusal, key = pass_gate(client, request)
+        if client is None or refusal is not None:
+            return Ruling(refusal or Status.NO_SUCH_CLIENT, key)
         if (request.sync_level or 0) > self._settings.guaranteed_sync_level:
-            return Ruling(Status.NOT_ENOUGH_ANSWERS, gate.key)
+            return Ruling(Status.NOT_ENOUGH_ANSWERS, key)
 
         record = client.record
+        client_id, otp = record.client_id, request.otp
         bucket = SIGNED_BUCKET if request.signature else self._buckets.bucket(source.address)
-        session = Session(record.client_id, request.otp.text, request.nonce)
-        retry_us = self._blocked.retry_us(record.client_id, bucket)
-        if retry_us and not self._sessions.known(session):
-            advice = advise("default", shown_rate(record.policy), remaining=0, retry_us=retry_us)
-            return Ruling(Status.OPERATION_NOT_ALLOWED, gate.key, limit=advice)
+        session = Session(client_id, otp.text, request.nonce)
+        retry_us = self._blocked.retry_us(client_id, bucket)
+        if retry_us and not self._sessions.is_known(session):
+            advice = advise("default", client.rate, remaining=0, retry_us=retry_us)
+            return Ruling(Status.OPERATION_NOT_ALLOWED, key, advice)
 
-        version, fields = await self._opener.open(request.otp)
+        version, fields = await self._opener.open(otp)
         advance = None
         if fields is not None:
             advance = Advance(fields.session, fields.use, fields.clock, record.phishing_test)
+        # By position, as all values on this path; `False`: not known to go free.
         entry = Entry(
-            record.client_id,
+            client_id,
             record.version,
             bucket,
-            False,  # not free: it is not known to have paid
-            request.otp.public_id,
+            False,
+            otp.public_id,
             version,
             advance,
             request.nonce,
         )
         outcome = await self._spend_and_advance(entry, session)
         limit = self._learn(entry, outcome, client)
-        return Ruling(
-            _STATUS[outcome.kind],
-            gate.key,
-            limit,
-            fields,
-            outcome.shadowed,
-            outcome.kind in _STALE,
-        )
-
-    async def _enter(self, request: VerifyRequest) -> tuple[OpenClient | None, Gate]:
-        """Decide the gate on the client in memory, and a refusal again on the store's."""
-        client = self._clients.held(request.client_id)
-        gate = pass_gate(client, request)
-        if gate.refusal is not None:
-            client = await self._clients.reload(request.client_id)
-            gate = pass_gate(client, request)
-        return client, gate
+        kind = outcome.kind
+        return Ruling(_STATUS[kind], key, limit, fields, outcome.shadowed, kind in _STALE)
 
     async def _spend_and_advance(self, entry: Entry, session: Session) -> Outcome:
         """Put an entry into a batch; a session that has paid already goes free."""
         if not session.nonce:
             return await self._batcher.submit(entry)  # protocol 1 cannot tell repeats: all pay
-        if await self._sessions.claim(session):
+        sessions = self._sessions
+        if sessions.is_deciding(session):
+            await sessions.turn(session)
+        if sessions.has_paid(session):
             return await self._batcher.submit(entry._replace(free=True))
+        sessions.begin(session)
         paid = False
         try:
             outcome = await self._batcher.submit(entry)
             paid = outcome.kind in _PAID
         finally:
-            self._sessions.settle(session, paid=paid)
+            sessions.settle(session, paid=paid)
         return outcome
 
     def _learn(self, entry: Entry, outcome: Outcome, client: OpenClient) -> LimitAdvice | None:
@@ -213,11 +204,11 @@ class Verifier:
             self._opener.forget(public_id)
         elif kind is Kind.MISSING_COUNTER:
             self._notices.counter_missing(public_id)
-        if kind not in _PAID and kind is not Kind.LIMITED:
-            return None
-        rate = shown_rate(client.record.policy)
-        self._notices.budget(client_id, remaining=outcome.remaining, quota=rate.burst)
+        if kind is Kind.LIMITED or kind in _PAID:
+            self._notices.budget(client_id, remaining=outcome.remaining, quota=client.quota)
         if kind is not Kind.LIMITED:
             return None
         self._blocked.learn(client_id, entry.bucket, outcome.retry_us)
-        return advise("default", rate, remaining=outcome.remaining, retry_us=outcome.retry_us)
+        return advise(
+            "default", client.rate, remaining=outcome.remaining, retry_us=outcome.retry_us
+        )

@@ -5,6 +5,7 @@ says who connected. Every refusal is a problem (RFC 9457) with words for a perso
 foresaw are a plain 500 with a request id that is in the log.
 """
 
+import asyncio
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -30,21 +31,22 @@ _ROOT = 0
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _Status = Callable[[], Awaitable[Mapping[str, object]]]
+_Identify = Callable[[asyncio.BaseTransport | None], int | None]
 
 
 def admin_app(
-    *, clients: ClientDesk, keys: KeyDesk, status: _Status, own_uid: int | None = None
+    *, clients: ClientDesk, keys: KeyDesk, status: _Status, identify: _Identify = peer_uid
 ) -> web.Application:
     """Return the application of the admin door, to be served on a Unix socket of mode 0600.
 
-    status: what GET /api/v1/status answers; own_uid: who else than root gets in, by default
-    the user of this process.
+    status: what GET /api/v1/status answers; identify: tells a connection's user id. Anybody
+    but root and the user of this process gets 403.
     """
-    allowed = frozenset({_ROOT, os.geteuid() if own_uid is None else own_uid})
+    allowed = frozenset({_ROOT, os.geteuid()})
 
     @web.middleware
     async def let_in(request: web.Request, handler: _Handler) -> web.StreamResponse:
-        uid = peer_uid(request.transport)
+        uid = identify(request.transport)
         if uid is None or uid not in allowed:
             _log.warning("administration_denied", uid=uid)
             raise ProblemError(

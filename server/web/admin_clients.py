@@ -1,6 +1,6 @@
 """The admin API on clients: `/api/v1/clients`."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from aiohttp import web
@@ -44,12 +44,12 @@ class ClientOptions(Body):
         return self
 
 
-def _representable(time: datetime) -> datetime:
+def _in_utc(time: datetime) -> datetime:
+    """Return a time in UTC: what it is stored and shown in must have a calendar for it."""
     try:
-        time.timestamp()
+        return time.astimezone(UTC)
     except OverflowError as error:
         raise ValueError("the time is beyond what a calendar can hold") from error
-    return time
 
 
 class NewLimit(Body):
@@ -60,7 +60,7 @@ class NewLimit(Body):
     per_day: int | None = None
     shadow: bool = False
     reason: str = ""
-    expires: Annotated[AwareDatetime, AfterValidator(_representable)] | None = None
+    expires: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
 
 
 def show_client(view: ClientView) -> dict[str, object]:

@@ -27,7 +27,8 @@ class Run(NamedTuple):
 def run_locust(host: str, keys: Path, *more: str, users: int = 3) -> Run:
     """Run the user file without a browser for a moment."""
     command = [sys.executable, "-m", "locust", "-f", "loadtest/users.py", "--headless", "--json"]
-    command += ["--users", str(users), "--spawn-rate", "10", "--run-time", "4s", "--host", host]
+    command += ["--users", str(users), "--spawn-rate", "10", "--run-time", "3s", "--host", host]
+    command += ["--stop-timeout", "30"]  # requests under way are finished and counted
     ended = subprocess.run(
         [*command, "--keystead-keys", str(keys), *more],
         cwd=REPOSITORY,

@@ -1,5 +1,6 @@
 """Tallies: counts that outlive the process that counted, and nothing else."""
 
+import errno
 import os
 import signal
 import stat
@@ -170,3 +171,17 @@ def test_a_symbolic_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tally-0").symlink_to(target)
     with pytest.raises(OSError, match="tally-0"):
         Tally.open(tmp_path / "tally-0")
+
+
+def test_a_full_disk_is_an_error_and_leaves_no_half_tally(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="space"):
+        Tally.open(tmp_path / "tally-0")
+    assert not (tmp_path / "tally-0").exists()
+    monkeypatch.undo()
+    assert sum(counts(Tally.open(tmp_path / "tally-0"))) == 0

@@ -11,6 +11,12 @@ from tests.postgres_server import PostgresServer
 
 WORKERS = 2
 
+PATIENT = "[verify]\ndeadline_seconds = 20\n"
+"""An overloaded machine must not turn a decision into BACKEND_ERROR."""
+
+LOG_LETTERS = 4_000
+"""How much of a service's log a failed test shows."""
+
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresServer]:
@@ -34,8 +40,10 @@ def keystead(tmp_path: Path, database: str | None) -> Iterator[KeysteadProcess]:
     """Run a service with several workers on each store in turn."""
     with KeysteadProcess(tmp_path / "var") as service:
         service.init()
+        service.configure(PATIENT)
         service.start(workers=WORKERS, database=database)
         yield service
+        sys.stdout.write(service.log_text()[-LOG_LETTERS:])
 
 
 @pytest.fixture

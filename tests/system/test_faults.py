@@ -50,7 +50,7 @@ class Visitor:
         """Ask about everything again, newest first; an undecided OTP may get in once."""
         async with Wire(self._url) as wire:
             for otp in (*reversed(self.accepted), *reversed(self.undecided)):
-                again = [(await self.party.ask(wire, otp)).status for _ in range(2)]
+                again = [await self.party.decide(wire, otp) for _ in range(2)]
                 assert again[1] in {Status.REPLAYED_OTP, Status.REPLAYED_REQUEST}
                 assert again[0] is not Status.OK or otp in self.undecided
 

@@ -7,7 +7,7 @@ that shut down, or a commit that did not wait for its replicas: unknown.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 
 import asyncpg  # type: ignore[import-untyped] # the driver ships no types
@@ -38,14 +38,15 @@ class HotPath:
         self._purses = Purses()
         self._statement: asyncpg.prepared_stmt.PreparedStatement | None = None
         self._unconfirmed = False
-        self.now_us: int | None = None
-        """For tests: decide at this time instead of the server's."""
+        self.now_us: Callable[[], int] | None = None
+        """For tests: decides at this time instead of the server's."""
 
     async def decide(self, batch: Sequence[Entry]) -> Sequence[Outcome]:
         """Decide and commit a batch; raises StoreUnavailableError or UnknownOutcomeError."""
         connection = await self._lane.connection()
         await self._make_purses(connection, batch)
-        values = (*_columns(batch), *self._limit, self.now_us)
+        now_us = None if self.now_us is None else self.now_us()
+        values = (*_columns(batch), *self._limit, now_us)
         for _ in range(_ATTEMPTS):
             try:
                 rows = await self._run(values)

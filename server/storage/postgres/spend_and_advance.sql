@@ -27,75 +27,75 @@ purse AS MATERIALIZED (
 now_ AS MATERIALIZED (
   SELECT coalesce($16::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS us
     FROM (SELECT count(*) AS n FROM purse) AS locked WHERE locked.n >= 0),
-seen AS MATERIALIZED (
+-- Clients with the limit in force: their own, as long as it holds, else the default.
+customer AS MATERIALIZED (
+  SELECT id, active, version,
+         CASE WHEN own THEN step_us ELSE $12::bigint END AS step_us,
+         CASE WHEN own THEN slack_us ELSE $13::bigint END AS slack_us,
+         CASE WHEN own THEN day_step_us ELSE $14::bigint END AS day_step_us,
+         CASE WHEN own THEN day_slack_us ELSE $15::bigint END AS day_slack_us,
+         own AND shadow AS shadow
+    FROM (SELECT c.*, c.step_us IS NOT NULL AND coalesce(us < c.limit_expires_us, true) AS own
+            FROM client AS c CROSS JOIN now_ WHERE c.id = ANY ($1)) AS c),
+-- What a purse admits now. Division truncates toward zero, so the step is added first: a bare
+-- "x / step + 1" admits one session too many.
+account AS MATERIALIZED (
+  SELECT b.*, least((us + slack_us - base_us + step_us) / step_us,
+                    (us + day_slack_us - day_base_us + day_step_us) / day_step_us) AS capacity
+    FROM (
+      -- Where spending starts: the TAT, but not the past. One further ahead than spending can
+      -- leave it means that the clock jumped forward and back; it counts as now + slack.
+      SELECT p.client_id, p.bucket, c.active, c.version, c.shadow, us,
+             step_us, slack_us, day_step_us, day_slack_us,
+             CASE WHEN burst_tat_us > us + slack_us + step_us THEN us + slack_us
+                  ELSE greatest(burst_tat_us, us) END AS base_us,
+             CASE WHEN day_tat_us > us + day_slack_us + day_step_us THEN us + day_slack_us
+                  ELSE greatest(day_tat_us, us) END AS day_base_us
+        FROM purse AS p JOIN customer AS c ON c.id = p.client_id CROSS JOIN now_) AS b),
+seen AS (
   SELECT e.n, e.client_id, e.bucket, e.free, e.public_id, e.session, e.use, e.clock, e.nonce,
+         a.us, a.shadow, a.capacity, a.base_us, a.step_us, a.slack_us,
+         a.day_base_us, a.day_step_us, a.day_slack_us,
          CASE
-           -- A purse is made before the first batch that needs it; without one: once more.
-           WHEN p.client_id IS NULL OR c.id IS NULL OR NOT c.active
-                OR c.version <> e.client_version THEN 6                     -- STALE_CLIENT
+           -- Also without a purse, which is made before the first batch that needs it.
+           WHEN a.client_id IS NULL OR NOT a.active OR a.version <> e.client_version
+                THEN 6                                                      -- STALE_CLIENT
            WHEN k.public_id IS NULL AND e.key_version <> 0 THEN 8           -- MISSING_COUNTER
            WHEN e.key_version <> coalesce(k.version, 0) THEN 7              -- STALE_KEY
            WHEN e.session IS NULL THEN 4                                    -- CHARGED
            WHEN k.public_id IS NULL OR NOT k.active THEN 7                  -- STALE_KEY
            WHEN (e.session, e.use) > (k.session, k.use) THEN
-             CASE WHEN e.phishing_test AND e.session = k.session AND now_.us >= k.accepted_us
-                       AND d.deviation_us > 20000000
-                       AND d.deviation_us * 10 > (now_.us - k.accepted_us) * 3
+             CASE WHEN e.phishing_test AND e.session = k.session AND a.us >= k.accepted_us
+                       AND (SELECT deviation_us > 20000000
+                                   AND deviation_us * 10 > (a.us - k.accepted_us) * 3
+                              FROM (SELECT abs(a.us - k.accepted_us
+                                     - ((e.clock - k.clock) & 16777215)::bigint * 125000)
+                                     AS deviation_us) AS d)
                   THEN 3 ELSE 0 END                                         -- DELAYED_OTP, OK
            WHEN (e.session, e.use) = (k.session, k.use)
                 AND e.nonce <> '' AND e.nonce = k.nonce THEN 2              -- REPLAYED_REQUEST
            ELSE 1                                                           -- REPLAYED_OTP
-         END AS kind
-    FROM entry AS e CROSS JOIN now_
-    LEFT JOIN client AS c ON c.id = e.client_id
-    LEFT JOIN purse AS p ON p.client_id = e.client_id AND p.bucket = e.bucket
-    LEFT JOIN key AS k ON k.public_id = e.public_id
-    LEFT JOIN LATERAL (SELECT abs((now_.us - k.accepted_us)
-                       - ((e.clock - k.clock) & 16777215)::bigint * 125000) AS deviation_us) AS d
-           ON e.phishing_test),
+         END AS found
+    FROM entry AS e
+    LEFT JOIN account AS a ON a.client_id = e.client_id AND a.bucket = e.bucket
+    LEFT JOIN key AS k ON k.public_id = e.public_id),
 -- All sessions cost the same: the k-th that pays is admitted iff k <= capacity, so "in order"
 -- needs no loop. To one that would not pay, kth is how many do before it.
 ranked AS MATERIALIZED (
   SELECT s.*, count(*) FILTER (WHERE pays)
               OVER (PARTITION BY client_id, bucket ORDER BY n ROWS UNBOUNDED PRECEDING) AS kth
-    FROM (SELECT *, kind IN (0, 1, 3, 4) AND NOT free AS pays FROM seen) AS s),
--- A client's limit: its own, as long as it holds, else the default.
-limit_ AS MATERIALIZED (
-  SELECT c.id AS client_id,
-         CASE WHEN own THEN c.step_us ELSE $12::bigint END AS step_us,
-         CASE WHEN own THEN c.slack_us ELSE $13::bigint END AS slack_us,
-         CASE WHEN own THEN c.day_step_us ELSE $14::bigint END AS day_step_us,
-         CASE WHEN own THEN c.day_slack_us ELSE $15::bigint END AS day_slack_us,
-         own AND c.shadow AS shadow
-    FROM (SELECT c.*, c.step_us IS NOT NULL AND coalesce(us < c.limit_expires_us, true) AS own
-            FROM client AS c CROSS JOIN now_ WHERE c.id = ANY ($1)) AS c),
--- Where spending starts: the TAT, but not the past. One further ahead than spending can leave
--- it means that the clock jumped forward and back; it counts as now + slack.
-base AS MATERIALIZED (
-  SELECT p.client_id, p.bucket, us, l.step_us, l.slack_us, l.day_step_us, l.day_slack_us, l.shadow,
-         CASE WHEN burst_tat_us > us + slack_us + step_us THEN us + slack_us
-              ELSE greatest(burst_tat_us, us) END AS base_us,
-         CASE WHEN day_tat_us > us + day_slack_us + day_step_us THEN us + day_slack_us
-              ELSE greatest(day_tat_us, us) END AS day_base_us
-    FROM purse AS p JOIN limit_ AS l ON l.client_id = p.client_id CROSS JOIN now_),
--- Division truncates toward zero, so the step is added first: a bare "x / step + 1" admits one
--- session too many.
-account AS MATERIALIZED (
-  SELECT b.*, least((us + slack_us - base_us + step_us) / step_us,
-                    (us + day_slack_us - day_base_us + day_step_us) / day_step_us) AS capacity
-    FROM base AS b),
+    FROM (SELECT *, found IN (0, 1, 3, 4) AND NOT free AS pays FROM seen) AS s),
 judged AS MATERIALIZED (
-  SELECT j.*, CASE WHEN over AND NOT shadow THEN 5 ELSE found END AS kind
+  SELECT j.*, CASE WHEN over AND NOT shadow THEN 5 ELSE found END AS kind   -- LIMITED
     FROM (
-      SELECT r.n, r.public_id, r.client_id, r.session, r.use, r.clock, r.nonce, r.kind AS found,
-             a.shadow, a.us, a.capacity - least(kth, capacity) AS remaining,
+      SELECT n, public_id, client_id, session, use, clock, nonce, us, shadow, found,
+             capacity - least(kth, capacity) AS remaining,
              greatest(0, base_us + least(kth, capacity) * step_us - slack_us - us,
                       day_base_us + least(kth, capacity) * day_step_us - day_slack_us - us)
                AS retry_us,
-             NOT free AND kind NOT IN (2, 6) AND
-               CASE WHEN pays THEN kth > capacity ELSE kth >= capacity END AS over
-        FROM ranked AS r
-        LEFT JOIN account AS a ON a.client_id = r.client_id AND a.bucket = r.bucket) AS j),
+             NOT free AND found NOT IN (2, 6)
+               AND CASE WHEN pays THEN kth > capacity ELSE kth >= capacity END AS over
+        FROM ranked) AS j),
 spent AS (
   UPDATE budget AS b
      SET burst_tat_us = base_us + least(wanted, capacity) * step_us,

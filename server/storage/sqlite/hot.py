@@ -93,9 +93,10 @@ class HotPath:
         return decide(
             batch,
             clients={
-                row[0]: ClientRow(row[1], row[2], limit_of(*row[3:])) for row in json.loads(clients)
+                int(client_id): ClientRow(row[0], row[1], limit_of(*row[2:]))
+                for client_id, row in json.loads(clients).items()
             },
-            keys={row[0]: KeyRow._make(row[1:]) for row in json.loads(keys)},
+            keys={public_id: KeyRow._make(row) for public_id, row in json.loads(keys).items()},
             budgets={(row[0], row[1]): Budget(row[2], row[3]) for row in json.loads(budgets)},
             default_policy=self._default_policy,
             now_us=self._clock.now_us(),

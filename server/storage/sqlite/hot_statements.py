@@ -16,14 +16,14 @@ ROWS_AT_ONCE = 64
 # The columns are those of KeyRow, ClientRow with its limit, and Budget.
 LOAD = f"""
 SELECT
-  (SELECT json_group_array(json_array(
-            k.public_id, k.active, CASE WHEN k.version < 0 THEN 1 ELSE k.version END,
+  (SELECT json_group_object(k.public_id, json_array(
+            k.active, CASE WHEN k.version < 0 THEN 1 ELSE k.version END,
             k.session, k.use, k.clock, k.nonce, k.accepted_us))
      FROM json_each(?1) AS asked CROSS JOIN otp_key AS k ON k.public_id = asked.value
     WHERE k.version > 0 OR -k.version IS NOT
           (SELECT CAST(value AS INTEGER) FROM meta WHERE name = '{UNFINISHED_IMPORT}')),
-  (SELECT json_group_array(json_array(
-            c.id, c.active, c.version, c.step_us, c.slack_us, c.day_step_us, c.day_slack_us,
+  (SELECT json_group_object(c.id, json_array(
+            c.active, c.version, c.step_us, c.slack_us, c.day_step_us, c.day_slack_us,
             c.shadow, c.limit_expires_us))
      FROM json_each(?2) AS asked CROSS JOIN client AS c ON c.id = asked.value),
   (SELECT json_group_array(json_array(b.client_id, b.bucket, b.burst_tat_us, b.day_tat_us))

@@ -1,6 +1,7 @@
 """Rooms for the tests, on every store that needs no server of its own."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -9,9 +10,8 @@ from hsm.filevault import FileVault
 from hsm.keyfile import SealingKey
 from hsm.vault import Vault
 from server.otp.settings import VerifierSettings
-from tests.server.memory_store import MemoryStore
 from tests.server.otp.room import GENEROUS, Room
-from tests.server.still_clock import StillClock
+from tests.server.storage.keepers import Keeper, MemoryKeeper, SqliteKeeper
 from validation.gcra import Policy
 
 
@@ -31,9 +31,9 @@ def file_vault() -> FileVault:
     return FileVault(SealingKey.of(bytes(range(32))))
 
 
-@pytest.fixture(params=["memory"])
-async def open_room(request: pytest.FixtureRequest) -> AsyncIterator[OpenRoom]:
-    closers: list[Callable[[], Awaitable[None]]] = []
+@pytest.fixture(params=["memory", "sqlite"])
+async def open_room(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OpenRoom]:
+    keepers: list[Keeper] = []
 
     async def open_it(
         *,
@@ -41,14 +41,19 @@ async def open_room(request: pytest.FixtureRequest) -> AsyncIterator[OpenRoom]:
         settings: VerifierSettings = VerifierSettings(),  # noqa: B008 - a frozen value
         vault: Callable[[Vault], Vault] = lambda vault: vault,
     ) -> Room:
-        clock = StillClock()
-        store = MemoryStore(clock=clock, default_policy=policy)
-        closers.append(store.close)
-        return Room(store, vault(file_vault()), clock, policy=policy, settings=settings)
+        keeper: Keeper
+        if request.param == "memory":
+            keeper = MemoryKeeper(policy)
+        else:
+            keeper = SqliteKeeper(tmp_path / "store.sqlite", policy)
+        keepers.append(keeper)
+        return Room(
+            await keeper.open(), vault(file_vault()), keeper.clock, policy=policy, settings=settings
+        )
 
     yield open_it
-    for close in closers:
-        await close()
+    for keeper in keepers:
+        await keeper.close()
 
 
 @pytest.fixture

@@ -11,25 +11,35 @@ from tests.server.still_clock import StillClock
 ONE = Session(1, "otp", "nonce")
 
 
+async def claim(sessions: Sessions, session: Session) -> bool:
+    """Go through a session as the verifier does; True when it goes free."""
+    await sessions.turn(session)
+    if sessions.has_paid(session):
+        return True
+    sessions.begin(session)
+    return False
+
+
 async def test_a_session_that_paid_goes_free_for_a_while() -> None:
     clock = StillClock()
     sessions = Sessions(clock=clock, limit=10)
-    assert not sessions.known(ONE)
-    assert not await sessions.claim(ONE)
-    assert sessions.known(ONE)
+    assert not sessions.has_paid(ONE)
+    assert not sessions.is_deciding(ONE)
+    assert not await claim(sessions, ONE)
+    assert sessions.is_deciding(ONE)
     sessions.settle(ONE, paid=True)
-    assert await sessions.claim(ONE)
-    assert not await sessions.claim(ONE._replace(nonce="another"))
-    assert not await sessions.claim(ONE._replace(client_id=2))
+    assert await claim(sessions, ONE)
+    assert not await claim(sessions, ONE._replace(nonce="another"))
+    assert not await claim(sessions, ONE._replace(client_id=2))
     clock.pass_by(300)
-    assert not sessions.known(ONE)
-    assert not await sessions.claim(ONE)
+    assert not sessions.has_paid(ONE)
+    assert not await claim(sessions, ONE)
 
 
 async def test_requests_of_one_session_wait_for_the_first_and_go_free_when_it_paid() -> None:
     sessions = Sessions(clock=StillClock(), limit=10)
-    assert not await sessions.claim(ONE)
-    others = [asyncio.create_task(sessions.claim(ONE)) for _ in range(3)]
+    assert not await claim(sessions, ONE)
+    others = [asyncio.create_task(claim(sessions, ONE)) for _ in range(3)]
     await turn()
     assert not any(other.done() for other in others)
     sessions.settle(ONE, paid=True)
@@ -38,8 +48,8 @@ async def test_requests_of_one_session_wait_for_the_first_and_go_free_when_it_pa
 
 async def test_when_the_first_was_refused_the_next_is_not_let_through_for_nothing() -> None:
     sessions = Sessions(clock=StillClock(), limit=10)
-    assert not await sessions.claim(ONE)
-    others = [asyncio.create_task(sessions.claim(ONE)) for _ in range(3)]
+    assert not await claim(sessions, ONE)
+    others = [asyncio.create_task(claim(sessions, ONE)) for _ in range(3)]
     await turn()
     for waiting in (2, 1, 0):
         sessions.settle(ONE, paid=False)
@@ -50,8 +60,8 @@ async def test_when_the_first_was_refused_the_next_is_not_let_through_for_nothin
 
 async def test_one_that_gives_up_waiting_leaves_the_others_their_turn() -> None:
     sessions = Sessions(clock=StillClock(), limit=10)
-    assert not await sessions.claim(ONE)
-    others = [asyncio.create_task(sessions.claim(ONE)) for _ in range(3)]
+    assert not await claim(sessions, ONE)
+    others = [asyncio.create_task(claim(sessions, ONE)) for _ in range(3)]
     await turn()
     others[0].cancel()
     sessions.settle(ONE, paid=True)
@@ -64,7 +74,7 @@ async def test_memory_is_bounded_and_holds_no_otp_in_sight() -> None:
     sessions = Sessions(clock=StillClock(), limit=5)
     for number in range(20):
         session = ONE._replace(nonce=str(number))
-        await sessions.claim(session)
+        await claim(sessions, session)
         sessions.settle(session, paid=True)
     assert len(sessions._paid) == 5
     assert not sessions._deciding

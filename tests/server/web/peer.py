@@ -34,13 +34,18 @@ class Reply(NamedTuple):
 
 
 class Peer:
-    """One connection to a door; use with `async with`."""
+    """One connection to a door; use with `async with`. Without a port, host is a Unix path."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._address = (host, port)
+    def __init__(self, host: str, port: int | None) -> None:
+        self._host = host
+        self._port = port
 
     async def __aenter__(self) -> Self:
-        self._reader, self._writer = await asyncio.open_connection(*self._address, limit=2**20)
+        self._reader, self._writer = await (
+            asyncio.open_unix_connection(self._host, limit=2**20)
+            if self._port is None
+            else asyncio.open_connection(self._host, self._port, limit=2**20)
+        )
         return self
 
     async def __aexit__(

@@ -47,7 +47,7 @@ async def still_serves(door: Door) -> bool:
 async def test_s18_a_head_that_never_completes_is_cut_off(
     open_door: OpenDoor, beginning: bytes
 ) -> None:
-    door = await open_door(small_app(), Caps(head_s=0.1))
+    door = await open_door(small_app(), Caps(head_s=0.3))
     async with Peer(door.host, door.port) as peer:
         peer.send(beginning)
         assert await peer.rest() == b""
@@ -56,7 +56,7 @@ async def test_s18_a_head_that_never_completes_is_cut_off(
 
 
 async def test_s18_dribbling_octets_does_not_extend_the_deadline(open_door: OpenDoor) -> None:
-    door = await open_door(small_app(), Caps(head_s=0.1))
+    door = await open_door(small_app(), Caps(head_s=0.3))
     async with Peer(door.host, door.port) as peer:
         dribbled = asyncio.ensure_future(peer.rest())
         for octet in get("/", "X-Filler: " + "a" * 4000):
@@ -69,7 +69,7 @@ async def test_s18_dribbling_octets_does_not_extend_the_deadline(open_door: Open
 
 
 async def test_s18_half_a_head_on_an_idle_connection_is_cut_off_too(open_door: OpenDoor) -> None:
-    door = await open_door(small_app(), Caps(head_s=0.1))
+    door = await open_door(small_app(), Caps(head_s=0.3))
     async with Peer(door.host, door.port) as peer:
         assert (await peer.ask(get("/"))).status == 200
         peer.send(b"GET /")
@@ -95,7 +95,7 @@ async def test_s18_a_complete_head_ends_its_deadline(open_door: OpenDoor) -> Non
 
 
 async def test_an_idle_connection_is_closed_after_its_time(open_door: OpenDoor) -> None:
-    door = await open_door(small_app(), Caps(idle_s=0.1))
+    door = await open_door(small_app(), Caps(idle_s=0.5))
     async with Peer(door.host, door.port) as peer:
         assert (await peer.ask(get("/"))).status == 200
         assert await peer.rest() == b""
@@ -310,6 +310,31 @@ async def test_s10_a_fault_of_a_handler_is_logged_without_its_words(open_door: O
     (line,) = lines
     assert line["exception"] == ["builtins.ValueError"]
     assert any("fails" in frame for frame in line["frames"])
+    assert CANARY not in str(lines)
+
+
+async def test_s10_a_fault_in_the_middle_of_an_answer_ends_the_connection(
+    open_door: OpenDoor,
+) -> None:
+    async def breaks_off(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        await answer.write(b"half")
+        raise ValueError(CANARY)
+
+    async def says_nothing(_: web.Request) -> None:
+        return None
+
+    app = web.Application()
+    app.router.add_get("/half", breaks_off)
+    app.router.add_get("/none", says_nothing)  # type: ignore[arg-type] # the fault to be tested
+    door = await open_door(app)
+    with structlog.testing.capture_logs() as lines:
+        for path in ("/half", "/none"):
+            async with Peer(door.host, door.port) as peer:
+                peer.send(get(path))
+                assert b"500" not in await peer.rest()
+    assert [line["event"] for line in lines] == ["request_fault", "connection_fault"]
     assert CANARY not in str(lines)
 
 

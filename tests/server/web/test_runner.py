@@ -113,3 +113,13 @@ async def test_an_application_that_cannot_start_leaves_nothing_open() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     with listener, pytest.raises(RuntimeError):
         await serve(app, [listener], tally=Tally.in_memory())
+
+
+async def test_a_socket_that_cannot_accept_closes_the_others_again() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    address = listener.getsockname()
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with datagrams, pytest.raises(ValueError, match="Stream Socket"):
+        await serve(Slow().app(), [listener, datagrams], tally=Tally.in_memory())
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(*address)
