@@ -99,8 +99,9 @@ make_venv() { # DIR LOCK
         "$python" -m venv --clear "$1"
     fi
     echo "Installing $2 into $1 ..."
-    "$1/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
-        --requirement "$2"
+    # Compiled when first imported: most of what development installs never is.
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile \
+        --require-hashes --requirement "$2"
 }
 
 install_project() { # DIR, then pip's own arguments
@@ -118,6 +119,11 @@ case "$action:$#" in
     packages:[1-9]*) install_packages "$@" ;;
     venv:2) make_venv "$1" "$2" ;;
     editable:1) install_project "$1" --editable "$root" ;;
-    copy:1) install_project "$1" "$root" ;;
+    copy:1)
+        install_project "$1" "$root"
+        # Now, because who runs it may not write there. A file that does not compile is none
+        # that anybody imports.
+        "$1/bin/python" -m compileall -q "$1/lib" || :
+        ;;
     *) stop "deploy/install.sh: unknown or incomplete: $action $*" ;;
 esac

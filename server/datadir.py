@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import pwd
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -92,8 +93,8 @@ class DataDirectory:
             raise DataDirectoryError(f"{directory} is not a directory. Move it out of the way")
         if status.st_uid != os.geteuid():
             raise DataDirectoryError(
-                f"{directory} belongs to user {status.st_uid}, and this is user {os.geteuid()}."
-                " Run as the owner, or: chown -R the directory"
+                f"{directory} belongs to {_user(status.st_uid)}, and this is"
+                f" {_user(os.geteuid())}. Run the command as that user (sudo -u USER keystead ...)"
             )
         if stat.S_IMODE(status.st_mode) & 0o077:
             raise DataDirectoryError(
@@ -140,6 +141,13 @@ class DataDirectory:
             return None
         finally:
             os.close(descriptor)
+
+
+def _user(number: int) -> str:
+    try:
+        return f"user {pwd.getpwuid(number).pw_name}"
+    except KeyError:
+        return f"user {number}"
 
 
 def _read_pid(descriptor: int) -> int | None:

@@ -85,17 +85,19 @@ class PostgresServer:
         """Return the URL of a database."""
         return f"postgresql://{_USER}@127.0.0.1:{self.port}/{database}"
 
-    def new_database(self, *, template: str = "template1") -> str:
-        """Create a database, empty or a copy of another one, and return its URL."""
+    def new_database(self) -> str:
+        """Create an empty database and return its URL."""
         name = f"t{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name}")
         return self.url(name)
 
     def execute(self, sql: str, *, database: str = "postgres") -> str:
         """Run SQL as the server's superuser; returns what psql prints, without headers."""
         done = subprocess.run(
-            [self._programs / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql]
-            + ["-d", self.url(database)],
+            (
+                *(self._programs / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1"),
+                *("-c", sql, "-d", self.url(database)),
+            ),
             capture_output=True,
             text=True,
             timeout=60,
@@ -132,7 +134,7 @@ class PostgresServer:
     def remove(self) -> None:
         """Stop if need be and delete everything."""
         if self._process is not None and self._process.poll() is None:
-            self._end(signal.SIGINT)
+            self._end(signal.SIGQUIT)  # no checkpoint: nothing is kept
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _initialise(self) -> None:
@@ -140,8 +142,10 @@ class PostgresServer:
         if owner:
             os.chown(self._directory, owner["user"], owner["group"])
         subprocess.run(
-            [self._programs / "initdb", "-D", self._data, "-U", _USER, "-A", "trust"]
-            + ["-E", "UTF8", "--locale=C", "--no-sync"],
+            (
+                *(self._programs / "initdb", "-D", self._data, "-U", _USER, "-A", "trust"),
+                *("-E", "UTF8", "--locale=C", "--no-sync"),
+            ),
             check=True,
             capture_output=True,
             cwd=self._directory,

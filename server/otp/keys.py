@@ -42,6 +42,8 @@ class KeyDesk:
             keys.append(await self._seal(key))
             if len(keys) % _PAUSE_EVERY == 0:
                 await asyncio.sleep(0)
+        if not keys:
+            return 0
         try:
             await self._book.add_keys(keys)
         except KeyExistsError as error:

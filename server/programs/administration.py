@@ -19,7 +19,7 @@ from server.programs.unix_sockets import listen_unix
 if TYPE_CHECKING:
     from server.config import Config
 
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 """How long another command may hold the lock, or a service take to start or stop."""
 
 _RETRY_S = 0.05

@@ -1,11 +1,14 @@
 """`keystead serve`: the service in this process, or a control process with its workers."""
 
 import asyncio
+import contextlib
+import shlex
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 import uvloop
@@ -59,10 +62,15 @@ async def _serve(data: DataDirectory, config: Config) -> None:
         where = _where(verify[0], config.listen.verify_address)
         ops = _where(doors.ops, config.listen.ops_address)
         house = _one_process if config.workers == 1 else _control_process
-        async with house(data, config, verify, doors):
+        async with house(data, config, verify, doors) as failed:
             _announce(data, config, where, ops)
-            await stop.wait()
+            stopping = asyncio.get_running_loop().create_task(stop.wait())
+            ends: set[asyncio.Future[Any]] = {stopping, failed}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
             _log.info("stopping")
+            if failed.done():
+                failed.result()
 
 
 @asynccontextmanager
@@ -88,22 +96,22 @@ async def _sockets(
 @asynccontextmanager
 async def _one_process(
     data: DataDirectory, config: Config, verify: list[socket.socket], doors: main.Doors
-) -> AsyncIterator[None]:
+) -> AsyncIterator["asyncio.Future[None]"]:
     async with main.whole_service(config, data, SystemClock(), verify=verify[0], doors=doors):
-        yield
+        yield asyncio.get_running_loop().create_future()  # nothing here can fail by itself
 
 
 @asynccontextmanager
 async def _control_process(
     data: DataDirectory, config: Config, verify: list[socket.socket], doors: main.Doors
-) -> AsyncIterator[None]:
+) -> AsyncIterator["asyncio.Future[None]"]:
     supervisor = Supervisor(config=config, data=data, sockets=verify)
     async with main.control(
         config, data, SystemClock(), doors=doors, workforce=supervisor
     ) as control:
         try:
             await supervisor.start(control)
-            yield
+            yield supervisor.failed
         except WorkerFailedError as error:
             raise CommandError(str(error)) from error
         finally:
@@ -128,12 +136,14 @@ def _announce(data: DataDirectory, config: Config, where: Address, ops: Address)
         return
     if found is None:
         return
-    otp = f"keystead otp --data {data.root}"
-    sys.stdout.write(
-        "try it with an OTP of the sandbox's virtual YubiKey:\n"
-        f'  curl -s "{url}?id={found.client_id}&nonce=$(openssl rand -hex 16)&otp=$({otp})"\n'
-    )
-    sys.stdout.flush()
+    otp = f"keystead otp --data {shlex.quote(str(data.root))}"
+    # Whoever started us may have read the ready line and closed the pipe: no reason to die.
+    with contextlib.suppress(OSError):
+        sys.stdout.write(
+            "try it with an OTP of the sandbox's virtual YubiKey:\n"
+            f'  curl -s "{url}?id={found.client_id}&nonce=$(openssl rand -hex 16)&otp=$({otp})"\n'
+        )
+        sys.stdout.flush()
 
 
 def _store(config: Config) -> str:

@@ -29,7 +29,8 @@ START_WITHIN_S = 60.0
 LIVED_WELL_S = 30.0
 """A worker that lived this long died of something new: it is replaced without delay."""
 
-LONGEST_DELAY_S = 10.0
+LONGEST_DELAY_S = 5.0
+"""Between starts, however often they fail: after an outage the service is back by itself."""
 
 
 def replacement_delay_s(deaths_in_a_row: int) -> float:
@@ -142,6 +143,8 @@ class Supervisor:
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
         self.restarts = 0
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when a slot cannot be kept any more: a fault of ours, never a worker's."""
 
     @property
     def ready_workers(self) -> int:
@@ -156,6 +159,8 @@ class Supervisor:
         self._keepers = [
             loop.create_task(self._keep(slot, first)) for slot, first in enumerate(firsts)
         ]
+        for keeper in self._keepers:
+            keeper.add_done_callback(self._keeper_ended)
         waiting = loop.create_task(_all_set(firsts))
         try:
             await asyncio.wait(
@@ -175,6 +180,13 @@ class Supervisor:
         raise WorkerFailedError(
             f"not all workers were ready within {START_WITHIN_S:.0f} s. Is the machine overloaded?"
         )
+
+    def _keeper_ended(self, keeper: asyncio.Task[None]) -> None:
+        if not keeper.cancelled() and not self.failed.done():
+            fault = keeper.exception()
+            if fault is not None:
+                self.failed.set_exception(fault)
+                self.failed.exception()  # whether or not anybody asks: no complaint at the end
 
     async def _keep(self, slot: int, first: asyncio.Event) -> None:
         """Keep a worker on a slot until the service stops."""

@@ -17,12 +17,15 @@ from typing import Any
 import structlog
 import uvloop
 
+from hsm.vault import VaultError
 from server import logs, main
 from server.clock import SystemClock
+from server.otp.ports import StoreError
 from server.programs.assignment import Assignment
 from server.programs.hardening import keep_memory_private
 from server.storage.link.connection import Link
 from server.storage.link.frames import Frame, Kind
+from server.storage.refusals import StoreRefusedError
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -92,12 +95,21 @@ def run() -> int:
     """Run a worker in this process; return its exit code."""
     # Ctrl-C in a terminal reaches every process of the group: the control process decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logs.configure("info", process="worker")  # until the assignment says more
     keep_memory_private()
     link_end, listener = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
     for inherited in (link_end, listener):
         inherited.setblocking(False)
         inherited.set_inheritable(False)
-    return uvloop.run(work(link_end, listener)).value
+    try:
+        return uvloop.run(work(link_end, listener)).value
+    except (StoreError, StoreRefusedError, VaultError, main.WrongKeyError) as error:
+        # The control process sees an exit code only: say why here.
+        _log.error("worker_failed", error=str(error))
+        return 1
+    except Exception:  # noqa: BLE001 - the process's boundary
+        _log.exception("worker_failed")
+        return 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One PostgreSQL for all tests of the server package, a database per test."""
+"""One PostgreSQL for all tests of the server package, with a clean database for each."""
 
 import asyncio
 from collections.abc import Iterator
@@ -6,34 +6,44 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from server.storage.schema import metadata
 from server.storage.upgrade import upgrade
 from tests.postgres_server import PostgresServer
+
+_CLEAN = ";".join(
+    [f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables)]  # noqa: S608
+    + ["INSERT INTO sequence VALUES ('client', 0), ('key_import', 0)"]
+)
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    """Run a PostgreSQL until the tests end; whoever stops it must start it again."""
-    with PostgresServer() as server:
+    """Run a PostgreSQL until the tests end; whoever stops it must start it again.
+
+    Without fsync: no test here takes the power away, and the disk is not theirs alone.
+    """
+    with PostgresServer({"fsync": "off"}) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_server: PostgresServer) -> str:
-    """Return the name of a database with the schema, to be copied."""
+def postgres_with_schema(postgres_server: PostgresServer) -> str:
+    """Return the URL of the database that `postgres_url` cleans and lends out."""
     url = postgres_server.new_database()
     # In a thread: a test's event loop may be running here already.
     with ThreadPoolExecutor(1) as thread:
         thread.submit(lambda: asyncio.run(upgrade(url))).result()
-    return url.rpartition("/")[2]
+    return url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer, postgres_with_schema: str) -> str:
+    """Return the URL of a database with the current schema and nothing in it."""
+    postgres_server.execute(_CLEAN, database=postgres_with_schema.rpartition("/")[2])
+    return postgres_with_schema
 
 
 @pytest.fixture
 def empty_postgres_url(postgres_server: PostgresServer) -> str:
     """Return the URL of a database without a schema."""
     return postgres_server.new_database()
-
-
-@pytest.fixture
-def postgres_url(postgres_server: PostgresServer, postgres_template: str) -> str:
-    """Return the URL of a database with an empty schema of the current version."""
-    return postgres_server.new_database(template=postgres_template)

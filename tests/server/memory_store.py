@@ -21,6 +21,7 @@ from server.otp.ports import (
     Outcome,
     SealedApiKey,
 )
+from server.storage.limits import check_policy
 from validation.gcra import Budget, Policy
 
 
@@ -201,6 +202,8 @@ class MemoryStore:
     async def set_client_limit(
         self, client_id: int, limit: LimitOverride | None
     ) -> ClientDetails | None:
+        if limit is not None:
+            check_policy(limit.policy)
         client = self._clients.get(client_id)
         return None if client is None else self._change(client_id, client._replace(limit=limit))
 

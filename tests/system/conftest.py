@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -25,7 +24,7 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest) -> str | None:
     """Return the URL of an empty database, None for the embedded store."""
     if request.param == "sqlite":
@@ -35,10 +34,12 @@ def database(request: pytest.FixtureRequest) -> str | None:
     return url
 
 
-@pytest.fixture
-def keystead(tmp_path: Path, database: str | None) -> Iterator[KeysteadProcess]:
-    """Run a service with several workers on each store in turn."""
-    with KeysteadProcess(tmp_path / "var") as service:
+@pytest.fixture(scope="module")
+def keystead(
+    tmp_path_factory: pytest.TempPathFactory, database: str | None
+) -> Iterator[KeysteadProcess]:
+    """Run a service with several workers on each store in turn, one for all tests of a module."""
+    with KeysteadProcess(tmp_path_factory.mktemp("service") / "var") as service:
         service.init()
         service.configure(PATIENT)
         service.start(workers=WORKERS, database=database)

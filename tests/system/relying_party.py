@@ -10,7 +10,6 @@ from tests.system.wire import Wire, WireAnswer
 from validation.signature import EMPTY_KEY, ApiKey
 from validation.status import Status
 
-
 DECIDED_WITHIN_S = 60.0
 
 

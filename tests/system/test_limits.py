@@ -4,10 +4,7 @@ import asyncio
 import re
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
-
-import pytest
+from collections.abc import Sequence
 
 from tests.keystead_process import KeysteadProcess
 from tests.system.relying_party import RelyingParty, Told
@@ -17,6 +14,7 @@ from tests.system.yubikeys import known_keys
 from validation.status import Status
 
 HANDS = 16
+LIMIT_KNOWN_WITHIN_S = 30.0
 
 
 def a_day(sessions: int) -> tuple[str, ...]:
@@ -24,28 +22,32 @@ def a_day(sessions: int) -> tuple[str, ...]:
     return ("--rate", "1000000", "--burst", "1000000", "--per-day", str(sessions))
 
 
-@pytest.fixture
-async def wires(keystead: KeysteadProcess) -> AsyncIterator[Sequence[Wire]]:
-    """Open connections, so many that every worker holds some."""
+async def ask_all(
+    keystead: KeysteadProcess,
+    party: RelyingParty,
+    otps: Sequence[str],
+    *,
+    nonce: str | None = None,
+    signed: bool = True,
+) -> list[Told]:
+    """Ask about each OTP in parallel, over so many connections that every worker holds some.
+
+    Returns the answers in the OTPs' order.
+    """
     assert keystead.ready is not None
-    async with AsyncExitStack() as stack:
-        url = keystead.ready.verify_url
-        yield [await stack.enter_async_context(Wire(url)) for _ in range(HANDS)]
+    url = keystead.ready.verify_url
+    told: dict[int, Told] = {}
+    waiting = iter(enumerate(otps))
 
-
-async def ask_all(party: RelyingParty, wires: Sequence[Wire], otps: Sequence[str]) -> list[Told]:
-    """Ask about every OTP once, in parallel over all connections; answers in the OTPs' order."""
-    told: dict[str, Told] = {}
-    waiting = iter(otps)
-
-    async def ask_in_turn(wire: Wire) -> None:
-        for otp in waiting:
-            told[otp] = await party.ask(wire, otp)
+    async def ask_in_turn() -> None:
+        async with Wire(url) as wire:
+            for place, otp in waiting:
+                told[place] = await party.ask(wire, otp, nonce, signed=signed)
 
     async with asyncio.TaskGroup() as group:
-        for wire in wires:
-            group.create_task(ask_in_turn(wire))
-    return [told[otp] for otp in otps]
+        for _ in range(HANDS):
+            group.create_task(ask_in_turn())
+    return [told[place] for place in range(len(otps))]
 
 
 def statuses(told: Sequence[Told]) -> Counter[Status]:
@@ -53,26 +55,31 @@ def statuses(told: Sequence[Told]) -> Counter[Status]:
 
 
 async def test_the_budget_is_exact_across_workers_and_a_throttled_otp_stays_valid(
-    keystead: KeysteadProcess, wires: Sequence[Wire]
+    keystead: KeysteadProcess,
 ) -> None:
     party = RelyingParty.enrol(keystead, "exact", *a_day(50))
     otps = [key.press() for key in known_keys(keystead, 200)]
-    told = await ask_all(party, wires, otps)
+    told = await ask_all(keystead, party, otps)
     assert statuses(told) == {Status.OK: 50, Status.OPERATION_NOT_ALLOWED: 150}
-    throttled = [otp for otp, each in zip(otps, told, strict=True) if each.status is not Status.OK]
     party.limit(keystead, *a_day(1_000_000))
-    again = await ask_all(party, wires, throttled)
-    assert statuses(again) == {Status.OK: 150}
+    limited = [otp for otp, each in zip(otps, told, strict=True) if each.status is not Status.OK]
+    async with asyncio.timeout(LIMIT_KNOWN_WITHIN_S):
+        # A worker remembers for a second at most that a client was over its limit.
+        while limited:
+            told = await ask_all(keystead, party, limited)
+            assert set(statuses(told)) <= {Status.OK, Status.OPERATION_NOT_ALLOWED}
+            still = zip(limited, told, strict=True)
+            limited = [otp for otp, each in still if each.status is not Status.OK]
 
 
 async def test_over_the_limit_is_said_with_429_and_its_headers(
-    keystead: KeysteadProcess, wires: Sequence[Wire]
+    keystead: KeysteadProcess,
 ) -> None:
     party = RelyingParty.enrol(keystead, "told", *a_day(1))
     first, second = (key.press() for key in known_keys(keystead, 2))
-    assert (await party.ask(wires[0], first)).http.code == 200
-    for wire in wires:
-        told = await party.ask(wire, second)
+    (good,) = await ask_all(keystead, party, [first])
+    assert good.http.code == 200
+    for told in await ask_all(keystead, party, [second] * HANDS):
         assert told.status is Status.OPERATION_NOT_ALLOWED
         assert told.http.code == 429
         headers = told.http.headers
@@ -82,53 +89,48 @@ async def test_over_the_limit_is_said_with_429_and_its_headers(
 
 
 async def test_signed_and_unsigned_requests_have_budgets_of_their_own(
-    keystead: KeysteadProcess, wires: Sequence[Wire]
+    keystead: KeysteadProcess,
 ) -> None:
     party = RelyingParty.enrol(keystead, "two buckets", *a_day(5))
     otps = [key.press() for key in known_keys(keystead, 20)]
-    unsigned = [
-        await party.ask(wires[n % HANDS], otp, signed=False) for n, otp in enumerate(otps[:10])
-    ]
+    unsigned = await ask_all(keystead, party, otps[:10], signed=False)
     assert statuses(unsigned) == {Status.OK: 5, Status.OPERATION_NOT_ALLOWED: 5}
-    signed = await ask_all(party, wires, otps[10:])
+    signed = await ask_all(keystead, party, otps[10:])
     assert statuses(signed) == {Status.OK: 5, Status.OPERATION_NOT_ALLOWED: 5}
 
 
 async def test_one_otp_with_one_nonce_costs_one_session_however_often_it_is_asked(
-    keystead: KeysteadProcess, wires: Sequence[Wire]
+    keystead: KeysteadProcess,
 ) -> None:
     party = RelyingParty.enrol(keystead, "fan-out", *a_day(3))
     otps = [key.press() for key in known_keys(keystead, 4)]
     nonce = secrets.token_hex(16)
-    told = await asyncio.gather(*(party.ask(wire, otps[0], nonce) for wire in wires))
+    told = await ask_all(keystead, party, [otps[0]] * HANDS, nonce=nonce)
     assert statuses(told) == {Status.OK: 1, Status.REPLAYED_REQUEST: HANDS - 1}
-    later = [await party.ask(wires[0], otp) for otp in otps[1:]]
-    assert [each.status for each in later] == [
-        Status.OK,
-        Status.OK,
-        Status.OPERATION_NOT_ALLOWED,
-    ]
+    later = await ask_all(keystead, party, otps[1:])
+    assert statuses(later) == {Status.OK: 2, Status.OPERATION_NOT_ALLOWED: 1}
 
 
 async def test_shadow_mode_lets_everybody_in_and_counts(
-    keystead: KeysteadProcess, wires: Sequence[Wire]
+    keystead: KeysteadProcess,
 ) -> None:
     party = RelyingParty.enrol(keystead, "shadow", *a_day(5), "--shadow")
     otps = [key.press() for key in known_keys(keystead, 20)]
-    told = await ask_all(party, wires, otps)
+    before = keystead.metrics()["keystead_shadow_limited_total"]
+    told = await ask_all(keystead, party, otps)
     assert statuses(told) == {Status.OK: 20}
-    assert keystead.metrics()["keystead_shadow_limited_total"] == 15
+    assert keystead.metrics()["keystead_shadow_limited_total"] - before == 15
 
 
 async def test_s12_a_disabled_client_or_key_is_refused_at_once_by_every_worker(
-    keystead: KeysteadProcess, wires: Sequence[Wire]
+    keystead: KeysteadProcess,
 ) -> None:
     party = RelyingParty.enrol(keystead, "switched")
     keys = known_keys(keystead, HANDS)
     client = str(party.client_id)
 
     async def everywhere() -> Counter[Status]:
-        return statuses(await ask_all(party, wires, [key.press() for key in keys]))
+        return statuses(await ask_all(keystead, party, [key.press() for key in keys]))
 
     assert await everywhere() == {Status.OK: HANDS}
     keystead.cli("client", "disable", client)
@@ -136,40 +138,42 @@ async def test_s12_a_disabled_client_or_key_is_refused_at_once_by_every_worker(
     keystead.cli("client", "enable", client)
     assert await everywhere() == {Status.OK: HANDS}
     keystead.cli("key", "disable", keys[0].public_id)
-    told = [(await party.ask(wire, keys[0].press())).status for wire in wires]
-    assert set(told) == {Status.BAD_OTP}
+    told = await ask_all(keystead, party, [keys[0].press() for _ in range(HANDS)])
+    assert statuses(told) == {Status.BAD_OTP: HANDS}
     assert await everywhere() == {Status.OK: HANDS - 1, Status.BAD_OTP: 1}
     keystead.cli("key", "enable", keys[0].public_id)
     assert await everywhere() == {Status.OK: HANDS}
 
 
 async def test_s12_an_otp_under_another_keys_id_changes_neither_key(
-    keystead: KeysteadProcess, wires: Sequence[Wire]
+    keystead: KeysteadProcess,
 ) -> None:
     party = RelyingParty.enrol(keystead, "mixed up")
     mine, other = known_keys(keystead, 2)
     good, also_good = mine.press(), other.press()
     mixed_up = other.public_id + mine.press()[-32:]
-    told = [(await party.ask(wire, mixed_up)).status for wire in wires]
-    assert set(told) == {Status.BAD_OTP}
-    assert (await party.ask(wires[0], good)).status is Status.OK
-    assert (await party.ask(wires[0], also_good)).status is Status.OK
+    told = await ask_all(keystead, party, [mixed_up] * HANDS)
+    assert statuses(told) == {Status.BAD_OTP: HANDS}
+    assert statuses(await ask_all(keystead, party, [good, also_good])) == {Status.OK: 2}
 
 
 async def test_answers_are_counted_right_by_all_workers_together_and_after_a_kill(
-    keystead: KeysteadProcess, wires: Sequence[Wire]
+    keystead: KeysteadProcess,
 ) -> None:
     party = RelyingParty.enrol(keystead, "counted")
     keys = known_keys(keystead, 100)
+    before = counted(keystead)
     otps = [key.press() for key in keys]
-    assert statuses(await ask_all(party, wires, otps)) == {Status.OK: 100}
-    assert statuses(await ask_all(party, wires, otps)) == {Status.REPLAYED_OTP: 100}
-    assert keystead.responses("OK") == 100
-    assert keystead.responses("REPLAYED_OTP") == 100
+    assert statuses(await ask_all(keystead, party, otps)) == {Status.OK: 100}
+    assert statuses(await ask_all(keystead, party, otps)) == {Status.REPLAYED_OTP: 100}
+    assert counted(keystead) - before == {Status.OK: 100, Status.REPLAYED_OTP: 100}
     kill_a_worker(keystead)
-    assert keystead.responses("OK") == 100
-    assert keystead.ready is not None
-    async with Wire(keystead.ready.verify_url) as wire:
-        told = await ask_all(party, [wire], [key.press() for key in keys])
+    assert counted(keystead) - before == {Status.OK: 100, Status.REPLAYED_OTP: 100}
+    told = await ask_all(keystead, party, [key.press() for key in keys])
     assert statuses(told) == {Status.OK: 100}
-    assert keystead.responses("OK") == 200
+    assert counted(keystead) - before == {Status.OK: 200, Status.REPLAYED_OTP: 100}
+
+
+def counted(keystead: KeysteadProcess) -> Counter[Status]:
+    """Return what /metrics says of the answers given so far."""
+    return Counter({status: int(keystead.responses(status)) for status in Status})

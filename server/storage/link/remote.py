@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from server.otp.decision import check_batch
 from server.otp.ports import (
     ClientRecord,
     Entry,
@@ -27,6 +28,8 @@ class RemoteStore:
 
     async def spend_and_advance(self, batch: Sequence[Entry]) -> Sequence[Outcome]:
         """Have a batch decided by the control process; raises what the store there raised."""
+        # Here, where the mistake is: over there it would spoil what other workers have sent.
+        check_batch(batch)
         try:
             frame = await self._link.call(Kind.BATCH, messages.encode_batch(batch))
         except LinkLostError as error:

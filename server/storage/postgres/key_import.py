@@ -26,6 +26,8 @@ SELECT new, true, 1, -1, -1, 0, '', 0, 0 FROM unnest($1::text[]) AS new
 
 async def add_keys(transactions: Transactions, keys: Sequence[NewKey]) -> None:
     """Create all keys, or none: KeyExistsError."""
+    if not keys:
+        return
     refuse_repeated(keys)
     async with transactions.writing() as connection:
         await refuse_known(connection, keys, _CHUNK)

@@ -41,6 +41,8 @@ class KeyImport:
 
     async def add(self, keys: Sequence[NewKey]) -> None:
         """Create all keys, or none: KeyExistsError."""
+        if not keys:
+            return
         refuse_repeated(keys)
         async with self._one_at_a_time:
             await self.clean_up()

@@ -6,8 +6,6 @@ from typing import NamedTuple
 from typing import Protocol as Seam
 from urllib.parse import quote
 
-import pytest
-
 from hsm.vault import OtpKeySecrets, Vault
 from server.accounts.clients import ClientDesk
 from server.accounts.ports import ClientBook
@@ -18,7 +16,7 @@ from server.otp.ports import KeyBook
 from server.otp.verify import Source, Verdict, Verifier, VerifierSettings
 from tests.server.faulty_store import FaultyStore, HotDirectory
 from tests.server.otp.log_lines import LogLines
-from tests.server.still_clock import StillClock
+from tests.server.storage.keepers import Keeper
 from validation.answer import Answer, parse
 from validation.gcra import UNLIMITED, Policy, Rate
 from validation.modhex import encode
@@ -64,21 +62,21 @@ class Reply(NamedTuple):
 
 
 class Room:
-    """One or more verifying processes on one store."""
+    """One or more verifying processes on one store, which `keeper` stands behind."""
 
     def __init__(
         self,
+        keeper: Keeper,
         store: Store,
         vault: Vault,
-        clock: StillClock,
         *,
         policy: Policy = GENEROUS,
         settings: VerifierSettings = VerifierSettings(),  # noqa: B008 - a frozen value
     ) -> None:
         self.store = FaultyStore(store)
-        self.keeper = store
+        self.keeper = keeper
         self.vault = vault
-        self.clock = clock
+        self.clock = clock = keeper.clock
         self.log = LogLines()
         self.settings = settings
         self.clients = ClientDesk(store, vault, clock=clock, default_policy=policy)
@@ -122,13 +120,6 @@ class Room:
         """Return the client as it is known by its new API key."""
         issued = await self.clients.rotate(client.client_id)
         return Client(client.client_id, ApiKey(b64decode(issued.api_key)))
-
-    def lose_counters(self, public_id: str) -> None:
-        """Damage the store: a key is there, its counters are not."""
-        lose = getattr(self.keeper, "lose_counters", None)
-        if lose is None:
-            pytest.skip("this keeper cannot lose a counter without its key")
-        lose(public_id)
 
     def seal(self, made: Stranger, fields: OtpFields) -> str:
         """Return an OTP that says anything at all, made with a key's own secrets."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.otp.batcher import Batcher, BatchSeen, ClosedError, OverloadedError
@@ -353,6 +353,7 @@ async def test_an_observer_sees_every_batch(store: ScriptedStore) -> None:
         await asyncio.gather(*futures)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(

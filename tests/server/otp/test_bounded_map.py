@@ -1,7 +1,7 @@
 """A map that never grows past its limit."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.otp.bounded_map import BoundedMap
@@ -12,6 +12,7 @@ def test_a_limit_must_leave_room_for_something() -> None:
         BoundedMap(0)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5), st.lists(st.tuples(st.sampled_from("gpd"), st.integers(0, 8))))
 def test_it_holds_the_most_recently_used_and_no_more(
     limit: int, steps: list[tuple[str, int]]

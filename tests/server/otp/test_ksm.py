@@ -1,7 +1,7 @@
 """The key file: read strictly, refused with the line at fault, never a secret in an error."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hsm.vault import OtpKeySecrets
@@ -92,6 +92,7 @@ def test_secrets_are_not_in_a_keys_repr() -> None:
     assert bytes.fromhex(AES_KEY).__repr__() not in repr(key)
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 10**12).map(str) | st.just(""),
     st.text(ALPHABET, max_size=16),
@@ -105,6 +106,7 @@ def test_what_is_written_is_read_back(
     assert list(parse_ksm(key.format())) == [key]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200) | st.text("0123456789abcdef,cbd\n#", max_size=400))
 def test_any_text_is_read_or_refused(text: str) -> None:
     keys: list[KsmKey] = []

@@ -1,7 +1,7 @@
 """The rate per source address, and who counts as one source."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.otp.sources import SourceLimiter, source_host
@@ -67,6 +67,7 @@ def test_a_flood_of_addresses_keeps_memory_bounded_and_the_busy_remembered() -> 
     assert len(limiter._hosts) <= 100
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 3_000_000), max_size=60), st.integers(1, 50), st.integers(1, 9))
 def test_the_arithmetic_is_that_of_the_client_limit(
     waits_us: list[int], rate: int, burst: int

@@ -149,8 +149,8 @@ async def test_good_otps_need_no_read_once_client_and_key_are_known(room: Room) 
 async def test_a_record_of_another_row_is_an_alarm_and_backend_error(room: Room) -> None:
     client, yubikey = await room.client(), await room.yubikey()
     other = await room.yubikey("ccccccccccbb")
-    genuine = await room.keeper.key(yubikey.public_id)
-    copied = await room.keeper.key(other.public_id)
+    genuine = await room.store.key(yubikey.public_id)
+    copied = await room.store.key(other.public_id)
     assert genuine is not None
     assert copied is not None
     room.store.keys[yubikey.public_id] = genuine._replace(record=copied.record)
@@ -204,7 +204,7 @@ async def test_a_secret_replaced_under_a_held_record_is_found_before_bad_otp_is_
     assert (await room.ask(client, room.press(yubikey))).status == Status.OK
     stranger = room.stranger(yubikey.public_id)
     record = await room.vault.seal_otp_key(OtpKeyBinding(yubikey.public_id, 2), stranger.secrets)
-    genuine = await room.keeper.key(yubikey.public_id)
+    genuine = await room.store.key(yubikey.public_id)
     assert genuine is not None
     room.store.keys[yubikey.public_id] = genuine._replace(record=record, generation=2)
     stranger.yubikey.power_up()

@@ -1,6 +1,7 @@
 """What breaks on our side: BACKEND_ERROR, never a wrong OK, and service again afterwards."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -10,8 +11,16 @@ from server.otp.settings import VerifierSettings
 from tests.server.faulty_store import turn
 from tests.server.otp.conftest import OpenRoom
 from tests.server.otp.room import STRANGER, Room, read_reply, sign_query
+from tests.server.storage.keepers import Keeper, MemoryKeeper
+from validation.gcra import Policy
 from validation.request import Protocol
 from validation.status import Status
+
+
+@pytest.fixture
+def keep() -> Callable[[Policy], Keeper]:
+    """Return the store in memory: it does its work within a turn of the loop, no thread's."""
+    return MemoryKeeper
 
 
 async def test_a_store_that_refuses_is_backend_error_and_the_otp_stays_valid(room: Room) -> None:

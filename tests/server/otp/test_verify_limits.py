@@ -1,13 +1,16 @@
 """The limit per Client ID, as a client meets it."""
 
+import asyncio
+
 import pytest
 
 from server.accounts.clients import ClientView
 from server.otp.settings import VerifierSettings
 from server.otp.verify import LimitAdvice, Source
 from tests.server.otp.conftest import OpenRoom
-from tests.server.otp.room import STRANGER, Client, Room
+from tests.server.otp.room import STRANGER, Client, Room, sign_query
 from validation.gcra import UNLIMITED, Policy, Rate
+from validation.request import Protocol
 from validation.signature import EMPTY_KEY
 from validation.status import Status
 
@@ -214,3 +217,33 @@ async def test_a_client_near_its_limit_is_told_of_once_a_minute(room: Room) -> N
     for _ in range(4):
         await room.ask(client, room.press(yubikey), source=STRANGER)
     assert room.log.at("warning") == ["client_near_its_limit"] * 2
+
+
+async def test_in_protocol_1_every_request_is_a_session(room: Room) -> None:
+    """Without a nonce nothing tells a request asked twice from a replay, so both pay."""
+    client, yubikey = await room.client(), await room.yubikey()
+    query = sign_query({"id": str(client.client_id), "otp": room.press(yubikey)}, client.key)
+    verdicts = [await room.verifier.verify(query, Protocol.V1, STRANGER) for _ in range(7)]
+    assert [verdict.status for verdict in verdicts] == [
+        Status.OK,
+        *[Status.REPLAYED_OTP] * 4,
+        *[Status.OPERATION_NOT_ALLOWED] * 2,
+    ]
+
+
+async def test_requests_of_one_session_side_by_side_pay_once(room: Room) -> None:
+    client = await room.client()
+    for number in range(5):
+        replies = await asyncio.gather(
+            *(room.ask(client, "c" * 44, nonce=f"{number:016d}") for _ in range(4))
+        )
+        assert [reply.status for reply in replies] == [Status.BAD_OTP] * 4
+    assert (await room.ask(client, "c" * 44, nonce="n" * 16)).verdict.limit is not None
+
+
+async def test_a_refused_session_lets_nobody_of_it_through_for_nothing(room: Room) -> None:
+    client, yubikey = await room.client(), await room.yubikey()
+    await exhaust(room, client)
+    otp = room.press(yubikey)
+    replies = await asyncio.gather(*(room.ask(client, otp) for _ in range(8)))
+    assert all(reply.verdict.limit is not None for reply in replies)

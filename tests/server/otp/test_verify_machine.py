@@ -8,10 +8,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from server.otp.ports import StoreUnavailableError, UnknownOutcomeError
 from server.otp.verify import Source
-from tests.server.memory_store import MemoryStore
 from tests.server.otp.conftest import file_vault
 from tests.server.otp.room import STRANGER, Client, Reply, Room, read_reply
-from tests.server.still_clock import StillClock
+from tests.server.storage.keepers import MemoryKeeper
 from validation.gcra import UNLIMITED, Policy, Rate
 from validation.signature import ApiKey
 from validation.status import Status
@@ -36,9 +35,8 @@ class VerifierMachine(RuleBasedStateMachine):
         self.pressed: dict[str, str] = {}
 
     async def _open(self) -> None:
-        clock = StillClock()
-        store = MemoryStore(clock=clock, default_policy=POLICY)
-        self.room = Room(store, file_vault(), clock, policy=POLICY)
+        keeper = MemoryKeeper(POLICY)
+        self.room = Room(keeper, await keeper.open(), file_vault(), policy=POLICY)
         self.workers = [self.room.verifier, self.room.worker(), self.room.worker()]
         self.clients = [await self.room.client(), await self.room.client(signed_only=True)]
         self.yubikeys = [await self.room.yubikey("ccccccccccc" + letter) for letter in "cbd"]

@@ -10,14 +10,14 @@ from tests.keystead_process import KeysteadProcess
 
 @pytest.fixture
 def keystead(tmp_path: Path) -> Iterator[KeysteadProcess]:
-    """A data directory that is not initialised yet."""
+    """Return a data directory that is not initialised yet."""
     with KeysteadProcess(tmp_path / "var") as process:
         yield process
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeysteadProcess]:
-    """A service in one process with a sandbox, shared by a module's tests."""
+    """Run a service in one process with a sandbox, shared by a module's tests."""
     with KeysteadProcess(tmp_path_factory.mktemp("running") / "var") as process:
         process.init("--sandbox")
         process.start()

@@ -1,7 +1,6 @@
 """`keystead serve` in one process, end to end, with the commands that work beside it."""
 
 import base64
-import os
 import re
 import secrets
 import socket
@@ -270,10 +269,8 @@ def test_another_sealing_key_is_refused(keystead: KeysteadProcess, tmp_path: Pat
     keystead.init()
     with KeysteadProcess(tmp_path / "other") as other:
         other.init()
-        os.replace(
-            other.directory / "secrets" / "sealing.key",
-            keystead.directory / "secrets" / "sealing.key",
-        )
+        key = other.directory / "secrets" / "sealing.key"
+        key.replace(keystead.directory / "secrets" / "sealing.key")
     ended = keystead.run("serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0")
     assert ended.code == 1
     assert "filled under sealing key" in ended.err

@@ -138,9 +138,7 @@ async def test_the_empty_public_id_is_a_key_like_any_other(store: Store) -> None
     assert await decide(store, otp(client, 1, 1, public_id="", nonce="x")) == [Kind.REPLAYED_OTP]
 
 
-async def test_s1_of_parallel_requests_with_one_otp_one_is_ok(
-    keeper: Keeper, store: Store
-) -> None:
+async def test_s1_of_parallel_requests_with_one_otp_one_is_ok(keeper: Keeper, store: Store) -> None:
     client = await a_client(store)
     await the_keys(store)
     handles = [store, *[await keeper.open() for _ in range(3)]]
@@ -259,6 +257,6 @@ async def test_the_clock_of_a_key_wraps_without_harm(store: Store) -> None:
     await the_keys(store)
     await decide(store, otp(client, 1, 1, clock=0xFFFFFF))
     assert await decide(store, otp(client, 1, 2, clock=3, phishing_test=True)) == [Kind.OK]
+    wide = otp(client, 1, 3)._replace(advance=Advance(1, 3, 0x1000000))
     with pytest.raises(ValueError, match="counters outside"):
-        wide = otp(client, 1, 3)._replace(advance=Advance(1, 3, 0x1000000))
         await store.spend_and_advance([wide])
