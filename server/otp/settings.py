@@ -11,7 +11,8 @@ class VerifierSettings(NamedTuple):
     deadline_s: the longest a verification takes; a client's own `timeout` may only shorten
     it. guaranteed_sync_level: per cent, 100 x k/n for a commit that waits for k of n
     replicas. source_rate: requests per source address. clients, keys, sources, sessions,
-    blocked: how many of each are kept in memory at most (a key or a session takes about 350 octets).
+    blocked: how many of each are kept in memory at most (a key or a session takes about 350
+    octets).
     refusal_lines: log lines about refusals per second; more are only counted.
     """
 

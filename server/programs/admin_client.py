@@ -95,6 +95,6 @@ def _problem(status: int, value: object) -> str:
     """Put an application/problem+json answer into a sentence."""
     if not isinstance(value, dict):
         return f"the service refused (HTTP {status})"
-    title = str(value.get("title") or f"HTTP {status}")
-    detail = str(value.get("detail") or "")
-    return f"{title}: {detail}" if detail else title
+    said = str(value.get("detail") or value.get("title") or f"HTTP {status}")
+    line = value.get("line")
+    return said if line is None or f"line {line}" in said else f"line {line}: {said}"

@@ -104,8 +104,8 @@ def _is_complete(data: DataDirectory) -> bool:
 
 
 def _create_store(data: DataDirectory, config: "Config") -> None:
-    import asyncio  # noqa: PLC0415 - with `main`: the whole server, which only this step needs
+    import asyncio  # noqa: PLC0415 - with the store: only this step needs them
 
-    from server import main  # noqa: PLC0415
+    from server.foundation import create_store  # noqa: PLC0415
 
-    asyncio.run(main.create_store(config, data))
+    asyncio.run(create_store(config, data))

@@ -18,6 +18,7 @@ from server.address import Address
 from server.clock import SystemClock
 from server.config import Config
 from server.datadir import DataDirectory
+from server.doors import Doors
 from server.programs import sandbox
 from server.programs.exits import CommandError
 from server.programs.hardening import allow_open_files, keep_memory_private
@@ -76,7 +77,7 @@ async def _serve(data: DataDirectory, config: Config) -> None:
 @asynccontextmanager
 async def _sockets(
     data: DataDirectory, config: Config
-) -> AsyncIterator[tuple[list[socket.socket], main.Doors]]:
+) -> AsyncIterator[tuple[list[socket.socket], Doors]]:
     """Listen on every address, before anything else is opened that could be for nothing."""
     made: list[socket.socket] = []
     try:
@@ -86,7 +87,7 @@ async def _sockets(
         made.append(ops)
         admin = listen_unix(data.admin_socket)
         made.append(admin)
-        yield verify, main.Doors(admin, ops)
+        yield verify, Doors(admin, ops)
     finally:
         for one in made:
             one.close()
@@ -95,7 +96,7 @@ async def _sockets(
 
 @asynccontextmanager
 async def _one_process(
-    data: DataDirectory, config: Config, verify: list[socket.socket], doors: main.Doors
+    data: DataDirectory, config: Config, verify: list[socket.socket], doors: Doors
 ) -> AsyncIterator["asyncio.Future[None]"]:
     async with main.whole_service(config, data, SystemClock(), verify=verify[0], doors=doors):
         yield asyncio.get_running_loop().create_future()  # nothing here can fail by itself
@@ -103,7 +104,7 @@ async def _one_process(
 
 @asynccontextmanager
 async def _control_process(
-    data: DataDirectory, config: Config, verify: list[socket.socket], doors: main.Doors
+    data: DataDirectory, config: Config, verify: list[socket.socket], doors: Doors
 ) -> AsyncIterator["asyncio.Future[None]"]:
     supervisor = Supervisor(config=config, data=data, sockets=verify)
     async with main.control(

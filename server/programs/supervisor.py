@@ -6,7 +6,6 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import structlog
 
@@ -14,15 +13,9 @@ from server.config import Config
 from server.datadir import DataDirectory
 from server.main import Control
 from server.programs.assignment import Assignment
-from server.storage.link.connection import Link
-from server.storage.link.desk import StoreDesk
-from server.storage.link.frames import CALLS, Frame, Kind
+from server.programs.worker_process import Worker
 
 _log = structlog.stdlib.get_logger(__name__)
-
-PING_EVERY_S = 2.0
-SILENT_FOR_S = 20.0
-"""A worker whose event loop does not answer this long is as good as dead, and is killed."""
 
 START_WITHIN_S = 60.0
 
@@ -44,83 +37,6 @@ class WorkerFailedError(Exception):
     """A worker ended before it was ready, at the start of the service."""
 
 
-class _Worker:
-    """One worker process and the control process's end of its link."""
-
-    def __init__(
-        self, process: asyncio.subprocess.Process, end: socket.socket, desk: StoreDesk | None
-    ) -> None:
-        self.process = process
-        self.ready = asyncio.Event()
-        self._end = end
-        self._desk = desk
-        self._link: Link | None = None
-        self._answers: set[asyncio.Task[None]] = set()
-        self._ponged = asyncio.Event()
-
-    async def assign(self, assignment: Assignment) -> None:
-        """Open the link and send the worker its place."""
-        self._link = await Link.open(self._end, self._receive)
-        self._link.send(Kind.SETTINGS, assignment.encode())
-
-    def _receive(self, frame: Frame) -> None:
-        if frame.kind in CALLS and self._desk is not None:
-            task = asyncio.get_running_loop().create_task(self._answer(self._desk, frame))
-            self._answers.add(task)
-            task.add_done_callback(self._answers.discard)
-        elif frame.kind is Kind.READY:
-            self.ready.set()
-        elif frame.kind is Kind.PONG:
-            self._ponged.set()
-
-    async def _answer(self, desk: StoreDesk, frame: Frame) -> None:
-        answer = await desk.answer(frame)
-        if self._link is not None:
-            self._link.send(answer.kind, answer.body, answer.call)
-
-    async def watch(self) -> None:
-        """Return when the worker has ended; end it when it is silent or its link is broken."""
-        if self._link is None:
-            raise RuntimeError("the worker was assigned nothing")
-        pings = asyncio.get_running_loop().create_task(self._ping(self._link))
-        exit_ = asyncio.get_running_loop().create_task(self.process.wait())
-        ends: set[asyncio.Future[Any]] = {self._link.lost, pings, exit_}
-        try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            if not exit_.done() and not self._link.lost.done():
-                _log.error("worker_silent", worker=self.process.pid, seconds=SILENT_FOR_S)
-            # A lost link mostly is the exit itself, seen early: the kernel closes files first.
-            with contextlib.suppress(TimeoutError):
-                if self._link.lost.done():
-                    await asyncio.wait_for(asyncio.shield(exit_), 2.0)
-            self.kill()
-            await exit_
-        finally:
-            pings.cancel()
-            self._link.abort()
-
-    async def _ping(self, link: Link) -> None:
-        await self.ready.wait()
-        while True:
-            self._ponged.clear()
-            link.send(Kind.PING)
-            try:
-                await asyncio.wait_for(self._ponged.wait(), SILENT_FOR_S)
-            except TimeoutError:
-                return
-            await asyncio.sleep(PING_EVERY_S)
-
-    def drain(self) -> None:
-        """Ask the worker to finish what it accepted and to end."""
-        if self._link is not None:
-            self._link.send(Kind.DRAIN)
-
-    def kill(self) -> None:
-        """End the process at once, if it has not ended."""
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
-
-
 class Supervisor:
     """Keeps one worker on each listening socket.
 
@@ -139,7 +55,7 @@ class Supervisor:
         self._data = data
         self._sockets = sockets
         self._control: Control | None = None
-        self._workers: dict[int, _Worker] = {}
+        self._workers: dict[int, Worker] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
         self.restarts = 0
@@ -227,7 +143,7 @@ class Supervisor:
             worker.kill()
         return f"process {worker.process.pid}, {_ended(worker.process.returncode)}"
 
-    async def _spawn(self, slot: int) -> _Worker:
+    async def _spawn(self, slot: int) -> Worker:
         if self._control is None:
             raise RuntimeError("the supervisor was not started")
         ours, theirs = socket.socketpair()
@@ -249,7 +165,7 @@ class Supervisor:
                 ours.close()
                 raise
         ours.setblocking(False)
-        worker = _Worker(process, ours, self._control.desk)
+        worker = Worker(process, ours, self._control.desk)
         await worker.assign(
             Assignment(
                 slot=slot,
@@ -261,7 +177,7 @@ class Supervisor:
         )
         return worker
 
-    async def _announce(self, slot: int, worker: _Worker, first: asyncio.Event) -> None:
+    async def _announce(self, slot: int, worker: Worker, first: asyncio.Event) -> None:
         await worker.ready.wait()
         _log.info("worker_ready", slot=slot, worker=worker.process.pid)
         first.set()

@@ -23,7 +23,7 @@ from tests.system.workers import some_worker
 from tests.system.yubikeys import known_keys
 from validation.status import Status
 
-ROUNDS = 50
+ROUNDS = int(os.environ.get("KEYSTEAD_ROUNDS", "50"))
 RECOVERY_WITHIN_S = 10.0
 MOST_BEFORE_THE_STRIKE = 300
 
@@ -109,7 +109,10 @@ class Campaign:
 
     def _stored_counters(self) -> dict[str, tuple[int, int]]:
         listed = self._keystead.cli("key", "list")
-        return {key["public_id"]: (key["session"], key["use"]) for key in listed["keys"]}
+        # A key that was never used has no counters yet.
+        return {
+            key["public_id"]: (key["session"] or 0, key["use"] or 0) for key in listed["keys"]
+        }
 
     def _check_counters(self) -> None:
         """P2: hold that no stored counter went back."""

@@ -132,11 +132,12 @@ class HotPath:
 
 
 def _is_rolled_back(error: BaseException) -> bool:
-    """Tell whether the server said, after our statement, that it failed.
+    """Tell whether the server said that our statement failed.
 
     A FATAL or PANIC may come while a commit is under way; an ERROR cannot come after one.
+    What the driver raises by itself (a connection that broke) has no severity.
     """
-    return isinstance(error, asyncpg.PostgresError) and error.severity_en in {"ERROR", None}
+    return isinstance(error, asyncpg.PostgresError) and error.severity_en == "ERROR"
 
 
 def _columns(batch: Sequence[Entry]) -> tuple[Sequence[object], ...]:

@@ -91,6 +91,13 @@ async def test_a_task_can_have_one_deadline_after_the_other() -> None:
     assert await task == 2
 
 
-def test_outside_of_a_task_there_is_nothing_to_cut_off() -> None:
-    with pytest.raises(RuntimeError), Deadline({}, 1.0):
-        pytest.fail("nobody could end this")
+async def test_outside_of_a_task_there_is_nothing_to_cut_off() -> None:
+    tried: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    def callback() -> None:
+        with pytest.raises(RuntimeError, match="inside a task"), Deadline({}, 1.0):
+            pytest.fail("nobody could end this")
+        tried.set_result(True)
+
+    asyncio.get_running_loop().call_soon(callback)
+    assert await tried

@@ -192,10 +192,11 @@ states = st.sampled_from([BAD, BAD._replace(key_version=9), BAD._replace(free=Tr
     batch=st.lists(states, max_size=20),
 )
 def test_a_batch_spends_as_its_entries_would_one_by_one(
+    *,
     policy: Policy,
     shadow: bool,
     budget: Budget,
-    batch: list[Entry],  # noqa: FBT001 - an example
+    batch: list[Entry],
 ) -> None:
     client = CLIENT._replace(limit=Limit(policy, shadow, None))
     decision = decided(*batch, client=client, budget=budget)

@@ -10,6 +10,7 @@ import pytest
 from server.programs.supervisor import LONGEST_DELAY_S, replacement_delay_s
 from tests.keystead_process import KeysteadProcess
 from tests.postgres_server import PostgresServer
+from tests.system.yubikeys import YubiKey, known_keys
 
 
 def is_running(pid: int) -> bool:
@@ -30,19 +31,28 @@ def test_a_first_death_is_mended_at_once_and_repeated_ones_ever_later() -> None:
     assert replacement_delay_s(10_000) == LONGEST_DELAY_S
 
 
-def use(keystead: KeysteadProcess, client_id: int, times: int) -> None:
+def enrol(keystead: KeysteadProcess) -> tuple[int, YubiKey]:
+    """Return a new Client ID and a key that the running service knows."""
+    client_id: int = keystead.cli("client", "add", "somebody")["id"]
+    (key,) = known_keys(keystead, 1)
+    return client_id, key
+
+
+def use(keystead: KeysteadProcess, client_id: int, key: YubiKey, times: int) -> None:
+    """Validate so often that every worker is asked (each time on a new connection)."""
     for _ in range(times):
-        assert keystead.verify(client_id, keystead.otp()).status == "OK"
+        assert keystead.verify(client_id, key.press()).status == "OK"
 
 
 def test_two_workers_share_a_port_and_one_store(keystead: KeysteadProcess) -> None:
-    client_id = keystead.init("--sandbox")["sandbox"]["id"]
+    keystead.init()
     ready = keystead.start(workers=2)
+    client_id, key = enrol(keystead)
     assert ready.workers == 2
     assert ready.store == "sqlite"
     first = keystead.worker_pids()
     assert set(first) == {0, 1}
-    otp = keystead.otp()
+    otp = key.press()
     statuses = [keystead.verify(client_id, otp).status for _ in range(8)]
     assert statuses == ["OK"] + ["REPLAYED_OTP"] * 7
     assert keystead.responses("OK") == 1
@@ -51,8 +61,8 @@ def test_two_workers_share_a_port_and_one_store(keystead: KeysteadProcess) -> No
     # A worker is killed: it is replaced, its counts stay, and its socket's queue is served.
     os.kill(first[0], signal.SIGKILL)
     keystead.wait_until(lambda: keystead.worker_pids()[0] != first[0])
-    use(keystead, client_id, 6)
-    assert keystead.responses("OK") == 7
+    use(keystead, client_id, key, 12)
+    assert keystead.responses("OK") == 13
     assert keystead.responses("REPLAYED_OTP") == 7
     assert keystead.metrics()["keystead_worker_restarts"] == 1
     assert keystead.metrics()["keystead_workers_ready"] == 2
@@ -62,10 +72,10 @@ def test_two_workers_share_a_port_and_one_store(keystead: KeysteadProcess) -> No
 
     # Changes hold in every worker at once.
     keystead.cli("client", "disable", str(client_id))
-    refused = {keystead.verify(client_id, keystead.otp()).status for _ in range(6)}
+    refused = {keystead.verify(client_id, key.press()).status for _ in range(12)}
     assert refused == {"OPERATION_NOT_ALLOWED"}
     keystead.cli("client", "enable", str(client_id))
-    use(keystead, client_id, 4)
+    use(keystead, client_id, key, 12)
 
     # The control process is killed: its workers end by themselves, a successor starts.
     workers = keystead.worker_pids().values()
@@ -74,20 +84,21 @@ def test_two_workers_share_a_port_and_one_store(keystead: KeysteadProcess) -> No
     address = ready.verify_url.split("/")[2]
     keystead.start(workers=2, listen=address)
     assert keystead.verify(client_id, otp).status == "REPLAYED_OTP"
-    use(keystead, client_id, 2)
+    use(keystead, client_id, key, 12)
     workers = keystead.worker_pids().values()
     assert keystead.terminate() == 0
     assert not any(map(is_running, workers))
 
 
 def test_a_worker_told_to_end_is_replaced(keystead: KeysteadProcess) -> None:
-    client_id = keystead.init("--sandbox")["sandbox"]["id"]
+    keystead.init()
     keystead.start(workers=2)
+    client_id, key = enrol(keystead)
     first = keystead.worker_pids()
     os.kill(first[1], signal.SIGTERM)
     os.kill(first[0], signal.SIGINT)  # Ctrl-C is for the control process alone
     keystead.wait_until(lambda: keystead.worker_pids()[1] != first[1])
-    use(keystead, client_id, 3)
+    use(keystead, client_id, key, 12)
     assert keystead.worker_pids()[0] == first[0]
     assert is_running(first[0])
 
@@ -100,19 +111,19 @@ def postgres() -> Iterator[PostgresServer]:
 
 def test_two_workers_on_postgresql(keystead: KeysteadProcess, postgres: PostgresServer) -> None:
     url = postgres.new_database()
-    made = keystead.cli("init", "--sandbox", "--database", url)
-    client_id = made["sandbox"]["id"]
+    keystead.init("--database", url)
     ready = keystead.start(workers=2)  # the URL is in the configuration now
     assert ready.store == "postgresql"
-    otp = keystead.otp()
+    client_id, key = enrol(keystead)
+    otp = key.press()
     statuses = [keystead.verify(client_id, otp).status for _ in range(6)]
     assert statuses == ["OK"] + ["REPLAYED_OTP"] * 5
     assert keystead.responses("OK") == 1
     workers = keystead.worker_pids()
     os.kill(workers[0], signal.SIGKILL)
     keystead.wait_until(lambda: keystead.worker_pids()[0] != workers[0])
-    use(keystead, client_id, 4)
-    assert keystead.responses("OK") == 5
+    use(keystead, client_id, key, 12)
+    assert keystead.responses("OK") == 13
     findings = {each["check"]: each for each in keystead.cli("doctor")}
     assert findings["durability"]["grade"] == "ok"
     assert "one was opened" in findings["stored records"]["found"]

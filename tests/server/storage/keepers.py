@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Table, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.otp.decision import KeyRow
@@ -78,6 +78,10 @@ class SqlKeeper:
     @property
     def engine(self) -> AsyncEngine:
         return self._opened[0]._engine
+
+    @staticmethod
+    def table(name: str) -> Table:
+        return metadata.tables[name]
 
     async def close(self) -> None:
         for store in reversed(self._opened):

@@ -1,0 +1,158 @@
+"""The doors, each with the rooms behind it: verification, administration, operations."""
+
+import asyncio
+import ipaddress
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple, Protocol
+
+import structlog
+from aiohttp import web
+
+from hsm.filevault import FileVault
+from server.accounts.clients import ClientDesk
+from server.clock import Clock
+from server.config import Config
+from server.foundation import Foundation
+from server.metrics.exposition import Gauge, metrics_registry
+from server.metrics.tally import Tally
+from server.otp.batcher import Batcher
+from server.otp.keys import KeyDesk
+from server.otp.ports import Directory
+from server.otp.settings import VerifierSettings
+from server.otp.verify import Verifier
+from server.web.admin import admin_app
+from server.web.guard import Caps
+from server.web.loop_lag import watch_loop_lag
+from server.web.ops import NotReadyError, ops_app
+from server.web.runner import Serving, serve
+from server.web.source import SourceReader
+from server.web.verify import verify_app
+
+try:
+    VERSION = version("keystead")
+except PackageNotFoundError:  # run from a tree that was not installed
+    VERSION = "unknown"
+
+
+class Workforce(Protocol):
+    """What the operations door shows of the workers."""
+
+    @property
+    def restarts(self) -> int:
+        """How many workers were replaced since the start."""
+        ...
+
+    @property
+    def ready_workers(self) -> int:
+        """How many workers accept requests now."""
+        ...
+
+
+async def open_verify_door(
+    *,
+    config: Config,
+    batches: Batcher,
+    directory: Directory,
+    vault: FileVault,
+    salt: bytes,
+    tally: Tally,
+    clock: Clock,
+    listener: socket.socket,
+) -> Serving:
+    """Build the verification room and open its door."""
+    verifier = Verifier(
+        directory=directory,
+        batcher=batches,
+        vault=vault,
+        clock=clock,
+        log=structlog.stdlib.get_logger("server.otp"),
+        salt=salt,
+        settings=VerifierSettings(
+            deadline_s=config.verify.deadline_seconds,
+            guaranteed_sync_level=config.store.sync_level,
+            source_rate=config.limits.source_policy,
+            clients=config.verify.clients_cached,
+            keys=config.verify.keys_cached,
+        ),
+    )
+    app = verify_app(
+        verifier,
+        tally=tally,
+        clock=clock,
+        sources=SourceReader([ipaddress.ip_network(n) for n in config.limits.trusted_proxies]),
+        legacy=config.verify.legacy,
+        body_s=config.http.body_seconds,
+    )
+    caps = Caps(
+        head_s=config.http.header_seconds,
+        idle_s=config.http.idle_seconds,
+        write_s=config.http.write_seconds,
+        connections=config.http.connections,
+    )
+    grace_s = config.http.drain_seconds
+    return await serve(app, [listener], tally=tally, caps=caps, grace_s=grace_s)
+
+
+class Doors(NamedTuple):
+    """Sockets for the doors of a process that owns the store."""
+
+    admin: socket.socket
+    ops: socket.socket
+
+
+def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web.Application:
+    """Wire the operator's desks to the admin door."""
+
+    async def status() -> dict[str, object]:
+        return {
+            "version": VERSION,
+            "pid": os.getpid(),
+            "environment": config.environment,
+            "store": "sqlite" if config.store.is_sqlite else "postgresql",
+            "workers": config.workers,
+            "sealing_key": base.key_id.hex(),
+        }
+
+    policy = config.limits.default_policy
+    clients = ClientDesk(base.store, base.vault, clock=clock, default_policy=policy)
+    return admin_app(clients=clients, keys=KeyDesk(base.store, base.vault), status=status)
+
+
+async def open_side_doors(
+    stack: AsyncExitStack,
+    config: Config,
+    base: Foundation,
+    clock: Clock,
+    *,
+    doors: Doors,
+    tallies: Mapping[str, Tally],
+    workforce: Workforce,
+) -> None:
+    """Open the admin door and the operations door; `stack` closes them."""
+
+    async def workers_accept() -> None:
+        if workforce.ready_workers == 0:
+            raise NotReadyError("no worker accepts requests")
+
+    gauges = [
+        Gauge("keystead_workers_ready", "Workers that accept.", lambda: workforce.ready_workers),
+        Gauge("keystead_worker_restarts", "Workers replaced.", lambda: workforce.restarts),
+    ]
+    build = {"version": VERSION, "store": "sqlite" if config.store.is_sqlite else "postgresql"}
+    ops = ops_app(
+        registry=metrics_registry(tallies, gauges=gauges, build=build),
+        checks={"store": base.store.probe, "workers": workers_accept},
+    )
+    tally = tallies["control"]
+    for app, listener in ((build_admin_app(config, base, clock), doors.admin), (ops, doors.ops)):
+        stack.push_async_callback((await serve(app, [listener], tally=tally)).stop)
+
+
+def watch_loop(stack: AsyncExitStack, clock: Clock, tally: Tally) -> None:
+    """Note in `tally` how late this process's event loop is, until `stack` ends."""
+    task = asyncio.get_running_loop().create_task(watch_loop_lag(clock, tally.lagged))
+    stack.callback(task.cancel)

@@ -1,0 +1,68 @@
+"""What everything stands on: the store, the vault, and that the two belong together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from hsm import keyfile
+from hsm.filevault import FileVault
+from server.clock import Clock, SystemClock
+from server.config import Config
+from server.datadir import DataDirectory
+from server.storage.identity import bind_sealing_key, bucket_salt
+
+if TYPE_CHECKING:
+    from server.storage.postgres.store import PostgresStore
+    from server.storage.sqlite.store import SqliteStore
+
+Store: TypeAlias = "SqliteStore | PostgresStore"
+
+
+class Foundation(NamedTuple):
+    """What every house that owns a store stands on."""
+
+    store: Store
+    vault: FileVault
+    key_id: bytes
+    salt: bytes
+
+
+async def open_store(config: Config, data: DataDirectory, clock: Clock, *, create: bool) -> Store:
+    """Open the configured store. create: an absent or empty one gets its schema."""
+    policy = config.limits.default_policy
+    # Late: a worker on the embedded store needs neither engine, and is replaced in half the time.
+    if config.store.is_sqlite:
+        from server.storage.sqlite.store import open_sqlite  # noqa: PLC0415
+
+        path = data.database_file
+        return await open_sqlite(path, clock=clock, default_policy=policy, create=create)
+    from server.storage.postgres.store import open_postgres  # noqa: PLC0415
+
+    return await open_postgres(config.store.database, default_policy=policy, create=create)
+
+
+def open_vault(config: Config, data: DataDirectory) -> tuple[FileVault, bytes]:
+    """Return the vault over the directory's sealing key, and that key's id."""
+    key = keyfile.load(data.sealing_key_file)
+    return FileVault(key, opened=config.verify.ciphers_cached), key.key_id
+
+
+@asynccontextmanager
+async def foundation(
+    config: Config, data: DataDirectory, clock: Clock, *, create: bool = False
+) -> AsyncIterator[Foundation]:
+    """Open store and vault, make sure that they belong together, close the store at the end."""
+    vault, key_id = open_vault(config, data)
+    # An empty PostgreSQL database was made on purpose; a SQLite file that is not there was lost.
+    store = await open_store(config, data, clock, create=create or not config.store.is_sqlite)
+    try:
+        await bind_sealing_key(store, key_id, data.sealing_key_file)
+        yield Foundation(store, vault, key_id, await bucket_salt(store))
+    finally:
+        await store.close()
+
+
+async def create_store(config: Config, data: DataDirectory) -> None:
+    """Make the configured store, for `keystead init`."""
+    async with foundation(config, data, SystemClock(), create=True):
+        pass
