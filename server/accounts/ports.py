@@ -93,7 +93,10 @@ class ClientBook(Protocol):
         ...
 
     async def add_api_key(self, client_id: int, key_id: int, record: bytes) -> ClientDetails | None:
-        """Add a second live API key; ValueError when the client has two or key_id is not the next."""
+        """Add a second live API key.
+
+        ValueError when the client has two already or key_id is not the next.
+        """
         ...
 
     async def remove_oldest_api_key(self, client_id: int) -> ClientDetails | None:

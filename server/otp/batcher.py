@@ -129,7 +129,7 @@ class Batcher:
             await asyncio.wait(futures)
             if all(isinstance(f.exception(), StoreUnavailableError) for f in futures):
                 raise
-            raise UnknownOutcomeError("a part of these entries may have been written") from error
+            raise UnknownOutcomeError(f"some entries may have been written: {error}") from error
         except asyncio.CancelledError:
             _withdraw(futures)
             raise

@@ -98,8 +98,8 @@ class HotStore(Protocol):
     async def spend_and_advance(self, batch: Sequence[Entry]) -> Sequence[Outcome]:
         """Decide a batch in order and commit it; outcomes[i] belongs to batch[i].
 
-        At most MAX_BATCH entries, at most one per public id when `advance` is set. Returns only after the
-        commit is durable. Raises StoreUnavailableError (nothing was written) or
+        At most MAX_BATCH entries, at most one per public id when `advance` is set. Returns
+        only after the commit is durable. Raises StoreUnavailableError (nothing was written) or
         UnknownOutcomeError (perhaps it was).
         """
         ...

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import shlex
+import shutil
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -137,7 +139,7 @@ def _announce(data: DataDirectory, config: Config, where: Address, ops: Address)
         return
     if found is None:
         return
-    otp = f"keystead otp --data {shlex.quote(str(data.root))}"
+    otp = f"{_own_name()} otp --data {shlex.quote(str(data.root))}"
     # Whoever started us may have read the ready line and closed the pipe: no reason to die.
     with contextlib.suppress(OSError):
         sys.stdout.write(
@@ -145,6 +147,17 @@ def _announce(data: DataDirectory, config: Config, where: Address, ops: Address)
             f'  curl -s "{url}?id={found.client_id}&nonce=$(openssl rand -hex 16)&otp=$({otp})"\n'
         )
         sys.stdout.flush()
+
+
+def _own_name() -> str:
+    """Return how to call this program again: an environment's scripts are rarely on the PATH."""
+    started = Path(sys.argv[0])
+    if started.name != "keystead":
+        return f"{shlex.quote(sys.executable)} -m server"
+    found = shutil.which(started.name)
+    if found is not None and started.exists() and started.samefile(found):
+        return started.name
+    return shlex.quote(sys.argv[0])
 
 
 def _store(config: Config) -> str:

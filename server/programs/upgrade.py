@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from server.config import Config
 from server.datadir import DataDirectory
+from server.programs.exits import CommandError
 from server.storage.upgrade import schema_state, upgrade
 
 
@@ -20,6 +21,12 @@ def upgrade_store(data: DataDirectory, config: Config) -> Upgraded:
     """Upgrade the configured store; InUseError while a service runs on this directory."""
     data.require()
     database: Path | str = data.database_file if config.store.is_sqlite else config.store.database
+    if isinstance(database, Path) and not database.exists():
+        # An empty store in the place of a lost one would hide the loss.
+        raise CommandError(
+            f"{database} is missing. Restore it from a backup; to begin with an empty store: "
+            f"keystead init --data {data.root}"
+        )
     with data.locked():
         return asyncio.run(_upgrade(database))
 

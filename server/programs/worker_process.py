@@ -23,8 +23,16 @@ class Worker:
     """One worker process and the control process's end of its link."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, end: socket.socket, desk: StoreDesk | None
+        self,
+        process: asyncio.subprocess.Process,
+        end: socket.socket,
+        desk: StoreDesk | None,
+        *,
+        ping_every_s: float = PING_EVERY_S,
+        silent_for_s: float = SILENT_FOR_S,
     ) -> None:
+        self._ping_every_s = ping_every_s
+        self._silent_for_s = silent_for_s
         self.process = process
         self.ready = asyncio.Event()
         self._end = end
@@ -63,7 +71,7 @@ class Worker:
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if not exit_.done() and not self._link.lost.done():
-                _log.error("worker_silent", worker=self.process.pid, seconds=SILENT_FOR_S)
+                _log.error("worker_silent", worker=self.process.pid, seconds=self._silent_for_s)
             # A lost link mostly is the exit itself, seen early: the kernel closes files first.
             with contextlib.suppress(TimeoutError):
                 if self._link.lost.done():
@@ -80,10 +88,10 @@ class Worker:
             self._ponged.clear()
             link.send(Kind.PING)
             try:
-                await asyncio.wait_for(self._ponged.wait(), SILENT_FOR_S)
+                await asyncio.wait_for(self._ponged.wait(), self._silent_for_s)
             except TimeoutError:
                 return
-            await asyncio.sleep(PING_EVERY_S)
+            await asyncio.sleep(self._ping_every_s)
 
     def drain(self) -> None:
         """Ask the worker to finish what it accepted and to end."""

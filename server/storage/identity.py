@@ -17,12 +17,8 @@ class ForeignStoreError(StoreRefusedError):
 class Meta(Protocol):
     """Named values of a store."""
 
-    async def meta(self, name: str) -> str | None:
-        """Return a named value, or None."""
-        ...
-
-    async def set_meta(self, name: str, value: str) -> None:
-        """Store a named value durably."""
+    async def settle_meta(self, name: str, proposed: str) -> str:
+        """Return the value that stands: the proposed one, stored now, when there was none."""
         ...
 
 
@@ -32,7 +28,7 @@ async def bind_sealing_key(store: Meta, key_id: bytes, file: object) -> None:
     Without this a wrong key file would show only as every single OTP ending in BACKEND_ERROR.
     """
     ours = key_id.hex()
-    known = await _settled(store, _KEY_ID, ours)
+    known = await store.settle_meta(_KEY_ID, ours)
     if known != ours:
         raise ForeignStoreError(
             f"the store was filled under sealing key {known}, and {file} holds key {ours}, which"
@@ -42,14 +38,4 @@ async def bind_sealing_key(store: Meta, key_id: bytes, file: object) -> None:
 
 async def bucket_salt(store: Meta) -> bytes:
     """Return the salt of unsigned buckets, made at first use: the same for every process."""
-    return bytes.fromhex(await _settled(store, _SALT, secrets.token_hex(_SALT_OCTETS)))
-
-
-async def _settled(store: Meta, name: str, proposed: str) -> str:
-    """Return the value that stands, which is the proposed one when there was none."""
-    known = await store.meta(name)
-    if known is not None:
-        return known
-    await store.set_meta(name, proposed)
-    # Read again: two nodes may begin on one empty database in the same moment.
-    return await store.meta(name) or proposed
+    return bytes.fromhex(await store.settle_meta(_SALT, secrets.token_hex(_SALT_OCTETS)))

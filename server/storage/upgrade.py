@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.otp.ports import StoreUnavailableError
+from server.storage.books.transactions import reason
 from server.storage.postgres.connection import check_dsn, postgres_engine
 from server.storage.refusals import SchemaRefusedError
 from server.storage.sqlite.connection import (
@@ -104,7 +105,9 @@ async def _transaction(database: Path | str, *, writes: bool) -> AsyncIterator[A
     except (SQLAlchemyError, OSError) as error:
         if is_no_database(error):
             raise SchemaRefusedError(f"{database} is not a Keystead database.") from error
-        raise StoreUnavailableError(f"The schema cannot be read or changed: {error}") from error
+        raise StoreUnavailableError(
+            f"The schema cannot be read or changed: {reason(error)}"
+        ) from error
     finally:
         await engine.dispose()
 

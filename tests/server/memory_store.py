@@ -238,6 +238,9 @@ class MemoryStore:
     async def meta(self, name: str) -> str | None:
         return self._meta.get(name)
 
+    async def settle_meta(self, name: str, proposed: str) -> str:
+        return self._meta.setdefault(name, proposed)
+
     async def set_meta(self, name: str, value: str) -> None:
         self._meta[name] = value
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.keystead_process import KeysteadProcess
+from tests.system.conftest import PATIENT, WORKERS
 from tests.system.relying_party import RelyingParty
 from tests.system.wire import Wire
 from tests.system.yubikeys import YubiKey, known_keys
@@ -41,21 +42,24 @@ class Faked(NamedTuple):
         later.rename(self.clock)
 
 
-@pytest.fixture
-def faked(tmp_path: Path) -> Iterator[Faked]:
+@pytest.fixture(scope="module")
+def faked(tmp_path_factory: pytest.TempPathFactory, database: str | None) -> Iterator[Faked]:
+    """Run the service; PostgreSQL, mostly on another machine, keeps the real time."""
     library = require_file("/usr/lib/*/faketime/libfaketimeMT.so.1", package="libfaketime")
-    clock = tmp_path / "clock"
+    folder = tmp_path_factory.mktemp("faked")
+    clock = folder / "clock"
     environment = {
         "LD_PRELOAD": str(library),
         "FAKETIME_TIMESTAMP_FILE": str(clock),
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
-    with KeysteadProcess(tmp_path / "var", environment=environment) as keystead:
+    with KeysteadProcess(folder / "var", environment=environment) as keystead:
         faked = Faked(keystead, clock)
         faked.jump(HOME)
         keystead.init()
-        keystead.start(workers=2)
+        keystead.configure(PATIENT)
+        keystead.start(workers=WORKERS, database=database)
         yield faked
 
 

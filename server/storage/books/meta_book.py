@@ -2,6 +2,7 @@
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage.books.transactions import Transactions
 from server.storage.schema import meta
@@ -19,13 +20,28 @@ class SqlMetaBook:
             value: str | None = found.scalar_one_or_none()
             return value
 
+    async def settle_meta(self, name: str, proposed: str) -> str:
+        """Return the value that stands: the proposed one, stored now, when there was none.
+
+        Of several processes that begin on one empty store, one proposes what all will use.
+        """
+        async with self._transactions.writing() as connection:
+            insert = _insert(connection).values(name=name, value=proposed)
+            await connection.execute(insert.on_conflict_do_nothing(index_elements=[meta.c.name]))
+            found = await connection.execute(select(meta.c.value).where(meta.c.name == name))
+            value: str = found.scalar_one()
+            return value
+
     async def set_meta(self, name: str, value: str) -> None:
         """Store a named value durably."""
         async with self._transactions.writing() as connection:
-            insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-            statement = insert(meta).values(name=name, value=value)
+            statement = _insert(connection).values(name=name, value=value)
             await connection.execute(
                 statement.on_conflict_do_update(
                     index_elements=[meta.c.name], set_={"value": statement.excluded.value}
                 )
             )
+
+
+def _insert(connection: AsyncConnection) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(meta) if connection.dialect.name == "sqlite" else postgresql.insert(meta)

@@ -3,7 +3,14 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+def reason(error: BaseException) -> str:
+    """Return one line about a failure: the driver's words, without SQL and values."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    return f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"
 
 
 class Transactions(Protocol):

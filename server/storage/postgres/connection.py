@@ -1,10 +1,10 @@
 """How PostgreSQL is reached: what a URL may hold, and which settings would lose commits."""
 
-import logging
 import os
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg  # type: ignore[import-untyped] # the driver ships no types
+import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from server.otp.ports import StoreUnavailableError
@@ -27,7 +27,7 @@ _USE_THE_FILE = (
     " host:port:database:user:password; PGPASSFILE names another file)."
 )
 
-_log = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 def check_dsn(dsn: str) -> None:
@@ -54,11 +54,16 @@ def check_dsn(dsn: str) -> None:
 
 
 async def connect(
-    dsn: str, *, settings: dict[str, str] | None = None, command_timeout_s: float | None = None
+    dsn: str,
+    *,
+    settings: dict[str, str] | None = None,
+    command_timeout_s: float | None = None,
+    warn: bool = False,
 ) -> asyncpg.Connection:
     """Open one connection to the primary server.
 
-    Raises StoreUnavailableError, or UnsafeDatabaseError when a commit could be lost.
+    warn: log what makes the whole server unsafe. Raises StoreUnavailableError, or
+    UnsafeDatabaseError when a commit of this session could be lost or the server is too old.
     """
     try:
         connection = await asyncpg.connect(
@@ -72,7 +77,7 @@ async def connect(
     except UNREACHABLE as error:
         raise StoreUnavailableError(f"PostgreSQL: {describe(error)}") from error
     try:
-        await _check_durability(connection)
+        await _check_durability(connection, warn=warn)
     except UNREACHABLE as error:
         connection.terminate()
         raise StoreUnavailableError(f"PostgreSQL: {describe(error)}") from error
@@ -87,7 +92,7 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip(": ")
 
 
-async def _check_durability(connection: asyncpg.Connection) -> None:
+async def _check_durability(connection: asyncpg.Connection, *, warn: bool) -> None:
     row = await connection.fetchrow(
         "SELECT current_setting('synchronous_commit') AS synchronous_commit,"
         " current_setting('fsync') AS fsync,"
@@ -107,11 +112,11 @@ async def _check_durability(connection: asyncpg.Connection) -> None:
             " = on), then start again."
         )
     for name in ("fsync", "full_page_writes"):
-        if row[name] == "off":
+        if warn and row[name] == "off":
             _log.warning(
-                "PostgreSQL runs with %s = off: a power failure may lose counters, and an"
-                " accepted OTP would be accepted again. Set it to on, except for tests.",
-                name,
+                "PostgreSQL may lose counters in a power failure, and an accepted OTP would be"
+                " accepted again: set this to on, except for tests",
+                setting=f"{name} = off",
             )
 
 
@@ -127,6 +132,7 @@ def postgres_engine(dsn: str, *, command_timeout_s: float | None = None) -> Asyn
         pool_size=2,
         max_overflow=2,
         pool_timeout=5,
+        hide_parameters=True,  # sealed records have no place in an error
         # A connection that died while it lay idle is found before it is used.
         pool_pre_ping=True,
     )

@@ -6,11 +6,11 @@ that shut down, or a commit that did not wait for its replicas: unknown.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 
 import asyncpg  # type: ignore[import-untyped] # the driver ships no types
+import structlog
 
 from server.otp.ports import Entry, Kind, Outcome, StoreUnavailableError, UnknownOutcomeError
 from server.storage.postgres.connection import UNREACHABLE, connect, describe
@@ -24,7 +24,7 @@ _ATTEMPTS = 5
 _GRACE_S = 1.0
 _KINDS = tuple(Kind)
 
-_log = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 class HotPath:
@@ -52,7 +52,7 @@ class HotPath:
                 rows = await self._run(values)
             except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
                 # The server rolled it back: trying again decides for the first time.
-                _log.info("a batch is tried again: %s", describe(error))
+                _log.info("a batch is tried again", reason=describe(error))
                 failure = error
             else:
                 return self._outcomes(batch, rows)
@@ -78,6 +78,7 @@ class HotPath:
             },
             # The server's own time-out comes first: it tells that nothing was written.
             command_timeout_s=self._timeout_s + _GRACE_S,
+            warn=True,
         )
         try:
             self._statement = await connection.prepare(_STATEMENT)

@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.otp.ports import StoreUnavailableError, UnknownOutcomeError
+from server.storage.books.transactions import reason
 from server.storage.postgres.connection import UNREACHABLE
 
 _NOW_US = select(cast(extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger))
@@ -26,7 +27,7 @@ class PostgresTransactions:
             async with self._engine.connect() as connection:
                 yield connection
         except (SQLAlchemyError, *UNREACHABLE) as error:
-            raise StoreUnavailableError(f"the store cannot be read: {error}") from error
+            raise StoreUnavailableError(f"the store cannot be read: {reason(error)}") from error
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
@@ -43,8 +44,8 @@ class PostgresTransactions:
                     await transaction.close()
         except (SQLAlchemyError, *UNREACHABLE) as error:
             if committing:
-                raise UnknownOutcomeError(f"the commit failed: {error}") from error
-            raise StoreUnavailableError(f"nothing was written: {error}") from error
+                raise UnknownOutcomeError(f"the commit failed: {reason(error)}") from error
+            raise StoreUnavailableError(f"nothing was written: {reason(error)}") from error
 
     async def now_us(self, connection: AsyncConnection) -> int:
         """Return the store's time: the server's."""

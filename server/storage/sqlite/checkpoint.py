@@ -7,14 +7,15 @@ writer finds the whole log in the database and begins at its front again.
 """
 
 import asyncio
-import logging
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import structlog
+
 from server.storage.sqlite.connection import connect
 
-_log = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
 
 _FEW_PAGES = 128
 _MOST_PASSES = 6
@@ -55,7 +56,7 @@ class Checkpointer:
                 self._pages = await self._pass()
         except sqlite3.Error as error:
             # The log keeps growing, which costs space and start-up time but no safety.
-            _log.warning("a checkpoint of the store failed: %s", error)
+            _log.warning("a checkpoint of the store failed", reason=str(error))
             self._pages = 0
         finally:
             self._task = None

@@ -124,6 +124,7 @@ def sqlite_engine(path: Path) -> AsyncEngine:
         pool_size=2,
         max_overflow=0,
         pool_timeout=5,
+        hide_parameters=True,  # sealed records have no place in an error
     )
     event.listen(engine.sync_engine, "connect", _on_connect)
     event.listen(engine.sync_engine, "begin", _on_begin)

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.clock import Clock
 from server.otp.ports import StoreUnavailableError, UnknownOutcomeError
+from server.storage.books.transactions import reason
 from server.storage.sqlite.connection import WRITES
 
 _LOG_PAGES = 8  # what a small administrative change may write, generously
@@ -32,7 +33,7 @@ class SqliteTransactions:
             async with self._engine.connect() as connection, connection.begin():
                 yield connection
         except SQLAlchemyError as error:
-            raise StoreUnavailableError(f"the store cannot be read: {error}") from error
+            raise StoreUnavailableError(f"the store cannot be read: {reason(error)}") from error
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
@@ -51,8 +52,8 @@ class SqliteTransactions:
                         await transaction.close()
             except SQLAlchemyError as error:
                 if committing:
-                    raise UnknownOutcomeError(f"the commit failed: {error}") from error
-                raise StoreUnavailableError(f"nothing was written: {error}") from error
+                    raise UnknownOutcomeError(f"the commit failed: {reason(error)}") from error
+                raise StoreUnavailableError(f"nothing was written: {reason(error)}") from error
             finally:
                 self._note(_LOG_PAGES)
 

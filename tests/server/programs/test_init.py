@@ -1,6 +1,9 @@
 """`keystead init` and the sandbox: made once, never overwritten, never the same OTP twice."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from tests.keystead_process import KeysteadProcess
 
@@ -93,3 +96,29 @@ def test_a_mistake_in_the_configuration_is_named_by_line(keystead: KeysteadProce
     assert ended.code == 1
     assert f"{keystead.directory / 'keystead.toml'}:3: limits.burts" in ended.err
     assert "burst" in ended.err
+
+
+def test_the_directory_is_an_option_before_or_after_the_command_or_a_variable(
+    keystead: KeysteadProcess, tmp_path: Path
+) -> None:
+    keystead.init()
+    keystead.configure("workers = 7\n")
+    program = [sys.executable, "-m", "server"]
+    wrong = {**keystead.environment, "KEYSTEAD_DATA": str(tmp_path / "elsewhere")}
+    right = {**keystead.environment, "KEYSTEAD_DATA": str(keystead.directory)}
+    option = ["--data", str(keystead.directory)]
+    for arguments, environment in (
+        ([*option, "config", "check"], wrong),
+        (["config", "check", *option], wrong),
+        (["config", "check"], right),
+    ):
+        printed = subprocess.check_output([*program, *arguments], env=environment, text=True)
+        assert "\nworkers = 7\n" in printed
+
+
+def test_an_upgrade_does_not_replace_a_lost_database(keystead: KeysteadProcess) -> None:
+    keystead.init()
+    (keystead.directory / "keystead.db").unlink()
+    ended = keystead.run("store", "upgrade")
+    assert ended.code == 1
+    assert "backup" in ended.err

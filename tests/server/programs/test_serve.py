@@ -3,6 +3,7 @@
 import base64
 import re
 import secrets
+import shlex
 import socket
 import stat
 import subprocess
@@ -33,8 +34,14 @@ def test_the_command_to_copy_validates_an_otp(running: KeysteadProcess) -> None:
         r'curl -s "(\S+)&nonce=\$\(openssl rand -hex 16\)&otp=\$\((.*)\)"', text
     )
     url, otp_command = command
-    assert otp_command == f"keystead otp --data {running.directory}"
-    answer = running.get(f"{url}&nonce={secrets.token_hex(16)}&otp={running.otp()}")
+    typed = subprocess.run(
+        shlex.split(otp_command),
+        env=running.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answer = running.get(f"{url}&nonce={secrets.token_hex(16)}&otp={typed.stdout.strip()}")
     assert (answer.code, answer.status) == (200, "OK")
 
 

@@ -142,3 +142,13 @@ async def test_named_values_are_kept(store: Store) -> None:
 
 async def test_a_store_that_works_says_so(store: Store) -> None:
     await store.probe()
+
+
+async def test_of_several_proposals_for_a_named_value_one_stands(keeper: Keeper) -> None:
+    handles = [await keeper.open() for _ in range(3)]
+    stands = await asyncio.gather(
+        *(handle.settle_meta("salt", str(n)) for n, handle in enumerate(handles))
+    )
+    assert len(set(stands)) == 1
+    assert await handles[0].meta("salt") == stands[0]
+    assert await handles[0].settle_meta("salt", "late") == stands[0]

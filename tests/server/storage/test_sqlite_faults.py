@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 
 from server.otp.decision import Decision, KeyUpdate
 from server.otp.ports import Kind, Outcome, StoreError, StoreUnavailableError, UnknownOutcomeError
@@ -230,15 +231,16 @@ async def test_the_log_stays_small_under_steady_load(keeper: SqliteKeeper) -> No
 
 
 async def test_a_checkpoint_that_fails_stops_nothing(
-    keeper: SqliteKeeper, store: SqliteStore, caplog: pytest.LogCaptureFixture
+    keeper: SqliteKeeper, store: SqliteStore
 ) -> None:
     client = await a_client(store)
     await the_keys(store)
-    keeper.path.rename(keeper.path.with_suffix(".moved"))
-    store._checkpoints.note(10**6)
-    task = store._checkpoints._task
-    assert task is not None
-    await task
-    keeper.path.with_suffix(".moved").rename(keeper.path)
-    assert "a checkpoint of the store failed" in caplog.text
+    with structlog.testing.capture_logs() as lines:
+        keeper.path.rename(keeper.path.with_suffix(".moved"))
+        store._checkpoints.note(10**6)
+        task = store._checkpoints._task
+        assert task is not None
+        await task
+        keeper.path.with_suffix(".moved").rename(keeper.path)
+    assert [line["event"] for line in lines] == ["a checkpoint of the store failed"]
     assert await decide(store, otp(client, 1, 1)) == [Kind.OK]

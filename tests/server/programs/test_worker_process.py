@@ -1,0 +1,67 @@
+"""What the control process does with a worker that neither works nor ends."""
+
+import asyncio
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from server.config import Config
+from server.datadir import DataDirectory
+from server.programs.assignment import Assignment
+from server.programs.worker_process import Worker
+from server.storage.link.frames import Frame, FrameReader, Kind
+
+_SLEEPER = (sys.executable, "-c", "import signal; signal.pause()")
+
+
+def an_assignment(data: DataDirectory) -> Assignment:
+    return Assignment(slot=1, data=data, config=Config(), key_id=b"abcd", salt=b"s" * 16)
+
+
+async def a_silent_worker() -> tuple[Worker, socket.socket]:
+    """Return a worker whose process does nothing, and its end of the link."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    process = await asyncio.create_subprocess_exec(*_SLEEPER)
+    return Worker(process, ours, None, ping_every_s=0.001, silent_for_s=0.01), theirs
+
+
+async def test_a_worker_that_does_not_answer_is_killed(tmp_path: Path) -> None:
+    worker, theirs = await a_silent_worker()
+    with theirs:
+        await worker.assign(an_assignment(DataDirectory(tmp_path)))
+        worker.ready.set()
+        await worker.watch()
+    assert worker.process.returncode == -signal.SIGKILL
+
+
+async def test_a_worker_without_a_link_is_killed(tmp_path: Path) -> None:
+    worker, theirs = await a_silent_worker()
+    await worker.assign(an_assignment(DataDirectory(tmp_path)))
+    theirs.close()
+    await worker.watch()
+    assert worker.process.returncode == -signal.SIGKILL
+
+
+async def test_an_assignment_is_the_first_thing_a_worker_hears(tmp_path: Path) -> None:
+    worker, theirs = await a_silent_worker()
+    with theirs:
+        sent = an_assignment(DataDirectory(tmp_path))
+        await worker.assign(sent)
+        received = await asyncio.get_running_loop().sock_recv(theirs, 1 << 16)
+        (frame,) = FrameReader().feed(received)
+        assert frame.kind is Kind.SETTINGS
+        arrived = Assignment.decode(frame.body)
+        assert arrived.data.root == sent.data.root
+        assert arrived._replace(data=sent.data) == sent
+        assert "ssss" not in repr(arrived)
+
+        theirs.send(Frame(Kind.READY, 0, b"").encode())
+        await worker.ready.wait()
+        worker.drain()
+        received = await asyncio.get_running_loop().sock_recv(theirs, 1 << 16)
+        assert [frame.kind for frame in FrameReader().feed(received)] == [Kind.DRAIN]
+        worker.kill()
+        await worker.watch()
