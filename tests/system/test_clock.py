@@ -68,7 +68,6 @@ async def test_s21_no_jump_lets_an_otp_in_twice_or_stops_a_fresh_one(faked: Fake
     assert ready is not None
     party = RelyingParty.enrol(faked.keystead, "jumps")
     key, other = known_keys(faked.keystead, 2)
-    accepted = []
     async with Wire(ready.verify_url) as wire:
         for offset in JUMPS:
             before = key.press()
@@ -78,9 +77,8 @@ async def test_s21_no_jump_lets_an_otp_in_twice_or_stops_a_fresh_one(faked: Fake
             told = await party.ask(wire, fresh)
             assert told.status is Status.OK
             assert_well_formed(told.http.body, datetime.now(UTC) + offset)
-            accepted += [before, fresh]
-            again = [(await party.ask(wire, otp)).status for otp in accepted]
-            assert set(again) == {Status.REPLAYED_OTP}
+            for otp in (before, fresh):
+                assert (await party.ask(wire, otp)).status is Status.REPLAYED_OTP
 
 
 async def test_s21_no_jump_blocks_a_client_or_gives_it_more_than_a_burst(faked: Faked) -> None:
@@ -88,7 +86,7 @@ async def test_s21_no_jump_blocks_a_client_or_gives_it_more_than_a_burst(faked: 
     assert ready is not None
     rate = ("--rate", str(RATE_PER_S), "--burst", str(BURST))
     party = RelyingParty.enrol(faked.keystead, "spends", *rate)
-    keys = known_keys(faked.keystead, 3 * BURST)
+    keys = known_keys(faked.keystead, BURST + 5)
     async with Wire(ready.verify_url) as wire:
         for offset in JUMPS:
             faked.jump(offset)

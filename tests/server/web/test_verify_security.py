@@ -15,10 +15,8 @@ from server.metrics import layout
 from server.metrics.exposition import metrics_registry
 from server.otp.ports import StoreUnavailableError, UnknownOutcomeError
 from server.otp.settings import VerifierSettings
-from server.storage.sqlite.store import open_sqlite
-from tests.server.memory_store import MemoryStore
-from tests.server.otp.room import GENEROUS, Store
-from tests.server.still_clock import StillClock
+from tests.server.otp.room import GENEROUS
+from tests.server.storage.keepers import Keeper, MemoryKeeper, SqliteKeeper
 from tests.server.web.conftest import OpenDoor
 from tests.server.web.peer import Peer, get
 from tests.server.web.verify_house import (
@@ -61,19 +59,18 @@ async def house(open_door: OpenDoor) -> House:
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    if request.param == "memory":
-        yield MemoryStore(clock=StillClock(), default_policy=GENEROUS)
-        return
-    keeper = await open_sqlite(
-        tmp_path / "store.sqlite", clock=StillClock(), default_policy=GENEROUS, create=True
-    )
+async def keeper(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Keeper]:
+    keeper: Keeper = MemoryKeeper(GENEROUS)
+    if request.param == "sqlite":
+        keeper = SqliteKeeper(tmp_path / "store.sqlite", GENEROUS)
     yield keeper
     await keeper.close()
 
 
-async def test_a_good_otp_is_ok_once_by_get_and_by_post(open_door: OpenDoor, store: Store) -> None:
-    house = await open_house(open_door, store=store)
+async def test_a_good_otp_is_ok_once_by_get_and_by_post(
+    open_door: OpenDoor, keeper: Keeper
+) -> None:
+    house = await open_house(open_door, keeper=keeper)
     client, yubikey = await house.room.client(), await house.room.yubikey()
     for ask in (house.get, lambda query: house.post(query.encode())):
         query = signed(client, house.room.press(yubikey))
@@ -86,9 +83,9 @@ async def test_a_good_otp_is_ok_once_by_get_and_by_post(open_door: OpenDoor, sto
 
 
 async def test_s1_sixteen_parallel_requests_with_one_otp_get_one_ok(
-    open_door: OpenDoor, store: Store
+    open_door: OpenDoor, keeper: Keeper
 ) -> None:
-    house = await open_house(open_door, store=store)
+    house = await open_house(open_door, keeper=keeper)
     client, yubikey = await house.room.client(), await house.room.yubikey()
     otp = house.room.press(yubikey)
     replies = await asyncio.gather(

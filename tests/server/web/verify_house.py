@@ -14,9 +14,8 @@ from server.otp.verdict import Source, Verdict
 from server.web.guard import Caps
 from server.web.source import SourceReader
 from server.web.verify import verify_app
-from tests.server.memory_store import MemoryStore
-from tests.server.otp.room import GENEROUS, Client, Room, Store, sign_query
-from tests.server.still_clock import StillClock
+from tests.server.otp.room import GENEROUS, Client, Room, sign_query
+from tests.server.storage.keepers import Keeper, MemoryKeeper
 from tests.server.web.conftest import Door, OpenDoor
 from tests.server.web.peer import Peer, Reply, get, post
 from validation.gcra import Policy
@@ -85,7 +84,7 @@ class FromAfar:
 async def open_house(
     open_door: OpenDoor,
     *,
-    store: Store | None = None,
+    keeper: Keeper | None = None,
     policy: Policy = GENEROUS,
     settings: VerifierSettings = VerifierSettings(),  # noqa: B008 - a frozen value
     trusted: Sequence[str] = (),
@@ -93,12 +92,11 @@ async def open_house(
     caps: Caps = Caps(),  # noqa: B008 - a frozen value
 ) -> House:
     """Open a house on a store, by default one in memory."""
-    clock = StillClock()
-    keeper = store or MemoryStore(clock=clock, default_policy=policy)
+    keeper = keeper or MemoryKeeper(policy)
     vault = FileVault(SealingKey.of(bytes(range(32))))
-    room = Room(keeper, vault, clock, policy=policy, settings=settings)
+    room = Room(keeper, await keeper.open(), vault, policy=policy, settings=settings)
     tally = Tally.in_memory()
-    room.batcher = type(room.batcher)(CountedHotStore(room.store, tally), clock=clock)
+    room.batcher = type(room.batcher)(CountedHotStore(room.store, tally), clock=room.clock)
     room.verifier = room.worker(room.batcher)
     app = verify_app(
         FromAfar(room) if from_afar else room.verifier,
