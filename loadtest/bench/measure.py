@@ -17,7 +17,7 @@ _WARM_UP_S = 2
 _WARM_UP_PER_S = 12_000
 """More than one worker answers today; too few would show as a void figure."""
 
-_HEADROOM = 1.6
+_HEADROOM = 2.5
 """Prepared requests per expected one: a run may be faster than its warm-up."""
 
 

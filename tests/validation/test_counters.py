@@ -82,6 +82,12 @@ def test_a_wrapping_key_clock_is_understood(clock: int) -> None:
     assert delayed_after(600, 10, clock=clock)
 
 
+@given(st.integers(0, 10), st.integers(0, WRAP - 1))
+def test_a_key_that_stays_plugged_in_for_months_is_not_delayed(wraps: int, ticks: int) -> None:
+    counted_s = ticks / 8
+    assert not delayed_after(wraps * WRAP / 8 + counted_s, counted_s)
+
+
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
 def test_another_session_is_never_delayed(elapsed_s: int, counted_s: int) -> None:
     assert not delayed_after(elapsed_s, counted_s, session=8)

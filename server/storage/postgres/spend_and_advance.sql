@@ -68,9 +68,13 @@ seen AS (
              CASE WHEN e.phishing_test AND e.session = k.session AND a.us >= k.accepted_us
                        AND (SELECT deviation_us > 20000000
                                    AND deviation_us * 10 > (a.us - k.accepted_us) * 3
-                              FROM (SELECT abs(a.us - k.accepted_us
-                                     - ((e.clock - k.clock) & 16777215)::bigint * 125000)
-                                     AS deviation_us) AS d)
+                              FROM (SELECT least(ahead_us, 2097152000000 - ahead_us)
+                                           AS deviation_us
+                                      -- The key's clock wraps. % keeps the sign: made positive.
+                                      FROM (SELECT (a.us - k.accepted_us
+                                             - ((e.clock - k.clock) & 16777215)::bigint * 125000
+                                             + 2097152000000) % 2097152000000
+                                             AS ahead_us) AS circle) AS d)
                   THEN 3 ELSE 0 END                                         -- DELAYED_OTP, OK
            WHEN (e.session, e.use) = (k.session, k.use)
                 AND e.nonce <> '' AND e.nonce = k.nonce THEN 2              -- REPLAYED_REQUEST
