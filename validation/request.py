@@ -59,7 +59,8 @@ _SYNC_LEVELS = {b"fast": 1, b"secure": 40} | {
 _V2 = Protocol.V2  # reading a member off its class is slow in Python 3.11
 _MAX_ID_DIGITS = 10
 _NONCE_LENGTHS = range(16, 41)
-_INTEGER = re.compile(rb"(-?)0*([0-9]+)")
+# One way to match only: `0*[0-9]+` would try every split of a long run of zeros (quadratic).
+_INTEGER = re.compile(rb"(-?)([0-9]+)")
 _LONG_TIMEOUT = 10**9
 
 
@@ -77,8 +78,8 @@ def _timeout(text: bytes) -> int | None:
     match = _INTEGER.fullmatch(text)
     if match is None:
         return None
-    sign, digits = match.groups()
-    if sign:
+    sign, digits = match[1], match[2].lstrip(b"0")
+    if sign or not digits:
         return 1
     # Not `int` of whatever length: that costs quadratic time and raises from 4,300 digits.
     return max(1, int(digits)) if len(digits) <= 9 else _LONG_TIMEOUT  # noqa: PLR2004 - 10**9

@@ -150,11 +150,8 @@ class ClientDesk:
         phishing_test: bool | None = None,
     ) -> ClientView:
         """Change how a client's requests are treated; None leaves an option as it is."""
-        now = (await self.show(client_id)).details
         details = await self._book.set_client_options(
-            client_id,
-            signed_only=now.signed_only if signed_only is None else signed_only,
-            phishing_test=now.phishing_test if phishing_test is None else phishing_test,
+            client_id, signed_only=signed_only, phishing_test=phishing_test
         )
         return self._known(client_id, details)
 

@@ -87,9 +87,9 @@ class ClientBook(Protocol):
         ...
 
     async def set_client_options(
-        self, client_id: int, *, signed_only: bool, phishing_test: bool
+        self, client_id: int, *, signed_only: bool | None, phishing_test: bool | None
     ) -> ClientDetails | None:
-        """Change how a client's requests are treated."""
+        """Change how a client's requests are treated; None leaves an option as it is."""
         ...
 
     async def add_api_key(self, client_id: int, key_id: int, record: bytes) -> ClientDetails | None:

@@ -18,7 +18,7 @@ _REMEMBERED = 20_000
 
 
 class UnsignedBuckets:
-    """Buckets 1..UNSIGNED_BUCKETS by source prefix: IPv4 /24, IPv6 /56.
+    """Buckets 1..UNSIGNED_BUCKETS by source prefix: IPv4 /24, IPv6 /48.
 
     salt: the same for all processes on one store, and secret.
     """
@@ -47,6 +47,6 @@ def source_prefix(address: str) -> bytes:
         return b"name:" + address.encode("utf-8", "backslashreplace")
     if isinstance(parsed, ipaddress.IPv6Address):
         if parsed.ipv4_mapped is None:
-            return b"ipv6:" + parsed.packed[:7]
+            return b"ipv6:" + parsed.packed[:6]
         parsed = parsed.ipv4_mapped
     return b"ipv4:" + parsed.packed[:3]

@@ -6,6 +6,7 @@ one session and pays once. The store knows the session it accepted last per key;
 """
 
 import asyncio
+from collections import deque
 from typing import NamedTuple
 
 from server.clock import Clock
@@ -33,45 +34,51 @@ class Sessions:
     def __init__(self, *, clock: Clock, limit: int) -> None:
         self._clock = clock
         self._paid: BoundedMap[Session, float] = BoundedMap(limit)
-        # Absent: nobody decides it. None: somebody does. A list: and others wait for that.
-        self._deciding: dict[Session, list[asyncio.Future[None]] | None] = {}
+        # Absent: nobody decides it. None: somebody does. A queue: and others wait for that.
+        self._deciding: dict[Session, deque[asyncio.Future[None]] | None] = {}
 
     def has_paid(self, session: Session) -> bool:
         """Tell whether the session has paid, so that it goes free."""
         paid = self._paid.get(session)
         return paid is not None and self._clock.monotonic() - paid < REMEMBERED_S
 
-    def is_deciding(self, session: Session) -> bool:
-        """Tell whether another request of this session is on its way through the store."""
-        return session in self._deciding
-
     def is_known(self, session: Session) -> bool:
         """Tell whether the session has paid or is about to: it is not turned away unasked."""
         return session in self._deciding or self.has_paid(session)
 
-    async def turn(self, session: Session) -> None:
-        """Wait until no other request is deciding the session.
+    async def begin(self, session: Session) -> None:
+        """Take the session to decide it, when nobody else does any more; `settle` must follow.
 
-        Letting both through for one price would be a way around the limit should the first
-        be refused. On return it is the caller's turn: to see `has_paid`, or to `begin`.
+        Letting two through for one price would be a way around the limit should the first be
+        refused. Each settled request hands on to one that waits: a flood of repeats costs
+        each of them no more than its own turn.
         """
-        while session in self._deciding:
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            others = self._deciding[session]
-            if others is None:
-                self._deciding[session] = [future]
-            else:
-                others.append(future)
+        if session not in self._deciding:
+            self._deciding[session] = None
+            return
+        waiting = self._deciding[session]
+        if waiting is None:
+            waiting = self._deciding[session] = deque()
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting.append(future)
+        try:
             await future
-
-    def begin(self, session: Session) -> None:
-        """Take the session, which nobody is deciding, to decide it; `settle` must follow."""
-        self._deciding[session] = None
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self._hand_on(session)  # it was our turn already, and we are gone
+            raise
 
     def settle(self, session: Session, *, paid: bool) -> None:
         """End what `begin` began; the next one who waits goes on."""
         if paid:
             self._paid.put(session, self._clock.monotonic())
-        for future in self._deciding.pop(session) or ():
+        self._hand_on(session)
+
+    def _hand_on(self, session: Session) -> None:
+        waiting = self._deciding[session]
+        while waiting:
+            future = waiting.popleft()
             if not future.done():
-                future.set_result(None)
+                future.set_result(None)  # the session stays taken: by this one now
+                return
+        del self._deciding[session]

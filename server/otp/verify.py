@@ -175,19 +175,20 @@ class Verifier:
         return Ruling(_STATUS[kind], key, limit, fields, outcome.shadowed, kind in _STALE)
 
     async def _spend_and_advance(self, entry: Entry, session: Session) -> Outcome:
-        """Put an entry into a batch; a session that has paid already goes free."""
+        """Put an entry into a batch; a session that has paid already goes free.
+
+        Repeats of a session go one after the other, the free ones too: otherwise a stranger
+        with one old OTP of somebody's could fill that key's queue for the price of one.
+        """
         if not session.nonce:
             return await self._batcher.submit(entry)  # protocol 1 cannot tell repeats: all pay
         sessions = self._sessions
-        if sessions.is_deciding(session):
-            await sessions.turn(session)
-        if sessions.has_paid(session):
-            return await self._batcher.submit(entry._replace(free=True))
-        sessions.begin(session)
+        await sessions.begin(session)
+        free = sessions.has_paid(session)
         paid = False
         try:
-            outcome = await self._batcher.submit(entry)
-            paid = outcome.kind in _PAID
+            outcome = await self._batcher.submit(entry._replace(free=True) if free else entry)
+            paid = not free and outcome.kind in _PAID
         finally:
             sessions.settle(session, paid=paid)
         return outcome

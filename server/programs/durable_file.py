@@ -15,7 +15,13 @@ def replace(path: Path, content: bytes) -> None:
 
 def create(path: Path, content: bytes) -> None:
     """Make a new file, mode 0600; FileExistsError when there is one. Durable on return."""
-    _write_new(path, content)
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    _write_new(fresh, content)
+    try:
+        path.hardlink_to(fresh)  # refuses to take an existing file's place, as rename would not
+    finally:
+        fresh.unlink()
     _keep_name(path.parent)
 
 

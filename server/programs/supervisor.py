@@ -13,17 +13,19 @@ from server.config import Config
 from server.datadir import DataDirectory
 from server.main import Control
 from server.programs.assignment import Assignment
-from server.programs.worker_process import Worker
+from server.programs.worker_process import START_WITHIN_S, Worker
 
 _log = structlog.stdlib.get_logger(__name__)
-
-START_WITHIN_S = 60.0
 
 LIVED_WELL_S = 30.0
 """A worker that lived this long died of something new: it is replaced without delay."""
 
-LONGEST_DELAY_S = 5.0
-"""Between starts, however often they fail: after an outage the service is back by itself."""
+LONGEST_DELAY_S = 2.0
+"""Between starts, however often they fail: after an outage the service is back by itself.
+
+Connections to the dead worker's socket wait for its successor meanwhile, and a fresh OTP has
+to get OK within 10 s after a fault: the delay and a slow start have to fit into that.
+"""
 
 
 def replacement_delay_s(deaths_in_a_row: int) -> float:

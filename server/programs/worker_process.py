@@ -18,6 +18,9 @@ PING_EVERY_S = 2.0
 SILENT_FOR_S = 20.0
 """A worker whose event loop does not answer this long is as good as dead, and is killed."""
 
+START_WITHIN_S = 60.0
+"""So is one that is not ready after this long: its socket's connections wait for nobody."""
+
 
 class Worker:
     """One worker process and the control process's end of its link."""
@@ -83,7 +86,10 @@ class Worker:
             self._link.abort()
 
     async def _ping(self, link: Link) -> None:
-        await self.ready.wait()
+        try:
+            await asyncio.wait_for(self.ready.wait(), START_WITHIN_S)
+        except TimeoutError:
+            return
         while True:
             self._ponged.clear()
             link.send(Kind.PING)

@@ -1,6 +1,8 @@
 """What the directory's queries return, on both engines, and the records made of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from server.otp.decision import Limit
@@ -51,12 +53,19 @@ def limit_of(  # noqa: PLR0917 - in the order of the columns
     return Limit(policy, bool(shadow), expires_us)
 
 
-def client_record(
+def client_records(
+    lines: Iterable[ClientLine], *, default_policy: Policy, now_us: int
+) -> dict[int, ClientRecord]:
+    """Return clients by id as they are at `now_us`; the lines of each stand together."""
+    return {
+        client_id: _client_record(list(own), default_policy=default_policy, now_us=now_us)
+        for client_id, own in groupby(lines, key=attrgetter("client_id"))
+    }
+
+
+def _client_record(
     lines: Sequence[ClientLine], *, default_policy: Policy, now_us: int
-) -> ClientRecord | None:
-    """Return a client as it is at `now_us`, or None when there are no lines."""
-    if not lines:
-        return None
+) -> ClientRecord:
     first = lines[0]
     limit = limit_of(*first[5:11])
     in_force = limit is not None and limit.in_force(now_us)

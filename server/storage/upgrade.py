@@ -29,6 +29,7 @@ from server.storage.sqlite.connection import (
     sqlite_engine,
 )
 
+_READ_WITHIN_S = 10.0
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _UPGRADE_LOCK = 0x6B657973_74656164  # "keystead": two machines must not upgrade at once
 
@@ -96,7 +97,7 @@ REFUSALS = {
 
 @asynccontextmanager
 async def _transaction(database: Path | str, *, writes: bool) -> AsyncIterator[AsyncConnection]:
-    engine = _engine(database)
+    engine = _engine(database, writes=writes)
     try:
         async with engine.connect() as connection:
             await connection.execution_options(**{WRITES: writes})
@@ -112,11 +113,12 @@ async def _transaction(database: Path | str, *, writes: bool) -> AsyncIterator[A
         await engine.dispose()
 
 
-def _engine(database: Path | str) -> AsyncEngine:
+def _engine(database: Path | str, *, writes: bool) -> AsyncEngine:
     if isinstance(database, Path):
         return sqlite_engine(database)
     check_dsn(database)
-    return postgres_engine(database)
+    # A server that went silent must not hold up a worker's start. A migration takes its time.
+    return postgres_engine(database, command_timeout_s=None if writes else _READ_WITHIN_S)
 
 
 def _config(connection: Connection) -> Config:

@@ -8,7 +8,9 @@ peer may do to one connection is bounded here:
 * a complete head within `head_s` of connecting, or of its first octet on an idle connection;
 * an idle connection lives `idle_s`; an answer must be taken within `write_s`;
 * lines, fields, their number and the head as a whole have caps; so has the number of
-  connections. A body's cap and deadline belong to the door that reads it (`bodies`).
+  connections: at that number a newcomer takes the place of the oldest idle one, so that whoever
+  only holds connections locks nobody out. A body's cap and deadline belong to the door that
+  reads it (`bodies`).
 
 A head that arrives half, in the same packet as a complete request, has `idle_s` instead of
 `head_s`: no more than an idle connection has anyway, so nothing is gained by it.
@@ -69,6 +71,16 @@ class Guard:
         self.caps = caps
         self.tally = tally
         self.open = 0
+        self.admitted: dict[GuardedHandler, None] = {}  # oldest first
+
+    def make_room(self) -> bool:
+        """End the oldest idle connection; False when every one has a request under way."""
+        for handler in self.admitted:
+            if handler.is_idle():
+                del self.admitted[handler]
+                handler.give_way()
+                return True
+        return False
 
     def __call__(self) -> "GuardedHandler":
         """Return the protocol of a new connection, for `loop.create_server`."""
@@ -107,10 +119,11 @@ class GuardedHandler(web.RequestHandler):
         """Admit the connection, or end it at once when there are too many."""
         wire = cast("asyncio.Transport", transport)
         guard = self._guard
-        if guard.open >= guard.caps.connections:
+        if len(guard.admitted) >= guard.caps.connections and not guard.make_room():
             guard.tally.rejected(Rejected.TOO_MANY_CONNECTIONS)
             wire.abort()
             return
+        guard.admitted[self] = None
         guard.open += 1
         guard.tally.connected()
         self._wire = wire
@@ -124,6 +137,7 @@ class GuardedHandler(web.RequestHandler):
         if self._wire is None:
             return
         self._wire = None
+        self._guard.admitted.pop(self, None)
         self._guard.open -= 1
         self._guard.tally.disconnected()
         for timer in (self._head_timer, self._write_timer):
@@ -146,13 +160,21 @@ class GuardedHandler(web.RequestHandler):
                 self._head_timer.cancel()
                 self._head_timer = None
             self._head_octets = 0
-        elif self._waiter is not None and not self._waiter.done():
+        elif self.is_idle():
             # Idle, so these octets are the beginning of a head and not a body.
             if self._head_timer is None:
                 self._head_timer = self._after(self._guard.caps.head_s, Rejected.SLOW_HEAD)
             self._head_octets += len(data)
             if self._head_octets > self._guard.caps.head:
                 self._cut(Rejected.TOO_LARGE)
+
+    def is_idle(self) -> bool:
+        """Tell whether the connection waits for a request."""
+        return self._waiter is not None and not self._waiter.done()
+
+    def give_way(self) -> None:
+        """End an idle connection in favour of a new one."""
+        self._cut(Rejected.TOO_MANY_CONNECTIONS)
 
     def pause_writing(self) -> None:
         """Start the deadline of a peer that does not take its answer."""

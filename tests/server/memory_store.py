@@ -208,14 +208,16 @@ class MemoryStore:
         return None if client is None else self._change(client_id, client._replace(limit=limit))
 
     async def set_client_options(
-        self, client_id: int, *, signed_only: bool, phishing_test: bool
+        self, client_id: int, *, signed_only: bool | None, phishing_test: bool | None
     ) -> ClientDetails | None:
         client = self._clients.get(client_id)
         if client is None:
             return None
-        return self._change(
-            client_id, client._replace(signed_only=signed_only, phishing_test=phishing_test)
-        )
+        if signed_only is not None:
+            client = client._replace(signed_only=signed_only)
+        if phishing_test is not None:
+            client = client._replace(phishing_test=phishing_test)
+        return self._change(client_id, client)
 
     async def add_api_key(self, client_id: int, key_id: int, record: bytes) -> ClientDetails | None:
         client = self._clients.get(client_id)

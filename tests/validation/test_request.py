@@ -153,6 +153,14 @@ def test_a_timeout_is_any_integer(text: str, seconds: int) -> None:
     assert accepted(GOOD | {"timeout": text}).timeout == seconds
 
 
+def test_s18_a_long_run_of_zeros_is_read_in_one_pass() -> None:
+    # With two ways to match a zero, a pattern takes seconds for each of these.
+    zeros = "0" * 16_000
+    for _ in range(100):
+        assert refused(f"timeout={zeros}x").status is Status.MISSING_PARAMETER
+        assert accepted(GOOD | {"timeout": zeros}).timeout == 1
+
+
 @pytest.mark.parametrize(
     "text", ["", "1.5", "soon", "1e3", "+1", "--1", "-", " 1", "1\n", "\u0663"]
 )

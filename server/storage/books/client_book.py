@@ -86,10 +86,13 @@ class SqlClientBook:
         return await self._change(client_id, **_limit_columns(limit))
 
     async def set_client_options(
-        self, client_id: int, *, signed_only: bool, phishing_test: bool
+        self, client_id: int, *, signed_only: bool | None, phishing_test: bool | None
     ) -> ClientDetails | None:
-        """Change how a client's requests are treated."""
-        return await self._change(client_id, signed_only=signed_only, phishing_test=phishing_test)
+        """Change how a client's requests are treated; None leaves an option as it is."""
+        options = {"signed_only": signed_only, "phishing_test": phishing_test}
+        # Only what was given is written: two people may change one option each at once.
+        given = {name: value for name, value in options.items() if value is not None}
+        return await self._change(client_id, **given)
 
     async def add_api_key(self, client_id: int, key_id: int, record: bytes) -> ClientDetails | None:
         """Add a second live API key; ValueError when there are two or key_id is not the next."""

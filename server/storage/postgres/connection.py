@@ -11,6 +11,7 @@ from server.otp.ports import StoreUnavailableError
 from server.storage.refusals import DatabaseUrlRefusedError, UnsafeDatabaseError
 
 CONNECT_TIMEOUT_S = 3.0
+_SECRETS = frozenset({"password", "sslpassword"})
 _OLDEST = 140000
 
 # What asyncpg raises when a server cannot be reached or breaks the connection off.
@@ -38,7 +39,7 @@ def check_dsn(dsn: str) -> None:
     """
     try:
         parts = urlsplit(dsn)
-        secret = parts.password is not None or "password" in parse_qs(parts.query)
+        secret = parts.password is not None or not _SECRETS.isdisjoint(parse_qs(parts.query))
     except ValueError:
         raise DatabaseUrlRefusedError("The database URL cannot be read.") from None
     if parts.scheme not in {"postgresql", "postgres"}:
@@ -72,7 +73,13 @@ async def connect(
             command_timeout=command_timeout_s,
             # A standby may lag behind: nothing may be decided or read there.
             target_session_attrs="primary",
-            server_settings={"application_name": "keystead", "jit": "off", **(settings or {})},
+            server_settings={
+                "application_name": "keystead",
+                "jit": "off",
+                # A commit that did not wait for its replicas is told by a warning only (hot.py).
+                "client_min_messages": "warning",
+                **(settings or {}),
+            },
         )
     except UNREACHABLE as error:
         raise StoreUnavailableError(f"PostgreSQL: {describe(error)}") from error
@@ -111,6 +118,12 @@ async def _check_durability(connection: asyncpg.Connection, *, warn: bool) -> No
             " OTP would be accepted again. Switch it on (ALTER ROLE .. SET synchronous_commit"
             " = on), then start again."
         )
+    # Pinned for this session: what the server's configuration says later does not weaken it.
+    # `local` and `remote_write` wait for less than a synchronous replica's disk: made `on`.
+    stronger = row["synchronous_commit"] == "remote_apply"
+    await connection.fetchval(
+        "SELECT set_config('synchronous_commit', $1, false)", "remote_apply" if stronger else "on"
+    )
     for name in ("fsync", "full_page_writes"):
         if warn and row[name] == "off":
             _log.warning(

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 import asyncpg  # type: ignore[import-untyped] # the driver ships no types
 
 from server.otp.ports import ClientRecord, KeyRecord, StoreUnavailableError
-from server.storage.directory_rows import ClientLine, KeyLine, client_record, key_record
+from server.storage.directory_rows import ClientLine, KeyLine, client_records, key_record
 from server.storage.postgres.connection import UNREACHABLE, connect, describe
 from server.storage.postgres.lane import Lane
 from validation.gcra import Policy
 
-_CLIENT = """
+_CLIENTS = """
 SELECT c.id, c.version, c.active, c.signed_only, c.phishing_test,
        c.step_us, c.slack_us, c.day_step_us, c.day_slack_us, c.shadow, c.limit_expires_us,
        a.key_id, a.record, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
   FROM client AS c LEFT JOIN api_key AS a ON a.client_id = c.id
- WHERE c.id = $1 ORDER BY a.key_id
+ WHERE c.id = ANY ($1) ORDER BY c.id, a.key_id
 """
 
 # A record without counters is returned too, so that their loss shows (key_record).
@@ -37,12 +37,14 @@ class PostgresDirectory:
         self._lane = Lane(self._connect)
         self._turn = asyncio.Lock()
 
-    async def client(self, client_id: int) -> ClientRecord | None:
-        """Return a client, or None; raises StoreUnavailableError."""
-        rows = await self._fetch(_CLIENT, client_id)
-        lines = [ClientLine._make(row[:-1]) for row in rows]
-        now_us = rows[0][-1] if rows else 0
-        return client_record(lines, default_policy=self._default_policy, now_us=now_us)
+    async def clients(self, client_ids: Sequence[int]) -> Mapping[int, ClientRecord]:
+        """Return those clients that exist; raises StoreUnavailableError."""
+        rows = await self._fetch(_CLIENTS, client_ids)
+        return client_records(
+            [ClientLine._make(row[:-1]) for row in rows],
+            default_policy=self._default_policy,
+            now_us=rows[0][-1] if rows else 0,
+        )
 
     async def keys(self, public_ids: Sequence[str]) -> Mapping[str, KeyRecord]:
         """Return those keys that exist; raises StoreUnavailableError."""
@@ -79,9 +81,6 @@ class PostgresDirectory:
             except UNREACHABLE as error:
                 self._lane.drop()
                 raise StoreUnavailableError(f"PostgreSQL: {describe(error)}") from error
-            except asyncio.CancelledError:
-                self._lane.drop()
-                raise
 
     async def _try(self, query: str, values: tuple[object, ...]) -> Sequence[asyncpg.Record]:
         connection = await self._lane.connection()

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 import asyncpg  # type: ignore[import-untyped] # the driver ships no types
 
 from server.otp.ports import StoreUnavailableError
+from server.storage.refusals import StoreRefusedError
 
 _PAUSE_S = 0.1
 """After a failed attempt to connect, calls fail at once for this long: no storm of attempts."""
@@ -19,7 +20,7 @@ _PAUSE_S = 0.1
 class Lane:
     """Hands out its connection; not for two users at a time.
 
-    connect: opens a connection or raises StoreUnavailableError.
+    connect: opens a connection, raises StoreUnavailableError or StoreRefusedError.
     """
 
     def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
@@ -35,9 +36,11 @@ class Lane:
             raise StoreUnavailableError(str(self._failed[1])) from self._failed[1]
         try:
             self._connection = await self._connect()
-        except StoreUnavailableError as error:
-            self._failed = (time.monotonic() + _PAUSE_S, error)
-            raise
+        except (StoreUnavailableError, StoreRefusedError) as error:
+            # A refusal that shows only now: somebody changed the server's settings.
+            unavailable = StoreUnavailableError(str(error))
+            self._failed = (time.monotonic() + _PAUSE_S, unavailable)
+            raise unavailable from error
         self._failed = None
         return self._connection
 

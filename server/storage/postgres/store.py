@@ -43,6 +43,9 @@ class PostgresStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
         self._engine = postgres_engine(dsn, command_timeout_s=_BOOKS_TIMEOUT_S)
         self._transactions = PostgresTransactions(self._engine)
         self._batches = BatchQueue(self._decide)
+        self._client_reads: GatheredReads[int, ClientRecord] = GatheredReads(
+            self._directory.clients
+        )
         self._key_reads: GatheredReads[str, KeyRecord] = GatheredReads(self._directory.keys)
         self._last_batch_failed = False
 
@@ -56,7 +59,7 @@ class PostgresStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
 
     async def client(self, client_id: int) -> ClientRecord | None:
         """Return the newest committed state of a client, or None."""
-        return await self._directory.client(client_id)
+        return await self._client_reads.read(client_id)
 
     async def key(self, public_id: str) -> KeyRecord | None:
         """Return the newest committed state of a key, or None."""
@@ -79,6 +82,7 @@ class PostgresStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
     async def close(self) -> None:
         """Finish what was accepted and close."""
         await self._batches.close()
+        await self._client_reads.close()
         await self._key_reads.close()
         await self._hot.close()
         await self._directory.close()

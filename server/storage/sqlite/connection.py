@@ -21,7 +21,7 @@ PAGE_BYTES = 2048
 
 _OLDEST = (3, 38, 0)  # json_each and `->>` without an extension; upserts; UPDATE .. RETURNING
 _BUSY_S = 1.0
-_WAL_BYTES = 64 * 1024 * 1024
+_WAL_BYTES = 128 * 1024 * 1024
 
 # The file has one owner, so nothing but a foreign program can make us wait for a lock.
 _PRAGMAS = (
@@ -63,7 +63,12 @@ def prepare_database_file(path: Path) -> None:
         raise StoreUnavailableError(f"{path} cannot be created: {error.strerror}") from error
     with opened(path) as connection:
         connection.execute(f"PRAGMA page_size={PAGE_BYTES}")  # holds for an empty file only
-        connection.execute("PRAGMA journal_mode=WAL")
+        (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+    if mode != "wal":
+        raise UnsafeDatabaseError(
+            f"{path} lies on a file system without shared memory (a network share?), where"
+            " SQLite keeps no write-ahead log. Use a local directory."
+        )
 
 
 def _tighten(path: Path) -> None:

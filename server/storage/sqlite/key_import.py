@@ -36,6 +36,17 @@ _CHUNK = 500
 # has the room of the longest nonce and of the numbers to come. No request has this nonce.
 _ROOM = "-" * 52
 
+_ADD_RECORDS = """
+INSERT INTO otp_key_record (public_id, generation, record, serial, created_us)
+VALUES (?, ?, ?, ?, ?)
+"""
+
+_ADD_COUNTERS = """
+INSERT INTO otp_key (public_id, version, nonce, active, session, use, clock,
+                     accepted_us, accepted_client)
+VALUES (?, ?, ?, 1, -1, -1, 0, 0, 0)
+"""
+
 
 class KeyImport:
     """Adds keys to the embedded store."""
@@ -108,33 +119,11 @@ class KeyImport:
         self, connection: AsyncConnection, keys: Sequence[NewKey], *, version: int
     ) -> None:
         now_us = await self._transactions.now_us(connection)
-        await connection.execute(insert(otp_key_record), [_record_row(key, now_us) for key in keys])
-        await connection.execute(insert(otp_key), [_hot_row(key, version) for key in keys])
+        # Straight to the driver: SQLAlchemy would take its time over each row, on the loop.
+        await connection.exec_driver_sql(_ADD_RECORDS, [(*key, now_us) for key in keys])
+        hot = [(key.public_id, version, _ROOM) for key in keys]
+        await connection.exec_driver_sql(_ADD_COUNTERS, hot)
 
 
 async def _finish(connection: AsyncConnection) -> None:
     await connection.execute(delete(meta).where(meta.c.name == UNFINISHED_IMPORT))
-
-
-def _record_row(key: NewKey, now_us: int) -> dict[str, object]:
-    return {
-        "public_id": key.public_id,
-        "generation": key.generation,
-        "record": key.record,
-        "serial": key.serial,
-        "created_us": now_us,
-    }
-
-
-def _hot_row(key: NewKey, version: int) -> dict[str, object]:
-    return {
-        "public_id": key.public_id,
-        "active": True,
-        "version": version,
-        "session": -1,
-        "use": -1,
-        "clock": 0,
-        "nonce": _ROOM,
-        "accepted_us": 0,
-        "accepted_client": 0,
-    }

@@ -7,17 +7,17 @@ from typing import Any
 
 from server.clock import Clock
 from server.otp.ports import ClientRecord, KeyRecord, StoreUnavailableError
-from server.storage.directory_rows import ClientLine, KeyLine, client_record, key_record
+from server.storage.directory_rows import ClientLine, KeyLine, client_records, key_record
 from server.storage.schema import UNFINISHED_IMPORT
 from server.storage.sqlite.connection import connect
 from validation.gcra import Policy
 
-_CLIENT = """
+_CLIENTS = """
 SELECT c.id, c.version, c.active, c.signed_only, c.phishing_test,
        c.step_us, c.slack_us, c.day_step_us, c.day_slack_us, c.shadow, c.limit_expires_us,
        a.key_id, a.record
   FROM client AS c LEFT JOIN api_key AS a ON a.client_id = c.id
- WHERE c.id = ? ORDER BY a.key_id
+ WHERE c.id IN ({asked}) ORDER BY c.id, a.key_id
 """
 
 _IS_THERE = f"""
@@ -43,11 +43,14 @@ class Reader:
         self._default_policy = default_policy
         self._connection: sqlite3.Connection | None = None
 
-    def client(self, client_id: int) -> ClientRecord | None:
-        """Return a client, or None; raises StoreUnavailableError."""
-        lines = [ClientLine._make(row) for row in self._fetch(_CLIENT, [client_id])]
-        return client_record(
-            lines, default_policy=self._default_policy, now_us=self._clock.now_us()
+    def clients(self, client_ids: Sequence[int]) -> Mapping[int, ClientRecord]:
+        """Return those clients that exist; raises StoreUnavailableError."""
+        asked = ",".join("?" * len(client_ids))
+        rows = self._fetch(_CLIENTS.format(asked=asked), client_ids)
+        return client_records(
+            map(ClientLine._make, rows),
+            default_policy=self._default_policy,
+            now_us=self._clock.now_us(),
         )
 
     def keys(self, public_ids: Sequence[str]) -> Mapping[str, KeyRecord]:
@@ -62,7 +65,9 @@ class Reader:
         if connection is not None:
             connection.close()
 
-    def _fetch(self, statement: str, values: Sequence[str | int]) -> list[tuple[Any, ...]]:
+    def _fetch(
+        self, statement: str, values: Sequence[str] | Sequence[int]
+    ) -> list[tuple[Any, ...]]:
         try:
             if self._connection is None:
                 self._connection = connect(self._path, cached_statements=256)

@@ -62,6 +62,7 @@ class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
         )
         self._import = KeyImport(self._transactions)
         self._batches = BatchQueue(self._decide)
+        self._client_reads: GatheredReads[int, ClientRecord] = GatheredReads(self._read_clients)
         self._key_reads: GatheredReads[str, KeyRecord] = GatheredReads(self._read_keys)
         self._last_batch_failed = False
 
@@ -71,7 +72,7 @@ class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
 
     async def client(self, client_id: int) -> ClientRecord | None:
         """Return the newest committed state of a client, or None."""
-        return await self._on_reader_thread(self._reader.client, client_id)
+        return await self._client_reads.read(client_id)
 
     async def key(self, public_id: str) -> KeyRecord | None:
         """Return the newest committed state of a key, or None."""
@@ -99,6 +100,7 @@ class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
     async def close(self) -> None:
         """Finish what was accepted, then close; the last to close empties the log."""
         await self._batches.close()
+        await self._client_reads.close()
         await self._key_reads.close()
         async with self._turn:
             await self._engine.dispose()
@@ -119,6 +121,9 @@ class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
         self._checkpoints.note(decided.rows)
         return decided.outcomes
 
+    async def _read_clients(self, client_ids: Sequence[int]) -> Mapping[int, ClientRecord]:
+        return await self._on_reader_thread(self._reader.clients, client_ids)
+
     async def _read_keys(self, public_ids: Sequence[str]) -> Mapping[str, KeyRecord]:
         return await self._on_reader_thread(self._reader.keys, public_ids)
 
@@ -135,8 +140,8 @@ async def open_sqlite(
     clock: Clock,
     default_policy: Policy,
     create: bool = False,
-    cache_mib: int = 64,
-    checkpoint_pages: int = 8192,
+    cache_mib: int = 32,
+    checkpoint_pages: int = 32_768,
 ) -> SqliteStore:
     """Open the store in `path`; with `create`, an absent or empty one gets its schema.
 

@@ -24,7 +24,7 @@ def test_one_network_has_one_bucket(one: str, other: str) -> None:
     ("one", "other"),
     [
         ("192.0.2.1", "192.0.3.1"),
-        ("2001:db8::1", "2001:db8:0:100::1"),
+        ("2001:db8::1", "2001:db8:1::1"),
         ("", "192.0.2.1"),
         ("unix", "\udcff"),
     ],

@@ -25,7 +25,9 @@ TWO_AT_ONCE = Policy(Rate(100, 100), UNLIMITED)
 TOKEN = "cccccccccccb"
 
 CLIENT = ClientRow(active=True, version=1)
-KEY = KeyRow(active=True, version=1, session=5, use=5, clock=0, nonce="stored", accepted_us=0)
+KEY = KeyRow(
+    active=True, version=1, session=5, use=5, clock=0, nonce="stored", accepted_us=NOW_US - 1
+)
 NEXT = Entry(1, 1, 0, False, TOKEN, 1, Advance(5, 6, 100), "nonce")
 BAD = NEXT._replace(advance=None)
 
@@ -65,7 +67,7 @@ def test_a_fresh_otp_moves_the_counters_and_pays() -> None:
         (NEXT._replace(advance=Advance(5, 5, 0)), Kind.REPLAYED_OTP),
         (NEXT._replace(advance=Advance(5, 5, 0), nonce="stored"), Kind.REPLAYED_REQUEST),
         (NEXT._replace(advance=Advance(5, 4, 0), nonce="stored"), Kind.REPLAYED_OTP),
-        (NEXT._replace(advance=Advance(5, 6, 0, phishing_test=True)), Kind.DELAYED_OTP),
+        (NEXT._replace(advance=Advance(5, 6, 1000, phishing_test=True)), Kind.DELAYED_OTP),
         (NEXT._replace(key_version=2), Kind.STALE_KEY),
         (NEXT._replace(key_version=0), Kind.STALE_KEY),
         (BAD._replace(key_version=0), Kind.STALE_KEY),

@@ -21,6 +21,9 @@ from validation.gcra import Budget, Policy, Rate
 NOW_US = 1_795_262_400_000_000
 DEFAULT = Policy(Rate(7, 20), Rate(11, 60))
 
+TICK_US = 125_000
+CIRCLE_US = TICK_US << 24
+
 CLIENTS = (1, 2, 3)
 PUBLIC_IDS = ("", "b", "cc", "cccccccccccb")
 BUCKETS = (0, 1)
@@ -200,6 +203,47 @@ def test_a_keeper_decides_and_stores_as_the_pure_function(
 ) -> None:
     runner, keeper = running
     runner.run(_compare(keeper, world, batches_in_time))
+
+
+@st.composite
+def held_back(draw: st.DrawFn) -> tuple[int, int, int]:
+    """Return the key's clock then and now, and the time that passed in microseconds."""
+    then = draw(st.integers(0, 0xFFFFFF))
+    passed_us = draw(
+        st.one_of(
+            st.integers(-(10**6), 200 * 10**6),
+            st.integers(0, 10**7).map(lambda n: n * 10**6),
+            st.sampled_from([n * CIRCLE_US for n in (1, 2)]),
+        )
+    )
+    # Around the tolerances of 20 s and 30 %, and anywhere.
+    off_us = draw(
+        st.one_of(
+            st.integers(-40 * 10**6, 40 * 10**6),
+            st.sampled_from([-1, 1]).map(lambda sign: sign * (passed_us * 3 // 10)),
+            st.integers(0, CIRCLE_US),
+        )
+    )
+    now = (then + (passed_us + off_us) // TICK_US + draw(st.integers(-1, 1))) & 0xFFFFFF
+    return then, now, passed_us
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(cases=st.lists(held_back(), min_size=len(PUBLIC_IDS), max_size=len(PUBLIC_IDS)))
+def test_a_keeper_finds_held_back_otps_as_the_pure_function_does(
+    running: tuple[asyncio.Runner, SqliteKeeper | PostgresKeeper],
+    cases: list[tuple[int, int, int]],
+) -> None:
+    keys, batch = {}, []
+    for public_id, (then, now, passed_us) in zip(PUBLIC_IDS, cases, strict=True):
+        keys[public_id] = KeyRow(True, 1, 1, 1, then, "", NOW_US - passed_us)
+        advance = Advance(1, 2, now, phishing_test=True)
+        batch.append(Entry(1, 1, 0, True, public_id, 1, advance, "nonce"))
+    world = World({1: ClientRow(active=True, version=1)}, keys, {})
+    runner, keeper = running
+    runner.run(_compare(keeper, world, [(0, batch)]))
 
 
 async def _compare(

@@ -1,6 +1,7 @@
 """The guard: deadlines, caps and silence (S18, S10), on real sockets."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 import structlog
@@ -147,17 +148,45 @@ async def test_http_1_0_closes_after_the_answer(open_door: OpenDoor) -> None:
 
 
 async def test_s18_connections_beyond_the_cap_are_closed_and_counted(open_door: OpenDoor) -> None:
-    door = await open_door(small_app(), Caps(connections=2))
+    release = asyncio.Event()
+
+    async def waits(_: web.Request) -> web.Response:
+        await release.wait()
+        return web.Response()
+
+    app = small_app()
+    app.router.add_get("/busy", waits)
+    door = await open_door(app, Caps(connections=2))
     async with Peer(door.host, door.port) as first, Peer(door.host, door.port) as second:
-        assert (await first.ask(get("/"))).status == 200
-        assert (await second.ask(get("/"))).status == 200
+        for peer in (first, second):
+            peer.send(get("/busy"))
+        # Nobody is idle from the moment that both requests are under way.
+        await until(lambda: sum(not h.is_idle() for h in door.serving._guard.admitted) == 2)
         for _ in range(5):
             async with Peer(door.host, door.port) as third:
                 assert await third.rest() == b""
         assert rejections(door.tally, Rejected.TOO_MANY_CONNECTIONS) == 5
-        assert (await first.ask(get("/"))).status == 200
+        release.set()
+        assert (await first.reply()).status == 200
+        assert (await second.reply()).status == 200
     await until(lambda: not door.serving.open_connections)
     assert await still_serves(door)
+
+
+async def test_s18_whoever_only_holds_connections_locks_nobody_out(open_door: OpenDoor) -> None:
+    door = await open_door(small_app(), Caps(connections=4))
+    async with AsyncExitStack() as stack:
+        holders = [await stack.enter_async_context(Peer(door.host, door.port)) for _ in range(4)]
+        for holder in holders:
+            assert (await holder.ask(get("/"))).status == 200
+        for newcomer in range(3):
+            async with Peer(door.host, door.port) as peer:
+                assert (await peer.ask(get("/"))).status == 200
+            assert await holders[newcomer].rest() == b""  # the oldest idle one made room
+            await until(lambda: door.serving.open_connections <= 4)
+            holders.append(await stack.enter_async_context(Peer(door.host, door.port)))
+            assert (await holders[-1].ask(get("/"))).status == 200
+    await until(lambda: not door.serving.open_connections)
 
 
 async def test_s2_a_request_line_of_100_kb_is_still_read(open_door: OpenDoor) -> None:
