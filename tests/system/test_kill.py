@@ -67,8 +67,8 @@ class Campaign:
                 os.kill(pid, signal.SIGKILL)
                 # No newer OTP of these keys: it would hide the loss of an older one.
                 crowd.stop()
-            ended = time.monotonic()
             mend()
+            ended = time.monotonic()
             await self._first_ok()
             slowest = max(slowest, time.monotonic() - ended)
             again += await self._ok_again(crowd)
@@ -154,6 +154,11 @@ async def test_a_killed_postgresql_loses_no_acknowledged_otp(
     with KeysteadProcess(tmp_path / "var") as keystead:
         keystead.init()
         ready = keystead.start(workers=2, database=postgres.new_database())
+
+        def again() -> None:
+            postgres.kill9()  # struck already; this waits until it is gone
+            postgres.start()
+
         campaign = Campaign(keystead, ready.verify_url)
-        ledger = await campaign.run(lambda: postgres.pid, postgres.start)
+        ledger = await campaign.run(lambda: postgres.pid, again)
     tell(f"kill -9 of PostgreSQL: {ledger}")
