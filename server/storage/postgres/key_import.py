@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.otp.ports import KeyExistsError, NewKey
-from server.storage.books.imports import chunks, refuse_known, refuse_repeated
+from server.storage.books.imports import in_order, refuse_known, refuse_repeated
 from server.storage.books.transactions import Transactions
 
-_CHUNK = 5_000
+_CHUNK = 2_000
 
 _ADD_RECORDS = """
 INSERT INTO otp_key_record (public_id, generation, record, serial, created_us)
@@ -26,14 +26,12 @@ SELECT new, true, 1, -1, -1, 0, '', 0, 0 FROM unnest($1::text[]) AS new
 
 async def add_keys(transactions: Transactions, keys: Sequence[NewKey]) -> None:
     """Create all keys, or none: KeyExistsError."""
-    if not keys:
-        return
-    refuse_repeated(keys)
+    await refuse_repeated(keys)
     async with transactions.writing() as connection:
         await refuse_known(connection, keys, _CHUNK)
         now_us = await transactions.now_us(connection)
         # In one order, so that two imports at once cannot wait for each other.
-        for chunk in chunks(sorted(keys), _CHUNK):
+        async for chunk in in_order(keys, _CHUNK):
             await _add(connection, chunk, now_us)
 
 

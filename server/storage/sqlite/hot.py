@@ -2,7 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,13 @@ class Decided(NamedTuple):
     rows: int
 
 
+class Change(NamedTuple):
+    """A statement and the rows to execute it for."""
+
+    statement: str
+    rows: Sequence[tuple[object, ...]]
+
+
 class HotPath:
     """Decides batches on a connection that it opens, and opens anew after a failure.
 
@@ -40,25 +48,16 @@ class HotPath:
 
     def decide(self, batch: Sequence[Entry]) -> Decided:
         """Decide and commit a batch; raises StoreUnavailableError or UnknownOutcomeError."""
-        try:
-            connection = self._connected()
-            connection.execute("BEGIN IMMEDIATE")
+        with self._transaction() as connection:
             decision = self._decide(connection, batch)
             _store(connection, decision)
-        except sqlite3.Error as error:
-            self.close()
-            raise StoreUnavailableError(f"nothing was written: {_describe(error)}") from error
-        except BaseException:
-            self.close()
-            raise
-        try:
-            connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            # The log may hold the whole transaction and only its fsync failed: a restart
-            # would then find it committed.
-            self.close()
-            raise UnknownOutcomeError(f"the commit failed: {_describe(error)}") from error
         return Decided(decision.outcomes, len(decision.keys) + len(decision.budgets))
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """Execute statements, each for many rows, and commit; raises as `decide`."""
+        with self._transaction() as connection:
+            for change in changes:
+                connection.executemany(change.statement, change.rows)
 
     def prove_writable(self) -> None:
         """Take the write lock and let go of it; raises StoreUnavailableError."""
@@ -75,6 +74,26 @@ class HotPath:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            connection = self._connected()
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+        except sqlite3.Error as error:
+            self.close()
+            raise StoreUnavailableError(f"nothing was written: {_describe(error)}") from error
+        except BaseException:
+            self.close()
+            raise
+        try:
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            # The log may hold the whole transaction and only its fsync failed: a restart
+            # would then find it committed.
+            self.close()
+            raise UnknownOutcomeError(f"the commit failed: {_describe(error)}") from error
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:

@@ -10,14 +10,15 @@ A crash leaves staged rows that nobody sees; the next start or import removes th
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from sqlalchemy import BigInteger, cast, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.clock import Clock
 from server.otp.ports import NewKey, StoreError
-from server.storage.books.imports import chunks, refuse_known, refuse_repeated
+from server.storage.books.imports import in_order, refuse_known, refuse_repeated
 from server.storage.books.sequences import next_number
 from server.storage.books.transactions import Transactions
 from server.storage.schema import (
@@ -27,8 +28,9 @@ from server.storage.schema import (
     otp_key,
     otp_key_record,
 )
+from server.storage.sqlite.hot import Change
 
-_CHUNK = 500
+_CHUNK = 250
 """Rows per transaction: a few milliseconds each, after which verifications have their turn."""
 
 # A row must not grow when its key is first used: pages filled to the brim by an import would
@@ -49,31 +51,42 @@ VALUES (?, ?, ?, 1, -1, -1, 0, 0, 0)
 
 
 class KeyImport:
-    """Adds keys to the embedded store."""
+    """Adds keys to the embedded store.
 
-    def __init__(self, transactions: Transactions) -> None:
+    write: commits changes of many rows on the hot path's own connection, whose page cache
+    another connection's commit would empty.
+    """
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        *,
+        clock: Clock,
+        write: Callable[[Sequence[Change]], Awaitable[None]],
+    ) -> None:
         self._transactions = transactions
+        self._clock = clock
+        self._write = write
         self._one_at_a_time = asyncio.Lock()
 
     async def add(self, keys: Sequence[NewKey]) -> None:
         """Create all keys, or none: KeyExistsError."""
-        if not keys:
-            return
-        refuse_repeated(keys)
+        await refuse_repeated(keys)
         async with self._one_at_a_time:
             await self.clean_up()
+            # Nobody else adds keys, so what is not known now will not be later.
+            async with self._transactions.reading() as connection:
+                await refuse_known(connection, keys, _CHUNK)
             if len(keys) <= _CHUNK:
-                async with self._transactions.writing() as connection:
-                    await refuse_known(connection, keys, _CHUNK)
-                    await self._insert(connection, keys, version=1)
-            else:
-                try:
-                    await self._add_staged(keys)
-                except StoreError:
-                    # What cannot be removed now will be at the next start or import.
-                    with suppress(StoreError):
-                        await self.clean_up()
-                    raise
+                await self._insert(keys, version=1)
+                return
+            try:
+                await self._add_staged(keys)
+            except StoreError:
+                # What cannot be removed now will be at the next start or import.
+                with suppress(StoreError):
+                    await self.clean_up()
+                raise
 
     async def clean_up(self) -> None:
         """Remove what an import left behind that did not come to its end."""
@@ -102,27 +115,20 @@ class KeyImport:
             return list(await connection.scalars(page))
 
     async def _add_staged(self, keys: Sequence[NewKey]) -> None:
-        # All of them are looked for first, so that the first known one is named.
-        async with self._transactions.reading() as connection:
-            await refuse_known(connection, keys, _CHUNK)
         async with self._transactions.writing() as connection:
             number = await next_number(connection, IMPORT_SEQUENCE)
             await connection.execute(insert(meta).values(name=UNFINISHED_IMPORT, value=str(number)))
         # In the order of the file's pages, each of which is then written once.
-        for chunk in chunks(sorted(keys), _CHUNK):
-            async with self._transactions.writing() as connection:
-                await self._insert(connection, chunk, version=-number)
+        async for chunk in in_order(keys, _CHUNK):
+            await self._insert(chunk, version=-number)
         async with self._transactions.writing() as connection:
             await _finish(connection)
 
-    async def _insert(
-        self, connection: AsyncConnection, keys: Sequence[NewKey], *, version: int
-    ) -> None:
-        now_us = await self._transactions.now_us(connection)
-        # Straight to the driver: SQLAlchemy would take its time over each row, on the loop.
-        await connection.exec_driver_sql(_ADD_RECORDS, [(*key, now_us) for key in keys])
-        hot = [(key.public_id, version, _ROOM) for key in keys]
-        await connection.exec_driver_sql(_ADD_COUNTERS, hot)
+    async def _insert(self, keys: Sequence[NewKey], *, version: int) -> None:
+        now_us = self._clock.now_us()
+        records = [(*key, now_us) for key in keys]
+        counters = [(key.public_id, version, _ROOM) for key in keys]
+        await self._write([Change(_ADD_RECORDS, records), Change(_ADD_COUNTERS, counters)])
 
 
 async def _finish(connection: AsyncConnection) -> None:

@@ -24,7 +24,7 @@ from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
 from server.storage.sqlite.checkpoint import Checkpointer
 from server.storage.sqlite.connection import prepare_database_file, sqlite_engine
-from server.storage.sqlite.hot import HotPath
+from server.storage.sqlite.hot import Change, HotPath
 from server.storage.sqlite.key_import import KeyImport
 from server.storage.sqlite.reader import Reader
 from server.storage.sqlite.transactions import SqliteTransactions
@@ -60,7 +60,7 @@ class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
         self._transactions = SqliteTransactions(
             self._engine, turn=self._turn, clock=clock, note=self._checkpoints.note
         )
-        self._import = KeyImport(self._transactions)
+        self._import = KeyImport(self._transactions, clock=clock, write=self._write)
         self._batches = BatchQueue(self._decide)
         self._client_reads: GatheredReads[int, ClientRecord] = GatheredReads(self._read_clients)
         self._key_reads: GatheredReads[str, KeyRecord] = GatheredReads(self._read_keys)
@@ -120,6 +120,11 @@ class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
         self._last_batch_failed = False
         self._checkpoints.note(decided.rows)
         return decided.outcomes
+
+    async def _write(self, changes: Sequence[Change]) -> None:
+        async with self._turn:
+            await self._on_hot_thread(self._hot.write, changes)
+        self._checkpoints.note(sum(len(change.rows) for change in changes))
 
     async def _read_clients(self, client_ids: Sequence[int]) -> Mapping[int, ClientRecord]:
         return await self._on_reader_thread(self._reader.clients, client_ids)
