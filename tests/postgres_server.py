@@ -5,6 +5,7 @@ with PostgresServer() as server:
 """
 
 import contextlib
+import ctypes
 import itertools
 import os
 import pwd
@@ -12,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +21,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.system_programs import missing
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
 
 _USER = "keystead"
 _READY_WITHIN_S = 60.0
@@ -170,6 +175,7 @@ class PostgresServer:
                 stderr=log,
                 cwd=self._directory,
                 start_new_session=True,
+                preexec_fn=_end_with_the_tests,  # noqa: PLW1509 - one call of libc, loaded before
                 **_owner(),
             )
         while self._process.poll() is None:
@@ -202,6 +208,12 @@ class PostgresServer:
 
     def _log_tail(self) -> str:
         return self._log.read_text("utf-8", "replace")[-2000:] if self._log.exists() else ""
+
+
+def _end_with_the_tests() -> None:
+    """Let Linux stop the server when the tests were killed and could not."""
+    if sys.platform == "linux":
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 
 def _owner() -> dict[str, Any]:

@@ -126,7 +126,7 @@ def sqlite_engine(path: Path) -> AsyncEngine:
     engine = create_async_engine(
         URL.create("sqlite+aiosqlite", database=_uri(path), query={"uri": "true"}),
         connect_args={"timeout": _BUSY_S},
-        pool_size=2,
+        pool_size=4,
         max_overflow=0,
         pool_timeout=5,
         hide_parameters=True,  # sealed records have no place in an error

@@ -39,23 +39,22 @@ class SqliteTransactions:
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Return a transaction that is durable when the context has been left."""
         committing = False
-        async with self._turn:
-            try:
-                async with self._engine.connect() as connection:
-                    await connection.execution_options(**{WRITES: True})
-                    transaction = await connection.begin()
-                    try:
-                        yield connection
-                        committing = True
-                        await transaction.commit()
-                    finally:
-                        await transaction.close()
-            except SQLAlchemyError as error:
-                if committing:
-                    raise UnknownOutcomeError(f"the commit failed: {reason(error)}") from error
-                raise StoreUnavailableError(f"nothing was written: {reason(error)}") from error
-            finally:
-                self._note(_LOG_PAGES)
+        try:
+            # The connection first: whoever waits for one must not keep batches waiting.
+            async with self._engine.connect() as connection, self._turn:
+                await connection.execution_options(**{WRITES: True})
+                transaction = await connection.begin()
+                try:
+                    yield connection
+                    committing = True
+                    await transaction.commit()
+                finally:
+                    await transaction.close()
+                    self._note(_LOG_PAGES)
+        except SQLAlchemyError as error:
+            if committing:
+                raise UnknownOutcomeError(f"the commit failed: {reason(error)}") from error
+            raise StoreUnavailableError(f"nothing was written: {reason(error)}") from error
 
     async def now_us(self, _connection: AsyncConnection) -> int:
         """Return the store's time: this host's."""

@@ -244,3 +244,13 @@ async def test_a_checkpoint_that_fails_stops_nothing(
         keeper.path.with_suffix(".moved").rename(keeper.path)
     assert [line["event"] for line in lines] == ["a checkpoint of the store failed"]
     assert await decide(store, otp(client, 1, 1)) == [Kind.OK]
+
+
+async def test_a_client_id_that_is_taken_is_refused_and_its_client_unchanged(
+    store: SqliteStore,
+) -> None:
+    client = await a_client(store)
+    before = await store.client_details(client)
+    with pytest.raises(ValueError, match="exists already"):
+        await store.add_client(client, "other", b"x", signed_only=True, phishing_test=True)
+    assert await store.client_details(client) == before
