@@ -190,7 +190,8 @@ class PostgresServer:
     def _says_ready(self) -> bool:
         with contextlib.suppress(OSError):
             lines = (self._data / "postmaster.pid").read_text("ascii").splitlines()
-            return lines[0] == str(self.pid) and len(lines) > 7 and lines[7].strip() == "ready"
+            # The file may just be being written.
+            return len(lines) > 7 and lines[0] == str(self.pid) and lines[7].strip() == "ready"
         return False
 
     def _end(self, how: signal.Signals) -> None:
