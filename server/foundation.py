@@ -9,6 +9,8 @@ from hsm.filevault import FileVault
 from server.clock import Clock, SystemClock
 from server.config import Config
 from server.datadir import DataDirectory
+from server.journal.acts import Cause
+from server.local_users import this_process
 from server.storage.identity import bind_sealing_key, bucket_salt
 
 if TYPE_CHECKING:
@@ -56,7 +58,8 @@ async def foundation(
     # An empty PostgreSQL database was made on purpose; a SQLite file that is not there was lost.
     store = await open_store(config, data, clock, create=create or not config.store.is_sqlite)
     try:
-        await bind_sealing_key(store, key_id, data.sealing_key_file)
+        cause = Cause(this_process())
+        await bind_sealing_key(store, key_id, data.sealing_key_file, cause=cause)
         yield Foundation(store, vault, key_id, await bucket_salt(store))
     finally:
         await store.close()

@@ -17,12 +17,13 @@ from aiohttp import hdrs, web
 from hsm.vault import VaultError
 from server.accounts.clients import ClientDesk, RotationError, UnknownClientError
 from server.accounts.text import InputError
+from server.local_users import local_actor
 from server.otp.keys import KeyDesk, UnknownKeyError
 from server.otp.ksm import KsmError
 from server.otp.ports import StoreError, UnknownOutcomeError
 from server.web.admin_clients import AdminClients
 from server.web.admin_keys import AdminKeys
-from server.web.admin_request import PREFIX, UID, read_query
+from server.web.admin_request import ACTOR, PREFIX, read_query
 from server.web.faults import describe_fault
 from server.web.peer import peer_uid
 from server.web.problems import ProblemError, problem_answer
@@ -52,7 +53,7 @@ def admin_app(
             raise ProblemError(
                 HTTPStatus.FORBIDDEN, "only root and the user of this service may administer it"
             )
-        request[UID] = uid
+        request[ACTOR] = local_actor(uid)
         return await handler(request)
 
     async def show_status(request: web.Request) -> web.Response:

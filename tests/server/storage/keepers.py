@@ -111,7 +111,7 @@ class SqlKeeper:
         """Replace the contents of the tables named in `rows` and of those that refer to them."""
         async with self.engine.begin() as connection:
             for table in reversed(metadata.sorted_tables):
-                if table.name != "sequence":
+                if table.name not in {"sequence", "journal_head"}:
                     await connection.execute(delete(table))
             for table in metadata.sorted_tables:
                 if rows.get(table.name):
