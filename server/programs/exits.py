@@ -11,6 +11,7 @@ class Exit(enum.IntEnum):
     USAGE = 2
     NOT_FOUND = 3
     UNREACHABLE = 4
+    DAMAGED = 5
 
 
 class CommandError(Exception):
@@ -23,5 +24,5 @@ class CommandError(Exception):
 
 EXPLAINED = (
     "Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 no such client or key;"
-    " 4 the service does not answer."
+    " 4 the service does not answer; 5 the journal was tampered with."
 )

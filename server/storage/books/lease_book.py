@@ -32,6 +32,13 @@ class SqlLeaseBook:
 
     async def acquire_lease(self, name: str, holder: str, duration_us: int) -> Lease | None:
         """Return the lease when nobody holds it, None otherwise."""
+        # Most who ask come in vain, and often: they shall not write for that.
+        async with self._transactions.reading() as connection:
+            held = await connection.execute(select(table.c.expires_us).where(table.c.name == name))
+            expires_us = held.scalar_one_or_none()
+            now_us = await self._transactions.now_us(connection)
+            if expires_us is not None and now_us < expires_us:
+                return None
         async with self._transactions.writing() as connection:
             now_us = await self._transactions.now_us(connection)
             offer = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
