@@ -1,11 +1,12 @@
 """The jobs that every installation has."""
 
+from typing import Protocol
+
 import structlog
 
 from server.facts import FactBook
 from server.jobs.job import Job
 from server.journal.desk import JournalDesk
-from server.journal.ports import JournalBook
 from server.leases import Lease
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -28,8 +29,16 @@ def journal_checkpoint(desk: JournalDesk) -> Job:
     return Job("journal-checkpoint", DAY_S, run)
 
 
-def facts_pruning(facts: FactBook, time: JournalBook) -> Job:
-    """Remove once a day the facts that nobody waits for. time: the store's."""
+class StoreTime(Protocol):
+    """Tells the store's time."""
+
+    async def store_time_us(self) -> int:
+        """Return microseconds since the epoch."""
+        ...
+
+
+def facts_pruning(facts: FactBook, time: StoreTime) -> Job:
+    """Remove once a day the facts that nobody waits for."""
 
     async def run(lease: Lease) -> None:
         before_us = await time.store_time_us() - FACTS_KEPT_DAYS * _DAY_US
