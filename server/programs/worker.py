@@ -21,6 +21,7 @@ from hsm.vault import VaultError
 from server import logs, main
 from server.clock import SystemClock
 from server.otp.ports import StoreError
+from server.programs import garbage
 from server.programs.assignment import Assignment
 from server.programs.hardening import keep_memory_private
 from server.storage.link.connection import Link
@@ -76,6 +77,7 @@ async def work(link_end: socket.socket, listener: socket.socket) -> _End:
         link=link,
         listener=listener,
     ) as door:
+        garbage.settle()
         link.send(Kind.READY)
         draining = asyncio.get_running_loop().create_task(orders.drain.wait())
         ends: set[asyncio.Future[Any]] = {link.lost, draining}

@@ -38,6 +38,9 @@ class GatheredReads(Generic[K, V]):
     async def _drain(self) -> None:
         try:
             while self._waiting:
+                # Two turns of the loop, so that requests that arrived together read together.
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
                 keys = list(self._waiting)[:_MOST_AT_ONCE]
                 await self._run({key: self._waiting.pop(key) for key in keys})
         finally:
