@@ -108,7 +108,7 @@ def visit(estate: Estate, connections: int) -> None:
     A worker that has just started reads each key from the store at its first OTP.
     """
     visited = 0
-    per_s = _VISIT_PER_S
+    per_s: float = _VISIT_PER_S
     while visited < estate.keyring.count:
         requests = estate.requests(int(per_s * _VISIT_S * _HEADROOM), start=visited)
         with _on_file(requests) as file:

@@ -31,9 +31,8 @@ class RemoteStore:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._client_reads: GatheredReads[int, ClientRecord] = GatheredReads(
-            self._each(self._client)
-        )
+        read_clients, read_keys = self._each(self._client), self._each(self._key)
+        self._client_reads: GatheredReads[int, ClientRecord] = GatheredReads(read_clients)
         self._key_reads: GatheredReads[str, KeyRecord] = GatheredReads(read_keys)
 
     async def spend_and_advance(self, batch: Sequence[Entry]) -> Sequence[Outcome]:
