@@ -23,27 +23,43 @@ class SpentError(Exception):
 
 
 class HeldKey:
-    """A virtual YubiKey in somebody's hand. sessions: how many this run may use."""
+    """A virtual YubiKey in somebody's hand. sessions: how many this run may use.
+
+    An OTP stays in the hand until it is handed in: whoever takes the key next, because its holder
+    was stopped or refused over a limit, presents the same OTP, so that none is left undecided.
+    """
 
     def __init__(self, key: KeySecrets, sessions: int) -> None:
         self._key = key
         self._end = key.session + sessions
         self._session = key.session
         self._use = 0
+        self._in_hand: Pressed | None = None
 
     @property
     def is_spent(self) -> bool:
         """Whether nothing is left to press."""
-        return self._session >= self._end
+        return self._session >= self._end and self._in_hand is None
+
+    def hand_in(self) -> None:
+        """Let go of the OTP: it is about to be presented, and may be consumed."""
+        self._in_hand = None
+
+    def take_back(self, otp: Pressed) -> None:
+        """Keep an OTP that was refused and is good still."""
+        self._in_hand = otp
 
     def press(self) -> Pressed:
-        """Return the next OTP; SpentError after the last."""
+        """Return the OTP in the hand, else the next; SpentError after the last."""
+        if self._in_hand is not None:
+            return self._in_hand
         if self.is_spent:
             raise SpentError
         counters = (self._session, self._use)
         self._use = (self._use + 1) % _USES
         self._session += self._use == 0
-        return Pressed(press(self._key, counters), self._key.public_id, counters)
+        self._in_hand = Pressed(press(self._key, counters), self._key.public_id, counters)
+        return self._in_hand
 
 
 class Overheard(NamedTuple):

@@ -2,8 +2,8 @@
 
 A line is written with one system call when its answer is there, so a process that is killed
 leaves whole lines, at worst a torn last one; one that ends by itself leaves a last line that says
-so, because a ledger that something may be missing from proves less. Times come from the machine's monotonic clock, which
-all its processes share, so that the lines of several processes can be put in order.
+so, because a ledger that something may be missing from proves less. Times come from the machine's
+monotonic clock, which all its processes share, so that their lines can be put in order.
 """
 
 import heapq

@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -40,33 +41,51 @@ def command(plan: Plan, plan_file: Path, reports: Path) -> list[str]:
 def run_locust(plan: Plan, plan_file: Path, reports: Path, meanwhile: Callable[[], None]) -> int:
     """Run Locust to its end and return its exit code; `meanwhile` is called again and again.
 
-    Whatever ends this function stops Locust, by its pid; LocustError when it hangs.
+    Whatever ends this function, no process of Locust is left; LocustError when one hangs.
     """
     # Settings of Locust's own in the environment would outrank nothing here but confuse.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("LOCUST_")}
-    locust = subprocess.Popen(  # noqa: S603 - Locust with our own file
-        command(plan, plan_file, reports),
-        cwd=plan_file.parent,  # a locust.conf of whoever calls us is not read
-        stdin=subprocess.DEVNULL,
-        env=environment,
-    )
-    give_up_us = plan.clock.now_us() + round((plan.load.duration_s + _LATE_S) * 1_000_000)
+    # Locust's master does not wait for its workers. All of them hold the pipe's other end, so it
+    # is closed when the last is gone; and while one is left, their process group is still ours.
+    alive, held = os.pipe()
     try:
-        while (code := locust.poll()) is None:
-            if plan.clock.now_us() > give_up_us:
-                raise LocustError("Locust did not end by itself")
-            meanwhile()
-            select.select([], [], [], _LOOK_EVERY_S)
-    finally:
-        _stop(locust)
-    return code
-
-
-def _stop(locust: subprocess.Popen[bytes]) -> None:
-    if locust.poll() is None:
-        locust.terminate()
+        locust = subprocess.Popen(  # noqa: S603 - Locust with our own file
+            command(plan, plan_file, reports),
+            cwd=plan_file.parent,  # a locust.conf of whoever calls us is not read
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            pass_fds=[held],
+            start_new_session=True,
+        )
+        os.close(held)
         try:
-            locust.wait(_STOP_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            locust.kill()
-            locust.wait()
+            _watch(locust, alive, plan, meanwhile)
+        finally:
+            _stop(locust, alive)
+    finally:
+        os.close(alive)
+    return locust.returncode
+
+
+def _watch(
+    locust: subprocess.Popen[bytes], alive: int, plan: Plan, meanwhile: Callable[[], None]
+) -> None:
+    """Wait for the end of all processes."""
+    give_up_us = plan.clock.now_us() + round((plan.load.duration_s + _LATE_S) * 1_000_000)
+    while not _all_gone(alive, _LOOK_EVERY_S):
+        if plan.clock.now_us() > give_up_us:
+            raise LocustError("Locust did not end by itself")
+        if locust.poll() is None:
+            meanwhile()
+
+
+def _all_gone(alive: int, within_s: float) -> bool:
+    return bool(select.select([alive], [], [], within_s)[0])
+
+
+def _stop(locust: subprocess.Popen[bytes], alive: int) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if not _all_gone(alive, 0):
+            os.killpg(locust.pid, number)
+            _all_gone(alive, _STOP_WITHIN_S)
+    locust.wait()

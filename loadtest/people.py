@@ -7,7 +7,7 @@ import gevent  # type: ignore[import-untyped] # it ships no types
 from locust import task
 
 from loadtest.clients import Client
-from loadtest.desk import Overheard, nonce
+from loadtest.desk import HeldKey, Overheard, nonce
 from loadtest.garble import garble
 from loadtest.guest import Guest
 from loadtest.judgement import Grade, Heard
@@ -24,7 +24,6 @@ from loadtest.question import (
 from loadtest.records import Behaviour
 from validation.status import Status
 
-_TRIES: Final = 20
 _LONGEST_RETRY_S: Final = 3.0
 """A crowd that came back any later would be none."""
 _FIRST_UNKNOWN_CLIENT: Final = 9_000_000_000
@@ -36,10 +35,11 @@ class Person(Guest):
 
     weight = 6
 
-    def log_in_with(self, otp: Pressed) -> None:
+    def log_in_with(self, key: HeldKey, otp: Pressed) -> None:
         """Present a fresh OTP: it is OK. After silence the same question may be asked once more."""
         client, signed = self.desk.somewhere()
         self.pace(client, signed=signed)
+        key.hand_in()
         question = ask(Behaviour.VALID, client, otp, nonce(), Status.OK, signed=signed)
         verdict = self.ask(question)
         if verdict is Grade.SILENT and not self.desk.plan.tolerant:
@@ -57,7 +57,7 @@ class Person(Guest):
         """Press the key and log in."""
         key = self.desk.take_key()
         try:
-            self.log_in_with(self.press(key))
+            self.log_in_with(key, self.press(key))
         finally:
             self.lay_down(key)
 
@@ -73,6 +73,7 @@ class Person(Guest):
                 self.pace(client, signed=signed)
                 right = (Status.OK, Status.REPLAYED_OTP)
                 questions.append(ask(Behaviour.RACED, client, otp, nonce(), *right, signed=signed))
+            key.hand_in()
             self._race(questions)
         finally:
             self.lay_down(key)
@@ -104,7 +105,7 @@ class Person(Guest):
             self.pace(client, signed=signed)
             text, echoed = garble(otp.text)
             self.ask(ask_garbled(client, otp, text, nonce(), signed=signed, echoed=echoed))
-            self.log_in_with(otp)
+            self.log_in_with(key, otp)
         finally:
             self.lay_down(key)
 
@@ -115,7 +116,7 @@ class Person(Guest):
         try:
             otp = self.press(key)
             self.ask(self._refusable(otp))
-            self.log_in_with(otp)
+            self.log_in_with(key, otp)
         finally:
             self.lay_down(key)
 
@@ -195,7 +196,9 @@ class Eavesdropper(Guest):
         if self.desk.disabled:
             key = secrets.choice(self.desk.disabled)
             if not key.is_spent:
-                self._expect_bad_otp(Behaviour.DISABLED, self.press(key))
+                otp = self.press(key)
+                key.hand_in()
+                self._expect_bad_otp(Behaviour.DISABLED, otp)
 
     def _expect_bad_otp(self, behaviour: Behaviour, otp: Pressed) -> None:
         client, signed = self.desk.somewhere()
@@ -216,13 +219,15 @@ class Crowd(Guest):
             otp = self.press(key)
             client = secrets.choice(self.desk.clients.over)
             signed = client.signed_only or secrets.randbelow(2) == 0
-            for _ in range(_TRIES):
+            verdict = Grade.LIMITED
+            while verdict is Grade.LIMITED:
                 question = ask(Behaviour.CROWDED, client, otp, nonce(), Status.OK, signed=signed)
+                key.hand_in()
                 verdict = self.ask(question)
                 if verdict is Grade.RIGHT:
                     self.desk.overhear(question, client)
-                if verdict is not Grade.LIMITED:
-                    break
-                gevent.sleep(secrets.randbelow(1000) / 1000 * _LONGEST_RETRY_S)
+                elif verdict is Grade.LIMITED:
+                    key.take_back(otp)
+                    gevent.sleep(secrets.randbelow(1000) / 1000 * _LONGEST_RETRY_S)
         finally:
             self.lay_down(key)

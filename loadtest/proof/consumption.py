@@ -33,6 +33,7 @@ class Consumption:
         self._highest: dict[str, tuple[int, int]] = {}
         self._waiting: dict[Otp, Record] = {}
         self._validated = 0
+        self._excused = 0
         self._checked = 0
         self._findings = Findings()
 
@@ -56,7 +57,11 @@ class Consumption:
             if self._highest.get(record.key, (-1, -1)) < record.counters:
                 self._findings.add(f"consumed by a request that was not accepted: {named(record)}")
                 self._waiting.pop(otp, None)
-        elif record.status not in UNKNOWN_OUTCOME and record.behaviour is not Behaviour.REPLAYED:
+        elif record.status in UNKNOWN_OUTCOME:
+            # The exception that P4 makes: nobody knows, so nothing can be shown.
+            if record.behaviour in _PRESENTS:
+                self._excused += self._waiting.pop(otp, None) is not None
+        elif record.behaviour is not Behaviour.REPLAYED:
             self._waiting[otp] = record
 
     @property
@@ -73,6 +78,6 @@ class Consumption:
             self._findings.count,
             len(self._waiting),
             tuple(self._findings.examples),
-            f"{self._validated} refused OTPs validated afterwards, "
-            f"{len(self._waiting)} were not presented again",
+            f"{self._validated} refused OTPs validated afterwards, {len(self._waiting)} were not"
+            f" presented again, of {self._excused} nobody knows",
         )
