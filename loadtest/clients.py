@@ -33,8 +33,10 @@ class Client(NamedTuple):
     signed_only: bool = False
 
     @classmethod
-    def parse(cls, value: Mapping[str, Any]) -> Self:
+    def parse(cls, value: Any) -> Self:  # noqa: ANN401 - any JSON
         """Read one object; ValueError, TypeError or KeyError when it is none."""
+        if not isinstance(value, Mapping):
+            raise TypeError
         limit = value.get("limit_in_force") or {"rate": 10, "burst": 50}
         client = cls(
             int(value["id"]),

@@ -1,53 +1,13 @@
 """`python -m loadtest` calls every flaw of a service by its name, and an honest one honest."""
 
-import asyncio
 import json
-import sys
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
 from loadtest.exits import Exit
-from tests.keystead_process import REPOSITORY
 from tests.loadtest.flawed_service import Flaw, Standing, standing
-
-LONGEST_S = 150.0
-
-
-class Run(NamedTuple):
-    """A run that has ended. summary: {} when none was written."""
-
-    code: int
-    summary: dict[str, Any]
-    said: str
-
-
-async def load(folder: Path, *options: str) -> Run:
-    """Run the load test as a program of its own."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "loadtest",
-        *options,
-        "--reports",
-        str(folder / "reports"),
-        cwd=REPOSITORY,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        async with asyncio.timeout(LONGEST_S):
-            said, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
-    assert process.returncode is not None
-    written = folder / "reports" / "summary.json"
-    summary = json.loads(written.read_text()) if written.exists() else {}
-    return Run(process.returncode, summary, said.decode())
+from tests.loadtest.load_process import load
 
 
 def against(service: Standing, *more: str, duration: str = "60s", users: int = 12) -> list[str]:
