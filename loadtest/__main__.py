@@ -33,6 +33,8 @@ from loadtest.thresholds import Limits
 from validation.gcra import Rate
 
 _OWN_KEYS_PER_USER = 2
+_READ_EVERY_S = 10.0
+_MAX_READINGS = 500
 
 
 class Subject(NamedTuple):
@@ -54,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a load test; return its exit code."""
     asked = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _interrupted)
+    # Whatever happens now, an earlier run's verdict is not taken for this one's.
+    (asked.reports / summary.NAME).unlink(missing_ok=True)
     try:
         with contextlib.ExitStack() as stack:
             private = tempfile.TemporaryDirectory(prefix="keystead-load-")
@@ -122,7 +126,8 @@ def _run(asked: Namespace, subject: Subject, folder: Path) -> Summary:
     plan.write(plan_file)
     ids = [key.public_id for key in plan.keys]
     snapshots = ledger / reports.SNAPSHOTS
-    observer = Observer(subject.command, subject.metrics, ids, plan.clock, snapshots)
+    every_s = max(_READ_EVERY_S, asked.duration / _MAX_READINGS)
+    observer = Observer(subject.command, subject.metrics, ids, plan.clock, snapshots, every_s)
     observer.begin()
     code = run_locust(plan, plan_file, asked.reports.resolve(), observer.look_now_and_then)
     ended, broken = _how_it_ended(code)

@@ -15,7 +15,6 @@ from loadtest.proof.snapshot import Snapshot, Standing, answers_counted
 _COMMAND_WITHIN_S = 120.0
 _METRICS_WITHIN_S = 10.0
 _MAX_METRICS = 1 << 22
-_EVERY_S = 10.0
 
 
 class ObserverError(Exception):
@@ -31,7 +30,8 @@ class Observer:
     """Reads the store now and then, and appends what it read to a file.
 
     command: `keystead --data DIR` as words, or None; metrics: the URL of /metrics, already
-    admitted, or None; keys: the public ids that matter; file: for the snapshots.
+    admitted, or None; keys: the public ids that matter; file: for the snapshots; every_s: how
+    often the store is read.
     """
 
     def __init__(
@@ -41,12 +41,14 @@ class Observer:
         keys: Sequence[str],
         clock: Clock,
         file: Path,
+        every_s: float,
     ) -> None:
         self._command = command
         self._metrics = metrics
         self._keys = frozenset(keys)
         self._clock = clock
         self._file = file
+        self._every_s = every_s
         self._next_s = 0.0
         self._counted_before: Mapping[str, int] | None = None
 
@@ -76,7 +78,7 @@ class Observer:
             raise ObserverError("`keystead key list --json` printed something else") from error
         with self._file.open("a", encoding="ascii") as file:
             file.write(Snapshot(from_us, self._clock.now_us(), keys).line())
-        self._next_s = time.monotonic() + _EVERY_S
+        self._next_s = time.monotonic() + self._every_s
 
     def counted(self) -> Mapping[str, int] | None:
         """Return the answers counted since `begin`; None when unknown, or the service restarted."""

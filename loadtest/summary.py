@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from loadtest.exits import Exit
 from loadtest.plan import Plan
 from loadtest.proof.playback import Playback
-from loadtest.thresholds import Limits, Threshold, hold, quantile
+from loadtest.thresholds import Limits, Threshold, hold
 
 FORMAT = 1
 NAME = "summary.json"
@@ -28,7 +28,6 @@ class Summary(NamedTuple):
     def to_json(self) -> dict[str, Any]:
         """Return the summary as JSON: figures and names, nothing secret."""
         playback, load = self.playback, self.plan.load
-        took_us = playback.took_us
         return {
             "format": FORMAT,
             "target": self.plan.target,
@@ -47,7 +46,7 @@ class Summary(NamedTuple):
             "behaviours": playback.by_behaviour,
             "statuses": playback.by_status,
             "latency_ms": {
-                name: round(quantile(took_us, share) / _MS, 3)
+                name: playback.latencies.quantile_us(share) / _MS
                 for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
             },
             "properties": {
@@ -92,7 +91,7 @@ class Summary(NamedTuple):
 def per_second(playback: Playback) -> float:
     """Return the answered requests a second."""
     seconds = playback.duration_us / 1_000_000
-    return len(playback.took_us) / seconds if seconds else 0.0
+    return playback.latencies.count / seconds if seconds else 0.0
 
 
 def failure_share(playback: Playback) -> float:
@@ -106,7 +105,7 @@ def conclude(
     """Judge a run. ended: how Locust ended; broken: what was not whole, or ""."""
     thresholds = hold(
         limits,
-        p99_ms=quantile(playback.took_us, 0.99) / _MS,
+        p99_ms=playback.latencies.quantile_us(0.99) / _MS,
         failure_share=failure_share(playback),
         per_s=per_second(playback),
     )

@@ -1,6 +1,5 @@
 """What a run has to reach beside being safe; each threshold has an exit code of its own."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from loadtest.exits import Exit
@@ -22,13 +21,6 @@ class Threshold(NamedTuple):
     measured: float
     met: bool
     code: Exit
-
-
-def quantile(ordered: Sequence[int], share: float) -> int:
-    """Return the value that `share` of the ordered values do not exceed; 0 for none."""
-    if not ordered:
-        return 0
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def hold(limits: Limits, *, p99_ms: float, failure_share: float, per_s: float) -> list[Threshold]:

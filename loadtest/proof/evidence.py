@@ -6,71 +6,74 @@ the weakest of the proofs and says so.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from loadtest.proof.finding import Findings, Result, named
-from loadtest.proof.snapshot import Snapshot
+from loadtest.proof.snapshot import Snapshot, Standing
 from loadtest.records import CUT, NO_ANSWER, UNREADABLE, Record
 from validation.status import Status
+
+Otp = tuple[str, tuple[int, int]]
 
 _SECOND_US = 1_000_000
 _NOT_HEARD = frozenset({CUT, NO_ANSWER, UNREADABLE})
 
 
 class Evidence:
-    """Counts what was heard. last: the store after the run, or None.
+    """Counts what was heard. snapshots: readings of the store, in order.
 
     counted: the answers by status that the service counted during the run, or None; alone: nobody
     else asked it meanwhile, so that nothing may be counted that was not heard.
     """
 
     def __init__(
-        self, last: Snapshot | None, counted: Mapping[str, int] | None, *, alone: bool
+        self, snapshots: Sequence[Snapshot], counted: Mapping[str, int] | None, *, alone: bool
     ) -> None:
-        self._last = last
         self._counted = counted
         self._alone = alone
         self._heard: Counter[str] = Counter()
-        self._newest: dict[str, Record] = {}
+        self._was_read = bool(snapshots)
+        self._told: dict[Otp, set[Standing]] = {}
+        for snapshot in snapshots:
+            for key, standing in snapshot.keys.items():
+                if standing.counters is not None:
+                    self._told.setdefault((key, standing.counters), set()).add(standing)
+        self._compared = 0
+        self._findings = Findings()
 
     def sent(self, record: Record) -> None:
         """Nothing is recorded before a decision."""
 
     def answered(self, record: Record) -> None:
-        """Count the answer, and remember each key's newest OK."""
+        """Count the answer; an OK that a reading of the store tells of must be told right."""
         self._heard[record.status] += 1
-        if record.counters is None:
+        if record.counters is None or record.status != Status.OK:
             return
-        if record.status == Status.OK:
-            known = self._newest.get(record.key)
-            if known is None or (known.counters or ()) < record.counters:
-                self._newest[record.key] = record
+        for standing in self._told.get((record.key, record.counters), ()):
+            self._compared += 1
+            self._hold(standing, record)
 
     def result(self) -> Result:
         """Say what became of it."""
-        findings = Findings()
-        checked = 0
+        checked = self._compared
         notes = []
         if self._counted is None:
             notes.append("the service's counts were not read (--metrics)")
         else:
             checked += self._heard[Status.OK]
-            self._hold_counts(self._counted, findings)
-            notes.append(f"{self._heard[Status.OK]} OK heard and counted by the service")
-        if self._last is None:
-            notes.append("the store was not read (--keystead)")
+            self._hold_counts(self._counted, self._findings)
+            notes.append(f"{self._heard[Status.OK]} OK heard, held against the service's count")
+        if self._was_read:
+            notes.append(f"time and client of {self._compared} OKs found in the store")
         else:
-            checked += len(self._newest)
-            for key, record in self._newest.items():
-                self._hold_time(self._last, key, record, findings)
-            notes.append(f"time and client of the last OK compared for {len(self._newest)} keys")
+            notes.append("the store was not read (--keystead)")
         return Result(
             "P5",
             "at least one record per OK",
             checked,
-            findings.count,
+            self._findings.count,
             0,
-            tuple(findings.examples),
+            tuple(self._findings.examples),
             "; ".join(notes),
         )
 
@@ -89,16 +92,12 @@ class Evidence:
                 f" only {unheard} are missing"
             )
 
-    @staticmethod
-    def _hold_time(last: Snapshot, key: str, record: Record, findings: Findings) -> None:
-        """Compare the stored acceptance: its counters are these, so are its client and time."""
-        standing = last.keys.get(key)
-        if standing is None or standing.counters != record.counters:
-            return  # P2 judges counters; a later outcome nobody heard is no contradiction
+    def _hold(self, standing: Standing, record: Record) -> None:
+        """Compare a stored acceptance with the OK of the same counters: its time, its client."""
         earliest = record.sent_us // _SECOND_US * _SECOND_US
         if standing.accepted_us is None or not (
             earliest <= standing.accepted_us <= record.answered_us
         ):
-            findings.add(f"no record of the time of {named(record)}")
+            self._findings.add(f"no record of the time of {named(record)}")
         elif standing.client_id != record.client_id:
-            findings.add(f"recorded for client {standing.client_id}: {named(record)}")
+            self._findings.add(f"recorded for client {standing.client_id}: {named(record)}")

@@ -10,6 +10,7 @@ from loadtest.proof.consumption import Consumption
 from loadtest.proof.counters import Counters
 from loadtest.proof.evidence import Evidence
 from loadtest.proof.finding import Property, Result
+from loadtest.proof.latencies import Latencies
 from loadtest.proof.limits import Limits
 from loadtest.proof.once import Once
 from loadtest.proof.refusals import Refusals
@@ -37,13 +38,13 @@ class Facts(NamedTuple):
 
 
 class Playback(NamedTuple):
-    """What the ledger says. took_us: sorted, of the requests that were answered."""
+    """What the ledger says. latencies: of the requests that were answered."""
 
     results: Sequence[Result]
     requests: int
     by_behaviour: Mapping[str, int]
     by_status: Mapping[str, int]
-    took_us: Sequence[int]
+    latencies: Latencies
     failures: int
     duration_us: int
 
@@ -88,7 +89,7 @@ class _Tally:
     def __init__(self) -> None:
         self.behaviours: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
-        self.took_us: list[int] = []
+        self.latencies = Latencies()
         self.failures = 0
         self.first_us: int | None = None
         self.last_us = 0
@@ -98,7 +99,7 @@ class _Tally:
         self.statuses[record.status] += 1
         self.failures += failed(record)
         if record.code:
-            self.took_us.append(record.took_us)
+            self.latencies.add(record.took_us)
         self.first_us = min(self.first_us or record.sent_us, record.sent_us)
         self.last_us = max(self.last_us, record.answered_us)
 
@@ -110,13 +111,12 @@ def play_back(folder: Path, facts: Facts) -> Playback:
     for record in merged(folder):
         tally.add(record)
         longest_us = max(longest_us, record.took_us)
-    last = facts.snapshots[-1] if facts.snapshots else None
     properties: list[Property] = [
         Once(),
         Counters(facts.snapshots, facts.keys),
         Refusals(),
         Consumption(),
-        Evidence(last, facts.counted, alone=facts.alone),
+        Evidence(facts.snapshots, facts.counted, alone=facts.alone),
         Limits(facts.rates),
         Service(tolerant=facts.tolerant),
     ]
@@ -131,7 +131,7 @@ def play_back(folder: Path, facts: Facts) -> Playback:
         sum(tally.behaviours.values()),
         dict(sorted(tally.behaviours.items())),
         dict(sorted(tally.statuses.items())),
-        sorted(tally.took_us),
+        tally.latencies,
         tally.failures,
         0 if tally.first_us is None else tally.last_us - tally.first_us,
     )

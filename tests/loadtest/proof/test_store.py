@@ -112,7 +112,7 @@ def evidence(
         record(Status.OK, 20 * S, took_us=S // 2, use=2),
         record(Status.REPLAYED_OTP, 30 * S, use=2, behaviour=Behaviour.REPLAYED),
     ]
-    return played(history, Evidence(last, counted, alone=alone))[0]
+    return played(history, Evidence([last] if last else [], counted, alone=alone))[0]
 
 
 def last_ok(accepted_us: int | None = 20 * S, client_id: int | None = 7) -> Snapshot:
@@ -144,6 +144,13 @@ def test_evidence_that_is_missing_or_too_much_is_found(
     result = evidence(last, counted)
     assert result.violations == 1
     assert reason in result.examples[0]
+
+
+def test_every_reading_of_the_store_is_compared_not_only_the_last() -> None:
+    history = [record(Status.OK, 10 * S, use=1), record(Status.OK, 20 * S, use=2)]
+    wrong = Snapshot(0, 0, {KEY: Standing((1, 1), 9 * S, 7)})
+    (result,) = played(history, Evidence([wrong, last_ok()], None, alone=False))
+    assert (result.violations, result.checked) == (1, 2)
 
 
 def test_what_others_asked_meanwhile_is_no_contradiction() -> None:
