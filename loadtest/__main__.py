@@ -127,7 +127,14 @@ def _run(asked: Namespace, subject: Subject, folder: Path) -> Summary:
     ids = [key.public_id for key in plan.keys]
     snapshots = ledger / reports.SNAPSHOTS
     every_s = max(_READ_EVERY_S, asked.duration / _MAX_READINGS)
-    observer = Observer(subject.command, subject.metrics, ids, plan.clock, snapshots, every_s)
+    observer = Observer(
+        subject.command,
+        subject.metrics,
+        ids,
+        clock=plan.clock,
+        file=snapshots,
+        every_s=every_s,
+    )
     observer.begin()
     code = run_locust(plan, plan_file, asked.reports.resolve(), observer.look_now_and_then)
     ended, broken = _how_it_ended(code)

@@ -39,6 +39,7 @@ class Observer:
         command: Sequence[str] | None,
         metrics: str | None,
         keys: Sequence[str],
+        *,
         clock: Clock,
         file: Path,
         every_s: float,

@@ -162,3 +162,11 @@ async def test_no_secret_and_no_otp_is_in_what_a_run_leaves_behind(tmp_path: Pat
                 len(rest) >= 32 and not rest[:32].strip("cbdefghijklnrtuv")
                 for rest in text.split(key["public_id"])[1:]
             )
+
+
+async def test_an_earlier_runs_verdict_is_not_taken_for_a_later_ones(tmp_path: Path) -> None:
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "summary.json").write_text('{"violations": 0}')
+    run = await load(tmp_path, "--own-server", "--target", "http://127.0.0.1:1")
+    assert run.code == Exit.USAGE
+    assert not run.summary
