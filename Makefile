@@ -9,7 +9,7 @@ PORT = 8080
 OPS_PORT = 8081
 WORKERS = 1
 UV = uv
-LOAD_FLAGS = --users 40 --processes 2 --p99-ms 1000
+LOAD_FLAGS = --users 40 --processes 2 --p99-ms 2000
 PACKAGES = agent hsm loadtest server validation
 SCRIPTS = .ci/run deploy/install.sh
 

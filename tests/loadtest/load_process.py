@@ -19,9 +19,9 @@ class Run(NamedTuple):
     said: str
 
 
-async def load(folder: Path, *options: str) -> Run:
-    """Run the load test as a program of its own."""
-    process = await asyncio.create_subprocess_exec(
+async def start(folder: Path, *options: str) -> asyncio.subprocess.Process:
+    """Start the load test as a program of its own; what it says can be read from its stdout."""
+    return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "loadtest",
@@ -33,6 +33,10 @@ async def load(folder: Path, *options: str) -> Run:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
+
+
+async def end(process: asyncio.subprocess.Process, folder: Path) -> Run:
+    """Wait for its end."""
     try:
         async with asyncio.timeout(LONGEST_S):
             said, _ = await process.communicate()
@@ -44,3 +48,8 @@ async def load(folder: Path, *options: str) -> Run:
     written = folder / "reports" / "summary.json"
     summary = json.loads(written.read_text()) if written.exists() else {}
     return Run(process.returncode, summary, said.decode())
+
+
+async def load(folder: Path, *options: str) -> Run:
+    """Run the load test from its start to its end."""
+    return await end(await start(folder, *options), folder)

@@ -1,16 +1,20 @@
 """A short run against a real Keystead passes, and everything that can be proven is proven."""
 
+import asyncio
 import json
 import shlex
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from loadtest.exits import Exit
 from loadtest.keyfile import main as make_keys
+from loadtest.ledger import unclosed
 from tests.keystead_process import KeysteadProcess
-from tests.loadtest.load_process import load
+from tests.loadtest.load_process import LONGEST_S, end, load, start
 
 
 async def test_a_fresh_service_of_its_own_passes_and_nothing_of_it_is_left(
@@ -28,6 +32,41 @@ async def test_a_fresh_service_of_its_own_passes_and_nothing_of_it_is_left(
         assert property_["checked"] > 0, name
     assert "not read" not in run.said
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+async def test_an_interrupted_run_proves_nothing_and_leaves_nothing_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    options = ("--own-server", "--duration", "1h", "--users", "4", "--processes", "2")
+    process = await start(tmp_path, *options)
+    ledgers = tmp_path / "reports" / "ledger"
+
+    def is_under_load() -> bool:
+        sizes = [path.stat().st_size for path in ledgers.glob("process-*.ledger")]
+        return len(sizes) == 2 and min(sizes) > 1000
+
+    try:
+        async with asyncio.timeout(LONGEST_S):
+            while not is_under_load():
+                assert process.returncode is None
+                await asyncio.sleep(0.1)
+        (plan,) = temporary.glob("keystead-load-*/plan.json")
+        service = urlsplit(json.loads(plan.read_text())["target"])
+        assert service.port is not None
+        socket.create_connection(("127.0.0.1", service.port)).close()
+    finally:
+        process.terminate()
+    run = await end(process, tmp_path)
+    assert run.code == Exit.BROKEN, run.said
+    assert "interrupted" in run.said
+    assert not run.summary
+    assert list(temporary.iterdir()) == []
+    assert unclosed(ledgers) == []  # Locust's processes ended by themselves
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", service.port))
 
 
 @pytest.fixture(scope="module")
