@@ -35,6 +35,8 @@ class DataDirectory:
         self.database_file = root / "keystead.db"
         self.secrets = root / "secrets"
         self.sealing_key_file = self.secrets / "sealing.key"
+        self.journal_key_file = self.secrets / "journal.key"
+        self.checkpoints_file = root / "journal-checkpoints.jsonl"
         self.lock_file = root / "lock"
         self.run = root / "run"
         self.admin_socket = self.run / "admin.sock"

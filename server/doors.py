@@ -1,6 +1,7 @@
 """The doors, each with the rooms behind it: verification, administration, operations."""
 
 import asyncio
+import contextlib
 import ipaddress
 import os
 import socket
@@ -17,6 +18,8 @@ from server.accounts.clients import ClientDesk
 from server.clock import Clock
 from server.config import Config
 from server.foundation import Foundation
+from server.jobs.runner import JobRunner
+from server.jobs.standing import facts_pruning, journal_checkpoint
 from server.metrics.exposition import Gauge, metrics_registry
 from server.metrics.tally import Tally
 from server.otp.batcher import Batcher
@@ -119,7 +122,8 @@ def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web.Appli
 
     policy = config.limits.default_policy
     clients = ClientDesk(base.store, base.vault, clock=clock, default_policy=policy)
-    return admin_app(clients=clients, keys=KeyDesk(base.store, base.vault), status=status)
+    keys = KeyDesk(base.store, base.vault)
+    return admin_app(clients=clients, keys=keys, journal=base.journal, status=status)
 
 
 async def open_side_doors(
@@ -150,6 +154,21 @@ async def open_side_doors(
     tally = tallies["control"]
     for app, listener in ((build_admin_app(config, base, clock), doors.admin), (ops, doors.ops)):
         stack.push_async_callback((await serve(app, [listener], tally=tally)).stop)
+
+
+def start_jobs(stack: AsyncExitStack, base: Foundation, clock: Clock) -> None:
+    """Run the jobs beside the service until `stack` ends, and let go of them before the store."""
+    jobs = [journal_checkpoint(base.journal), facts_pruning(base.store, base.store)]
+    holder = f"{socket.gethostname()}/{os.getpid()}"
+    runner = JobRunner(base.store, jobs, holder=holder, clock=clock)
+    task = asyncio.get_running_loop().create_task(runner.run())
+
+    async def stop() -> None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    stack.push_async_callback(stop)
 
 
 def watch_loop(stack: AsyncExitStack, clock: Clock, tally: Tally) -> None:

@@ -19,6 +19,7 @@ from server.doors import (
     build_admin_app,
     open_side_doors,
     open_verify_door,
+    start_jobs,
     watch_loop,
 )
 from server.foundation import Store, foundation, open_store, open_vault
@@ -53,6 +54,7 @@ async def whole_service(
         base = await stack.enter_async_context(foundation(config, data, clock))
         tally = Tally.open(data.run / "tally-0")
         watch_loop(stack, clock, tally)
+        start_jobs(stack, base, clock)
         batches = batcher(CountedHotStore(base.store, tally), config, clock)
         stack.push_async_callback(batches.close)
         await open_side_doors(
@@ -97,6 +99,7 @@ async def control(
         for slot in range(config.workers):
             tallies[f"worker-{slot}"] = Tally.open(data.run / f"tally-{slot}")
         watch_loop(stack, clock, tallies["control"])
+        start_jobs(stack, base, clock)
         desk = None
         if config.store.is_sqlite:
             # What waits here has been admitted by a worker's queue: there is no second cap.
