@@ -9,10 +9,11 @@ PORT = 8080
 OPS_PORT = 8081
 WORKERS = 1
 UV = uv
+LOAD_FLAGS = --users 40 --processes 2 --p99-ms 2000
 PACKAGES = agent hsm loadtest server validation
 SCRIPTS = .ci/run deploy/install.sh
 
-.PHONY: help setup run check test bench lock audit clean
+.PHONY: help setup run check test bench load lock audit clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -37,6 +38,9 @@ test: $(VENV)/.dev ## Run the tests; what the machine lacks is skipped by name (
 
 bench: $(VENV)/.dev ## Measure this machine: wrk against Keystead and against a bare handler
 	$(BIN)/python -m loadtest.bench
+
+load: $(VENV)/.dev ## Load a fresh server of its own for two minutes, prove it was safe (LOAD_FLAGS=)
+	$(BIN)/python -m loadtest --own-server --duration 2m $(LOAD_FLAGS)
 
 # An index of the machine's own must not leak into what everybody installs.
 LOCK = env -u UV_INDEX -u UV_DEFAULT_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
