@@ -78,6 +78,11 @@ async def whole_service(
         yield
 
 
+def seats(slot: int) -> tuple[str, str]:
+    """Return the names of a slot's two tallies: one each while a worker relieves another."""
+    return f"{slot}", f"{slot}b"
+
+
 class Control(NamedTuple):
     """What workers need of the control process. desk: None when they have a store themselves."""
 
@@ -95,7 +100,8 @@ async def control(
         base = await stack.enter_async_context(foundation(config, data, clock))
         tallies = {"control": Tally.open(data.run / "tally-control")}
         for slot in range(config.workers):
-            tallies[f"worker-{slot}"] = Tally.open(data.run / f"tally-{slot}")
+            for seat in seats(slot):
+                tallies[f"worker-{seat}"] = Tally.open(data.run / f"tally-{seat}")
         watch_loop(stack, clock, tallies["control"])
         desk = None
         if config.store.is_sqlite:
@@ -124,7 +130,7 @@ async def worker(
     data: DataDirectory,
     clock: Clock,
     *,
-    slot: int,
+    seat: str,
     control: Control,
     link: Link,
     listener: socket.socket,
@@ -134,7 +140,7 @@ async def worker(
         vault, key_id = open_vault(config, data)
         if key_id != control.key_id:
             raise WrongKeyError(f"{data.sealing_key_file} was replaced: restart the service")
-        tally = Tally.open(data.run / f"tally-{slot}")
+        tally = Tally.open(data.run / f"tally-{seat}")
         tally.reset_gauges()
         watch_loop(stack, clock, tally)
         store: RemoteStore | Store = RemoteStore(link)

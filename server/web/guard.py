@@ -71,6 +71,8 @@ class Guard:
         self.caps = caps
         self.tally = tally
         self.open = 0
+        self.retiring = False
+        self._left = asyncio.Event()
         self.admitted: dict[GuardedHandler, None] = {}  # oldest first
 
     def make_room(self) -> bool:
@@ -81,6 +83,18 @@ class Guard:
                 handler.give_way()
                 return True
         return False
+
+    async def all_left(self) -> None:
+        """Wait until no connection is open. Each is told with its next answer to close."""
+        self.retiring = True
+        while self.open:
+            self._left.clear()
+            await self._left.wait()
+
+    def left(self) -> None:
+        """Note that an admitted connection has ended."""
+        self.open -= 1
+        self._left.set()
 
     def __call__(self) -> "GuardedHandler":
         """Return the protocol of a new connection, for `loop.create_server`."""
@@ -138,7 +152,7 @@ class GuardedHandler(web.RequestHandler):
             return
         self._wire = None
         self._guard.admitted.pop(self, None)
-        self._guard.open -= 1
+        self._guard.left()
         self._guard.tally.disconnected()
         for timer in (self._head_timer, self._write_timer):
             if timer is not None:
@@ -202,7 +216,7 @@ class GuardedHandler(web.RequestHandler):
             resp = bare_answer(resp.status, allow=resp.headers.get(hdrs.ALLOW, ""))
         else:
             resp.headers.setdefault(hdrs.SERVER, SERVER_NAME)
-        if self._draining:
+        if self._draining or self._guard.retiring:
             resp.force_close()
         return super().finish_response(request, resp, start_time)
 
