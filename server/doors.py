@@ -24,6 +24,7 @@ from server.otp.keys import KeyDesk
 from server.otp.ports import Directory
 from server.otp.settings import VerifierSettings
 from server.otp.verify import Verifier
+from server.web import security_txt as security
 from server.web.admin import admin_app
 from server.web.guard import Caps
 from server.web.loop_lag import watch_loop_lag
@@ -62,6 +63,7 @@ async def open_verify_door(
     tally: Tally,
     clock: Clock,
     listener: socket.socket,
+    security_txt: bytes | None,
 ) -> Serving:
     """Build the verification room and open its door."""
     verifier = Verifier(
@@ -87,6 +89,8 @@ async def open_verify_door(
         legacy=config.verify.legacy,
         body_s=config.http.body_seconds,
     )
+    if security_txt is not None:
+        security.add_route(app, security_txt)
     caps = Caps(
         head_s=config.http.header_seconds,
         idle_s=config.http.idle_seconds,

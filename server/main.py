@@ -29,6 +29,7 @@ from server.otp.ports import HotStore
 from server.storage.link.connection import Link
 from server.storage.link.desk import StoreDesk
 from server.storage.link.remote import RemoteStore
+from server.web import security_txt
 from server.web.runner import Serving, serve
 
 
@@ -73,6 +74,7 @@ async def whole_service(
             tally=tally,
             clock=clock,
             listener=verify,
+            security_txt=security_txt.read(data.security_txt),
         )
         stack.push_async_callback(door.stop)
         yield
@@ -160,6 +162,7 @@ async def worker(
             tally=tally,
             clock=clock,
             listener=listener,
+            security_txt=security_txt.read(data.security_txt),
         )
 
 

@@ -1,0 +1,57 @@
+"""The Debian package, built once for all tests that look at it."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.machine import Machine
+from tests.system_programs import require_program
+
+ROOT = Path(__file__).parents[2]
+
+
+def copy_of_the_tree(into: Path) -> Path:
+    """Copy what the repository holds, so that building leaves nothing in it."""
+    kept = shutil.ignore_patterns(
+        ".git", ".venv", "var", "dist", "build", "tests", "__pycache__", ".*_cache", "*-reports"
+    )
+    shutil.copytree(ROOT, into, ignore=kept)
+    return into
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the repository to build in."""
+    return copy_of_the_tree(tmp_path_factory.mktemp("tree") / "keystead")
+
+
+@pytest.fixture(scope="session")
+def deb(tree: Path) -> Path:
+    """Build the package as `make deb` does, for the machine's own Python."""
+    if sys.platform != "linux":
+        pytest.skip("Debian packages are built on Debian")
+    require_program("dpkg-deb", package="dpkg")
+    built = subprocess.run(["make", "deb"], cwd=tree, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stdout + built.stderr
+    (name,) = re.findall(r"^Built (dist/\S+\.deb)$", built.stdout, re.MULTILINE)
+    return tree / name
+
+
+@pytest.fixture(scope="session")
+def unpacked(deb: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with the package's files, and its control files in DEBIAN."""
+    into = tmp_path_factory.mktemp("unpacked") / "root"
+    subprocess.run(["dpkg-deb", "--raw-extract", str(deb), str(into)], check=True)
+    return into
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    """Return a Debian machine to install into."""
+    with Machine(tmp_path / "machine") as entered:
+        yield entered
