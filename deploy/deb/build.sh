@@ -50,16 +50,9 @@ install -D -m 0644 "$root/deploy/security.txt" "$documents/examples/security.txt
 install -m 0644 .$place/sbom.cdx.json "$root/README.md" "$root/docs/operations.md" "$documents"
 gzip -9 -n <"$root/CHANGELOG.md" >"$documents/changelog.gz"
 cat >"$documents/copyright" <<END
-Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
-Upstream-Name: keystead
-
-Files: *
-Copyright: The Keystead authors
-License: Apache-2.0
-Comment: The libraries below $place/lib carry their own licenses, each in its .dist-info directory.
-
-License: Apache-2.0
- See /usr/share/common-licenses/Apache-2.0.
+Keystead. Copyright: The Keystead authors.
+License: Apache-2.0, in /usr/share/common-licenses/Apache-2.0 on this system.
+The libraries below $place/lib carry their own licenses, each in its .dist-info directory.
 END
 
 install -d DEBIAN
