@@ -17,7 +17,7 @@ from tests.system.wire import Wire
 from tests.system.yubikeys import YubiKey, known_keys
 from validation.status import Status
 
-ROUNDS = 3
+ROUNDS = 2
 HANDS = 16
 RELOADED_WITHIN_S = 120.0
 IDLE_S = 4.0
