@@ -82,5 +82,6 @@ chmod 0644 DEBIAN/control DEBIAN/md5sums
 
 mkdir -p "$root/dist"
 deb="$root/dist/keystead_${version}_$arch.deb"
-dpkg-deb --root-owner-group -Zxz --build "$stage/root" "$deb" >/dev/null
+# The fastest level: a tenth of the time for a fifth more octets.
+dpkg-deb --root-owner-group -Zxz -z1 --build "$stage/root" "$deb" >/dev/null
 echo "Built dist/$(basename "$deb")"
