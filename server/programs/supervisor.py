@@ -190,7 +190,7 @@ class Supervisor:
         ends: set[asyncio.Future[Any]] = {duty.watching, relieved}
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            if slot.relief is not None and not self._stopping.is_set():
+            if slot.relieved.is_set() and not self._stopping.is_set():
                 duty.worker.retire()
                 return None
             await duty.watching

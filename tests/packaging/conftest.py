@@ -25,9 +25,11 @@ def copy_of_the_tree(into: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the repository to build in."""
-    return copy_of_the_tree(tmp_path_factory.mktemp("tree") / "keystead")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return a copy of the repository to build in; half a gigabyte that pytest would keep."""
+    made = copy_of_the_tree(tmp_path_factory.mktemp("tree") / "keystead")
+    yield made
+    shutil.rmtree(made)
 
 
 @pytest.fixture(scope="session")
@@ -39,15 +41,16 @@ def deb(tree: Path) -> Path:
     built = subprocess.run(["make", "deb"], cwd=tree, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stdout + built.stderr
     (name,) = re.findall(r"^Built (dist/\S+\.deb)$", built.stdout, re.MULTILINE)
-    return tree / name
+    return tree / str(name)
 
 
 @pytest.fixture(scope="session")
-def unpacked(deb: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unpacked(deb: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return a directory with the package's files, and its control files in DEBIAN."""
     into = tmp_path_factory.mktemp("unpacked") / "root"
     subprocess.run(["dpkg-deb", "--raw-extract", str(deb), str(into)], check=True)
-    return into
+    yield into
+    shutil.rmtree(into)
 
 
 @pytest.fixture

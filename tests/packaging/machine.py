@@ -19,6 +19,8 @@ from tests.system_programs import require_program
 
 WITHIN_S = 300.0
 
+_CONFINE = Path(__file__).with_name("confine.py").read_text()
+
 _OVERLAY = """
 set -e
 mount -t tmpfs none "$1"
@@ -115,16 +117,19 @@ class Machine:
         """Return whether there is such a file."""
         return self.run("test", "-e", path, check=False).returncode == 0
 
-    def confined(self, user: str, writable: Sequence[str], *command: str) -> list[str]:
+    def confined(self, unit: str, user: str, writable: Sequence[str], *command: str) -> list[str]:
         """Return the command line of `command` as `user`, who may write in `writable` alone.
 
         As the unit's sandbox does it: the rest of the file system is read-only, also for root,
-        /tmp is a new one, and there is no capability.
+        /tmp is a new one, /proc shows processes only, there is no capability, and the unit's
+        system call filter holds.
         """
-        script = 'mount -t tmpfs -o mode=1777 none /tmp; mount -o remount,bind,ro /; exec "$@"'
+        script = "mount -t tmpfs -o mode=1777 none /tmp; mount -t proc -o subset=pid none /proc; "
+        script += 'mount -o remount,bind,ro /; exec "$@"'
         binds = "".join(f"mount --bind {path} {path}; " for path in writable)
         drop = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
         drop += ["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
+        drop += ["/usr/bin/python3", "-I", "-c", _CONFINE, unit]
         if not self.copied:
             return self.command(*drop, *command)
         shell = ["unshare", "--mount", "sh", "-ec", binds + script, "sh"]

@@ -12,13 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
+import pytest
+
 from tests.packaging.machine import Machine
 from tests.packaging.unit_file import Unit
 
 DATA = "/var/lib/keystead"
 UNIT = "/usr/lib/systemd/system/keystead.service"
 BROUGHT = "/srv/keystead.deb"
-WITHIN_S = 60.0
+WITHIN_S = 30.0
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -54,7 +56,11 @@ class Service:
 
     def wait_for(self, word: str) -> None:
         while True:
-            said = self._listener.recv(4096).decode().split("\n")
+            try:
+                said = self._listener.recv(4096).decode().split("\n")
+            except TimeoutError:
+                self.process.kill()
+                pytest.fail(f"no {word}: {self.process.communicate()}")
             if any(line.startswith(f"{word}=") for line in said):
                 return
 
@@ -70,7 +76,9 @@ def started(machine: Machine) -> Iterator[Service]:
         variables = [*unit.environment, f"NOTIFY_SOCKET=@{name}", f"HOME={DATA}"]
         ports = ["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"]
         process = subprocess.Popen(
-            machine.confined(unit.one("User"), [DATA], "env", *variables, *unit.command, *ports),
+            machine.confined(
+                UNIT, unit.one("User"), [DATA], "env", *variables, *unit.command, *ports
+            ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -136,6 +144,39 @@ def test_it_installs_starts_validates_reloads_stops_upgrades_and_keeps_the_keys(
     assert machine.says("stat", "-c", "%U", DATA) == "keystead"
     machine.run("rm", "-r", DATA)
     machine.run("deluser", "--quiet", "--system", "keystead")
+
+
+FORBIDDEN = """
+import errno, mmap, os
+
+def refused(call, *arguments):
+    try:
+        call(*arguments)
+    except OSError as error:
+        return error.errno in {errno.EPERM, errno.EROFS, errno.EACCES}
+    return False
+
+executable = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
+print(
+    refused(mmap.mmap, -1, 4096, mmap.MAP_PRIVATE, executable),
+    refused(os.chroot, "/"),
+    refused(os.setuid, 0),
+    refused(open, "/var/lib/other", "w"),
+    len(mmap.mmap(-1, 4096)) == 4096,
+)
+"""
+
+
+def test_what_the_unit_forbids_fails_where_its_command_was_tried(
+    machine: Machine, deb: Path
+) -> None:
+    install(machine, deb)
+    forbidden = machine.confined(
+        UNIT, "keystead", [DATA], "/usr/lib/keystead/bin/python", "-c", FORBIDDEN
+    )
+    told = subprocess.run(forbidden, capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["True"] * 5
+    purge(machine)
 
 
 def test_without_an_initialised_directory_it_leaves_nothing_when_purged(

@@ -54,7 +54,7 @@ def test_what_is_copied_exists_and_reaches_the_builder() -> None:
 
 
 @pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def release(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Do what the first stage does, on copies of what it copies; return the environment."""
     source = tmp_path_factory.mktemp("image") / "src"
     for name, destination in copied():
@@ -71,7 +71,8 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if instruction == "RUN":
             command = " ".join(words).replace("/opt/keystead", str(place))
             subprocess.run(["sh", "-ec", command], cwd=source, check=True, capture_output=True)
-    return place
+    yield place
+    shutil.rmtree(source.parent)
 
 
 def test_the_first_stage_needs_nothing_that_it_does_not_copy(release: Path) -> None:

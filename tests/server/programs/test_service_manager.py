@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -122,3 +123,32 @@ def test_one_process_cannot_be_replaced_and_says_so(tmp_path: Path) -> None:
             lambda: any(line["event"] == "reload_needs_workers" for line in keystead.logs())
         )
         assert keystead.terminate() == 0
+
+
+def test_a_terminal_that_hangs_up_ends_the_service_instead(tmp_path: Path) -> None:
+    with KeysteadProcess(tmp_path / "var") as keystead:
+        keystead.init()
+        terminal, inside = os.openpty()
+        with open(inside, "rb") as stdin:  # noqa: PTH123 - a descriptor
+            process = subprocess.Popen(
+                keystead.command("serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"),
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=keystead.environment,
+            )
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"ready ")
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(60.0) == 0
+        process.stdout.close()
+        os.close(terminal)
+
+
+def test_who_was_told_to_ignore_hang_ups_still_does(tmp_path: Path) -> None:
+    with KeysteadProcess(tmp_path / "var") as keystead:
+        keystead.init()
+        keystead.start(workers=2, prefix=["nohup"])
+        os.kill(keystead.pid, signal.SIGHUP)
+        assert keystead.terminate() == 0
+        assert not [line for line in keystead.logs() if line["event"].startswith("reload")]
