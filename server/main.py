@@ -29,8 +29,8 @@ from server.otp.ports import HotStore
 from server.storage.link.connection import Link
 from server.storage.link.desk import StoreDesk
 from server.storage.link.remote import RemoteStore
-from server.web import security_txt
 from server.web.runner import Serving, serve
+from server.web.security_txt import SecurityTxt
 
 
 def batcher(hot: HotStore, config: Config, clock: Clock) -> Batcher:
@@ -74,7 +74,7 @@ async def whole_service(
             tally=tally,
             clock=clock,
             listener=verify,
-            security_txt=security_txt.read(data.security_txt),
+            security_txt=SecurityTxt.read(data.security_txt, clock),
         )
         stack.push_async_callback(door.stop)
         yield
@@ -162,7 +162,7 @@ async def worker(
             tally=tally,
             clock=clock,
             listener=listener,
-            security_txt=security_txt.read(data.security_txt),
+            security_txt=SecurityTxt.read(data.security_txt, clock),
         )
 
 

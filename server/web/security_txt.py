@@ -7,14 +7,19 @@ unusable is not served: a wrong address, or one that was given up, swallows what
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 import structlog
 from aiohttp import hdrs, web
+
+from server.clock import Clock
+from server.web.bare import bare_answer
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 PATH = "/.well-known/security.txt"
 MAX_OCTETS = 32 * 1024
+_NOT_FOUND = 404
 _HEADERS = {hdrs.CONTENT_TYPE: "text/plain; charset=utf-8", hdrs.CACHE_CONTROL: "max-age=3600"}
 
 
@@ -54,27 +59,36 @@ def _expiry(text: str, now: datetime) -> Sequence[str]:
     return []
 
 
-def read(path: Path) -> bytes | None:
-    """Return the file to serve, None when there is none or it cannot be used: then it is logged."""
-    try:
-        with path.open("rb") as file:
-            octets = file.read(MAX_OCTETS + 1)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        _log.warning("security_txt_not_served", file=str(path), reason=error.strerror)
-        return None
-    found = faults(octets, datetime.now(UTC))
-    if found:
-        _log.warning("security_txt_not_served", file=str(path), reason="; ".join(found))
-        return None
-    return octets
+class SecurityTxt:
+    """A usable file. Made by `read`; serves itself until it expires."""
+
+    def __init__(self, octets: bytes, clock: Clock) -> None:
+        self._octets = octets
+        self._clock = clock
+
+    @classmethod
+    def read(cls, path: Path, clock: Clock) -> Self | None:
+        """Return the file to serve, None when there is none or it cannot be used: it is logged."""
+        try:
+            with path.open("rb") as file:
+                octets = file.read(MAX_OCTETS + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            _log.warning("security_txt_not_served", file=str(path), reason=error.strerror)
+            return None
+        found = faults(octets, _now(clock))
+        if found:
+            _log.warning("security_txt_not_served", file=str(path), reason="; ".join(found))
+            return None
+        return cls(octets, clock)
+
+    async def answer(self, _: web.Request) -> web.Response:
+        """Serve the file."""
+        if faults(self._octets, _now(self._clock)):
+            return bare_answer(_NOT_FOUND)
+        return web.Response(body=self._octets, headers=_HEADERS)
 
 
-def add_route(app: web.Application, octets: bytes) -> None:
-    """Serve `octets` as the security.txt of an application."""
-
-    async def answer(_: web.Request) -> web.Response:
-        return web.Response(body=octets, headers=_HEADERS)
-
-    app.router.add_get(PATH, answer)
+def _now(clock: Clock) -> datetime:
+    return datetime.fromtimestamp(clock.now_us() / 1e6, UTC)

@@ -5,11 +5,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.web.security_txt import MAX_OCTETS, PATH, faults, read
+from server.web.security_txt import MAX_OCTETS, PATH, SecurityTxt, faults
 from tests.keystead_process import KeysteadProcess
+from tests.server.still_clock import StillClock
+from tests.server.web.conftest import OpenDoor
+from tests.server.web.peer import Peer, get
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
@@ -52,9 +56,24 @@ def test_the_example_needs_only_an_address_and_a_day() -> None:
 
 
 def test_a_file_that_is_not_there_or_not_readable_is_not_served(tmp_path: Path) -> None:
-    assert read(tmp_path / "security.txt") is None
+    assert SecurityTxt.read(tmp_path / "security.txt", StillClock()) is None
     (tmp_path / "security.txt").mkdir()
-    assert read(tmp_path / "security.txt") is None
+    assert SecurityTxt.read(tmp_path / "security.txt", StillClock()) is None
+
+
+async def test_it_is_served_until_it_expires(open_door: OpenDoor, tmp_path: Path) -> None:
+    file, clock = tmp_path / "security.txt", StillClock()
+    file.write_bytes(GOOD)
+    served = SecurityTxt.read(file, clock)
+    assert served is not None
+    app = web.Application()
+    app.router.add_get(PATH, served.answer)
+    door = await open_door(app)
+    async with Peer(door.host, door.port) as peer:
+        reply = await peer.ask(get(PATH))
+        assert (reply.status, reply.body) == (200, GOOD)
+        clock.pass_by(365 * 86_400)
+        assert (await peer.ask(get(PATH))).status == 404
 
 
 @pytest.fixture
