@@ -47,8 +47,8 @@ install -D -m 0755 "$here/keystead" usr/bin/keystead
 install -D -m 0644 "$root/deploy/systemd/keystead.service" usr/lib/systemd/system/keystead.service
 install -D -m 0644 "$root/docs/deployment.md" "$documents/deployment.md"
 install -D -m 0644 "$root/deploy/security.txt" "$documents/examples/security.txt"
-install -m 0644 .$place/sbom.cdx.json "$root/README.md" "$root/docs/operations.md" "$documents"
-gzip -9 -n <"$root/CHANGELOG.md" >"$documents/changelog.gz"
+install -m 0644 .$place/sbom.cdx.json "$root/README.md" "$root/CHANGELOG.md" "$root/docs/operations.md" \
+    "$documents"
 cat >"$documents/copyright" <<END
 Keystead. Copyright: The Keystead authors.
 License: Apache-2.0, in /usr/share/common-licenses/Apache-2.0 on this system.
