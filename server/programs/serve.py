@@ -22,7 +22,7 @@ from server.clock import SystemClock
 from server.config import Config
 from server.datadir import DataDirectory
 from server.doors import Doors
-from server.programs import sandbox
+from server.programs import garbage, sandbox
 from server.programs.exits import CommandError
 from server.programs.hardening import allow_open_files, keep_memory_private
 from server.programs.listening import listen
@@ -72,6 +72,7 @@ async def _serve(data: DataDirectory, config: Config) -> None:
         ops = _where(doors.ops, config.listen.ops_address)
         house = _one_process if config.workers == 1 else _control_process
         async with house(data, config, verify, doors) as staff, manager.watchdog():
+            garbage.settle()
             _announce(data, config, where, ops)
             manager.ready("serving")
             loop = asyncio.get_running_loop()

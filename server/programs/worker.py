@@ -22,6 +22,7 @@ from server import logs, main
 from server.clock import SystemClock
 from server.config import Config
 from server.otp.ports import StoreError
+from server.programs import garbage
 from server.programs.assignment import Assignment, OtherVersionError
 from server.programs.hardening import keep_memory_private
 from server.storage.link.connection import Link
@@ -81,6 +82,7 @@ async def work(link_end: socket.socket, listener: socket.socket) -> _End:
         link=link,
         listener=listener,
     ) as door:
+        garbage.settle()
         link.send(Kind.READY)
         loop = asyncio.get_running_loop()
         draining = loop.create_task(orders.drain.wait())

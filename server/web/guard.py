@@ -186,6 +186,10 @@ class GuardedHandler(web.RequestHandler):
         """Tell whether the connection waits for a request."""
         return self._waiter is not None and not self._waiter.done()
 
+    def answers_last(self) -> bool:
+        """Tell whether the connection ends with the answer that is made now."""
+        return self._draining or self._guard.retiring
+
     def give_way(self) -> None:
         """End an idle connection in favour of a new one."""
         self._cut(Rejected.TOO_MANY_CONNECTIONS)
@@ -216,7 +220,7 @@ class GuardedHandler(web.RequestHandler):
             resp = bare_answer(resp.status, allow=resp.headers.get(hdrs.ALLOW, ""))
         else:
             resp.headers.setdefault(hdrs.SERVER, SERVER_NAME)
-        if self._draining or self._guard.retiring:
+        if self.answers_last():
             resp.force_close()
         return super().finish_response(request, resp, start_time)
 

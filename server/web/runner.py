@@ -9,6 +9,7 @@ from aiohttp import web
 
 from server.metrics.tally import Tally
 from server.web.guard import Caps, Guard
+from server.web.repeats import SHORTCUT, RepeatGuard
 
 _BACKLOG = 1024
 _TURNS = 3
@@ -79,6 +80,8 @@ async def serve(
     if runner.server is None:
         raise RuntimeError("aiohttp's runner has no server after setup")
     guard = Guard(runner.server, caps=caps, tally=tally)
+    if (shortcut := app.get(SHORTCUT)) is not None:
+        guard = RepeatGuard(runner.server, caps=caps, tally=tally, shortcut=shortcut)
     loop = asyncio.get_running_loop()
     listeners: list[asyncio.AbstractServer] = []
     try:

@@ -12,15 +12,17 @@ from typing import Protocol as Seam
 
 import structlog
 from aiohttp import hdrs, web
-from multidict import CIMultiDict, istr
+from multidict import CIMultiDictProxy, istr
 
 from server.clock import Clock
 from server.metrics.layout import Bucket, Rejected
 from server.metrics.tally import Tally
 from server.otp.verdict import LimitAdvice, Source, Verdict
-from server.web.bare import SERVER_NAME, bare_answer
+from server.web.bare import bare_answer
 from server.web.bodies import BodyFault, read_body
 from server.web.faults import describe_fault
+from server.web.repeats import SHORTCUT, Shortcut
+from server.web.reply import PLAIN, Reply
 from server.web.source import FORWARDED_FOR, SourceReader
 from validation.answer import Answer, compose
 from validation.request import Protocol
@@ -33,18 +35,12 @@ MAX_FORM = 16 * 1024
 """Octets of a form body; as much as a query that is read at all."""
 
 _FORM = "application/x-www-form-urlencoded"
+_OK = 200
 _TOO_MANY_REQUESTS = 429
 _RETRY_AFTER = hdrs.RETRY_AFTER
 _POLICY = istr("RateLimit-Policy")
 _LIMIT = istr("RateLimit")
 _REQUEST_ID = istr("X-Request-Id")
-_HEADERS = CIMultiDict(
-    {
-        hdrs.CONTENT_TYPE: "text/plain; charset=utf-8",
-        hdrs.CACHE_CONTROL: "no-store",
-        hdrs.SERVER: SERVER_NAME,
-    }
-)
 
 
 class VerifiesOtps(Seam):
@@ -71,6 +67,9 @@ def verify_app(
     """
     door = VerifyDoor(verifier, tally=tally, clock=clock, sources=sources, body_s=body_s)
     app = web.Application()
+    app[SHORTCUT] = Shortcut(
+        b"GET /wsapi/2.0/verify?", door.source, partial(door.reply, Protocol.V2), clock
+    )
     # No HEAD: it would consume an OTP and say nothing about it.
     app.router.add_get("/wsapi/2.0/verify", partial(door.answer, Protocol.V2), allow_head=False)
     app.router.add_post("/wsapi/2.0/verify", partial(door.form, Protocol.V2))
@@ -119,18 +118,24 @@ class VerifyDoor:
     async def answer(
         self, protocol: Protocol, request: web.Request, query: bytes | str | None = None
     ) -> web.Response:
-        """Answer a request whose parameters are `query`; without one, the target's query.
-
-        One coroutine on purpose: this is the hot path.
-        """
-        tally, monotonic = self._tally, self._clock.monotonic
-        began = monotonic()
+        """Answer a request whose parameters are `query`; without one, the target's query."""
         if query is None:
             # The raw target: aiohttp's own `query` decodes by other rules than the protocol's.
             query = request.raw_path.partition("?")[2]
-        source, is_proxy = self._sources.peer(request.remote or "")
+        source = self.source(request.remote or "", request.headers)
+        return (await self.reply(protocol, query, source)).response()
+
+    def source(self, host: str, headers: CIMultiDictProxy[str]) -> Source:
+        """Return whose budget a request spends, by its connection and its headers."""
+        source, is_proxy = self._sources.peer(host)
         if is_proxy:
-            source = self._sources.forwarded(source, request.headers.getall(FORWARDED_FOR, ()))
+            source = self._sources.forwarded(source, headers.getall(FORWARDED_FOR, ()))
+        return source
+
+    async def reply(self, protocol: Protocol, query: bytes | str, source: Source) -> Reply:
+        """Return the reply to a query, whatever happens."""
+        tally, monotonic = self._tally, self._clock.monotonic
+        began = monotonic()
         try:
             verdict = await self._verify(query, protocol, source)
         except Exception as fault:  # noqa: BLE001 - a door: every request gets an answer
@@ -140,18 +145,18 @@ class VerifyDoor:
             tally.shadowed()
         if verdict.limit is not None:
             return self._limited(verdict.body, verdict.limit)
-        return web.Response(body=verdict.body, headers=_HEADERS)
+        return Reply(_OK, verdict.body)
 
-    def _limited(self, body: bytes, limit: LimitAdvice) -> web.Response:
+    def _limited(self, body: bytes, limit: LimitAdvice) -> Reply:
         """Answer over the limit (draft-ietf-httpapi-ratelimit-headers)."""
         self._tally.limited(Bucket.SOURCE if limit.policy_name == "source" else Bucket.CLIENT)
-        headers = _HEADERS.copy()
+        headers = PLAIN.copy()
         headers[_RETRY_AFTER] = str(limit.retry_after_s)
         headers[_POLICY] = f'"{limit.policy_name}";q={limit.quota};w={limit.window_s}'
         headers[_LIMIT] = f'"{limit.policy_name}";r={limit.remaining};t={limit.retry_after_s}'
-        return web.Response(status=_TOO_MANY_REQUESTS, body=body, headers=headers)
+        return Reply(_TOO_MANY_REQUESTS, body, headers)
 
-    def _broken(self, fault: Exception, began: float) -> web.Response:
+    def _broken(self, fault: Exception, began: float) -> Reply:
         """Answer BACKEND_ERROR for a fault nobody foresaw.
 
         It cannot be told which client asked, so there is no key to sign with but the empty one.
@@ -162,6 +167,6 @@ class VerifyDoor:
         self._tally.unexpected()
         self._tally.answered(Status.BACKEND_ERROR, self._clock.monotonic() - began)
         body = compose(Answer(Status.BACKEND_ERROR, self._clock.now_us()), EMPTY_KEY)
-        headers = _HEADERS.copy()
+        headers = PLAIN.copy()
         headers[_REQUEST_ID] = request_id
-        return web.Response(body=body, headers=headers)
+        return Reply(_OK, body, headers)

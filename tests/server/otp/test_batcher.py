@@ -91,6 +91,38 @@ async def test_what_arrives_together_goes_together(store: ScriptedStore, batcher
     assert [(await future).remaining for future in futures] == list(range(40))
 
 
+async def test_what_is_at_the_door_when_a_batch_ends_joins_the_next(
+    store: ScriptedStore, batcher: Batcher
+) -> None:
+    """As on a busy server: each answer brings the next question, two turns of the loop later."""
+    loop = asyncio.get_running_loop()
+    again: list[asyncio.Future[Outcome]] = []
+
+    def ask_again(_: asyncio.Future[Outcome]) -> None:
+        loop.call_soon(lambda: again.append(batcher.submit(entry(f"again{len(again)}"))))
+
+    for number in range(16):
+        batcher.submit(entry(f"a{number}")).add_done_callback(ask_again)
+    await turn()
+    waiting = [batcher.submit(entry(f"b{number}")) for number in range(16)]
+    await store.finish()
+    assert [len(batch) for batch in store.batches] == [16, 32]
+    await store.finish()
+    assert all(future.done() for future in waiting + again)
+
+
+async def test_a_stream_of_arrivals_does_not_keep_a_batch_open_for_ever(
+    store: ScriptedStore, batcher: Batcher
+) -> None:
+    for number in range(1000):
+        if store.batches:
+            break
+        batcher.submit(entry(f"k{number}"))
+        await asyncio.sleep(0)
+    assert 2 <= len(store.batches[0]) <= 20
+    await store.finish()
+
+
 async def test_what_arrives_meanwhile_waits_for_the_next_batch(
     store: ScriptedStore, batcher: Batcher
 ) -> None:
