@@ -10,14 +10,15 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 
 from server.config import Config
 from server.datadir import DataDirectory
-from server.main import Control, seats
+from server.main import Control
 from server.programs.assignment import Assignment
+from server.programs.slot import Duty, Slot
 from server.programs.worker_process import START_WITHIN_S, Worker
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -48,31 +49,6 @@ class ReliefFailedError(Exception):
     """A successor did not get ready. Who worked before works on; the message says which one."""
 
 
-class _Duty(NamedTuple):
-    """A worker on a slot. watching: done when its process has ended."""
-
-    worker: Worker
-    seat: str
-    watching: asyncio.Task[None]
-
-
-class _Slot:
-    """Who works on a listening socket. relief: a ready successor that is to take over."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.duty: _Duty | None = None
-        self.seat = seats(number)[0]
-        self.relief: _Duty | None = None
-        self.relieved = asyncio.Event()
-
-    @property
-    def other_seat(self) -> str:
-        """The seat that nobody on duty has."""
-        one, other = seats(self.number)
-        return other if self.seat == one else one
-
-
 class Supervisor:
     """Keeps one worker on each listening socket.
 
@@ -91,7 +67,7 @@ class Supervisor:
         self._data = data
         self._sockets = sockets
         self._control: Control | None = None
-        self._slots = [_Slot(number) for number in range(len(sockets))]
+        self._slots = [Slot(number) for number in range(len(sockets))]
         self._alive: dict[Worker, asyncio.Task[None]] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
@@ -144,7 +120,7 @@ class Supervisor:
                 self.failed.set_exception(fault)
                 self.failed.exception()  # whether or not anybody asks: no complaint at the end
 
-    async def _keep(self, slot: _Slot, first: asyncio.Event) -> None:
+    async def _keep(self, slot: Slot, first: asyncio.Event) -> None:
         """Keep a worker on a slot until the service stops."""
         loop = asyncio.get_running_loop()
         deaths = 0
@@ -174,7 +150,7 @@ class Supervisor:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), delay_s)
 
-    async def _employ(self, slot: _Slot, first: asyncio.Event) -> str | None:
+    async def _employ(self, slot: Slot, first: asyncio.Event) -> str | None:
         """Have a worker on a slot until it ends; return how, None when it was relieved."""
         duty, slot.relief = slot.relief, None
         slot.relieved.clear()
@@ -200,7 +176,7 @@ class Supervisor:
         process = duty.worker.process
         return f"process {process.pid}, {_ended(process.returncode)}"
 
-    async def _hire(self, slot: _Slot, seat: str) -> _Duty:
+    async def _hire(self, slot: Slot, seat: str) -> Duty:
         """Start a worker for a slot and watch it; OSError when no process can be made."""
         worker = await self._spawn(slot, seat)
         watching = asyncio.get_running_loop().create_task(self._watch(worker))
@@ -208,7 +184,7 @@ class Supervisor:
         watching.add_done_callback(lambda _: self._alive.pop(worker))
         if self._stopping.is_set():
             worker.drain()
-        return _Duty(worker, seat, watching)
+        return Duty(worker, seat, watching)
 
     async def _watch(self, worker: Worker) -> None:
         try:
@@ -227,7 +203,7 @@ class Supervisor:
             if not self._stopping.is_set():
                 await self._relieve(slot)
 
-    async def _relieve(self, slot: _Slot) -> None:
+    async def _relieve(self, slot: Slot) -> None:
         try:
             successor = await self._hire(slot, slot.other_seat)
         except OSError as error:
@@ -261,7 +237,7 @@ class Supervisor:
                 how=_ended(before.worker.process.returncode),
             )
 
-    async def _spawn(self, slot: _Slot, seat: str) -> Worker:
+    async def _spawn(self, slot: Slot, seat: str) -> Worker:
         if self._control is None:
             raise RuntimeError("the supervisor was not started")
         ours, theirs = socket.socketpair()
@@ -296,7 +272,7 @@ class Supervisor:
         )
         return worker
 
-    async def _announce(self, slot: _Slot, worker: Worker, first: asyncio.Event) -> None:
+    async def _announce(self, slot: Slot, worker: Worker, first: asyncio.Event) -> None:
         await worker.ready.wait()
         _log.info("worker_ready", slot=slot.number, worker=worker.process.pid)
         first.set()
