@@ -111,7 +111,9 @@ def test_every_make_command_in_the_docs_exists() -> None:
 
 
 def test_bare_make_prints_every_target_with_a_line_of_help() -> None:
-    printed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     assert {line.split()[1] for line in printed.splitlines()} == targets()
     assert {"setup", "run", "check", "test", "bench", "lock"} <= targets()
 
