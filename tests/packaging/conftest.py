@@ -1,5 +1,6 @@
 """The Debian package, built once for all tests that look at it."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -32,16 +33,25 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(made)
 
 
+def make_deb(tree: Path) -> Path:
+    """Run `make deb` in a tree; return what it built."""
+    # The copy has no commit that would date the files.
+    dated = {**os.environ, "SOURCE_DATE_EPOCH": "1790000000"}
+    built = subprocess.run(
+        ["make", "deb"], cwd=tree, env=dated, capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    (name,) = re.findall(r"^Built (dist/\S+\.deb)$", built.stdout, re.MULTILINE)
+    return tree / str(name)
+
+
 @pytest.fixture(scope="session")
 def deb(tree: Path) -> Path:
     """Build the package as `make deb` does, for the machine's own Python."""
     if sys.platform != "linux":
         pytest.skip("Debian packages are built on Debian")
     require_program("dpkg-deb", package="dpkg")
-    built = subprocess.run(["make", "deb"], cwd=tree, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stdout + built.stderr
-    (name,) = re.findall(r"^Built (dist/\S+\.deb)$", built.stdout, re.MULTILINE)
-    return tree / str(name)
+    return make_deb(tree)
 
 
 @pytest.fixture(scope="session")
