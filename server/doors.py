@@ -32,6 +32,8 @@ from server.web.guard import Caps
 from server.web.loop_lag import watch_loop_lag
 from server.web.ops import NotReadyError, ops_app
 from server.web.runner import Serving, serve
+from server.web.security_txt import PATH as SECURITY_TXT
+from server.web.security_txt import SecurityTxt
 from server.web.source import SourceReader
 from server.web.verify import verify_app
 
@@ -65,6 +67,7 @@ async def open_verify_door(
     tally: Tally,
     clock: Clock,
     listener: socket.socket,
+    security_txt: SecurityTxt | None,
 ) -> Serving:
     """Build the verification room and open its door."""
     verifier = Verifier(
@@ -90,6 +93,8 @@ async def open_verify_door(
         legacy=config.verify.legacy,
         body_s=config.http.body_seconds,
     )
+    if security_txt is not None:
+        app.router.add_get(SECURITY_TXT, security_txt.answer)
     caps = Caps(
         head_s=config.http.header_seconds,
         idle_s=config.http.idle_seconds,

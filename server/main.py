@@ -31,6 +31,7 @@ from server.storage.link.connection import Link
 from server.storage.link.desk import StoreDesk
 from server.storage.link.remote import RemoteStore
 from server.web.runner import Serving, serve
+from server.web.security_txt import SecurityTxt
 
 
 def batcher(hot: HotStore, config: Config, clock: Clock) -> Batcher:
@@ -75,9 +76,15 @@ async def whole_service(
             tally=tally,
             clock=clock,
             listener=verify,
+            security_txt=SecurityTxt.read(data.security_txt, clock),
         )
         stack.push_async_callback(door.stop)
         yield
+
+
+def seats(slot: int) -> tuple[str, str]:
+    """Return the names of a slot's two tallies: one each while a worker relieves another."""
+    return f"{slot}", f"{slot}b"
 
 
 class Control(NamedTuple):
@@ -97,7 +104,8 @@ async def control(
         base = await stack.enter_async_context(foundation(config, data, clock))
         tallies = {"control": Tally.open(data.run / "tally-control")}
         for slot in range(config.workers):
-            tallies[f"worker-{slot}"] = Tally.open(data.run / f"tally-{slot}")
+            for seat in seats(slot):
+                tallies[f"worker-{seat}"] = Tally.open(data.run / f"tally-{seat}")
         watch_loop(stack, clock, tallies["control"])
         start_jobs(stack, base, clock)
         desk = None
@@ -127,7 +135,7 @@ async def worker(
     data: DataDirectory,
     clock: Clock,
     *,
-    slot: int,
+    seat: str,
     control: Control,
     link: Link,
     listener: socket.socket,
@@ -137,7 +145,7 @@ async def worker(
         vault, key_id = open_vault(config, data)
         if key_id != control.key_id:
             raise WrongKeyError(f"{data.sealing_key_file} was replaced: restart the service")
-        tally = Tally.open(data.run / f"tally-{slot}")
+        tally = Tally.open(data.run / f"tally-{seat}")
         tally.reset_gauges()
         watch_loop(stack, clock, tally)
         store: RemoteStore | Store = RemoteStore(link)
@@ -157,6 +165,7 @@ async def worker(
             tally=tally,
             clock=clock,
             listener=listener,
+            security_txt=SecurityTxt.read(data.security_txt, clock),
         )
 
 

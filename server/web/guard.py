@@ -71,6 +71,8 @@ class Guard:
         self.caps = caps
         self.tally = tally
         self.open = 0
+        self.retiring = False
+        self._left = asyncio.Event()
         self.admitted: dict[GuardedHandler, None] = {}  # oldest first
 
     def make_room(self) -> bool:
@@ -81,6 +83,18 @@ class Guard:
                 handler.give_way()
                 return True
         return False
+
+    async def all_left(self) -> None:
+        """Wait until no connection is open. Each is told with its next answer to close."""
+        self.retiring = True
+        while self.open:
+            self._left.clear()
+            await self._left.wait()
+
+    def left(self) -> None:
+        """Note that an admitted connection has ended."""
+        self.open -= 1
+        self._left.set()
 
     def __call__(self) -> "GuardedHandler":
         """Return the protocol of a new connection, for `loop.create_server`."""
@@ -138,7 +152,7 @@ class GuardedHandler(web.RequestHandler):
             return
         self._wire = None
         self._guard.admitted.pop(self, None)
-        self._guard.open -= 1
+        self._guard.left()
         self._guard.tally.disconnected()
         for timer in (self._head_timer, self._write_timer):
             if timer is not None:
@@ -172,6 +186,10 @@ class GuardedHandler(web.RequestHandler):
         """Tell whether the connection waits for a request."""
         return self._waiter is not None and not self._waiter.done()
 
+    def answers_last(self) -> bool:
+        """Tell whether the connection ends with the answer that is made now."""
+        return self._draining or self._guard.retiring
+
     def give_way(self) -> None:
         """End an idle connection in favour of a new one."""
         self._cut(Rejected.TOO_MANY_CONNECTIONS)
@@ -203,7 +221,7 @@ class GuardedHandler(web.RequestHandler):
             resp = bare_answer(resp.status, allow=resp.headers.get(hdrs.ALLOW, ""))
         else:
             resp.headers.setdefault(hdrs.SERVER, SERVER_NAME)
-        if self._draining:
+        if self.answers_last():
             resp.force_close()
         return super().finish_response(request, resp, start_time)
 
