@@ -51,7 +51,7 @@ class OneProcess(NamedTuple):
 @asynccontextmanager
 async def whole_service(
     config: Config, data: DataDirectory, clock: Clock, *, verify: socket.socket, doors: Doors
-) -> AsyncIterator["ServedCertificate | None"]:
+) -> AsyncIterator[Serving]:
     """Everything in this process. Leaving finishes what was accepted."""
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(foundation(config, data, clock))
@@ -81,7 +81,7 @@ async def whole_service(
             certificate=certificate,
         )
         stack.push_async_callback(door.stop)
-        yield certificate
+        yield door
 
 
 class Control(NamedTuple):

@@ -11,7 +11,7 @@ from typing import cast
 from loadtest.bench import report
 from loadtest.bench.console import say
 from loadtest.bench.estate import Estate, Store, standing
-from loadtest.bench.measure import Figure, Reference, paced, reference, throughput
+from loadtest.bench.measure import Figure, Reference, Subject, paced, reference, throughput, visit
 from loadtest.bench.paced import Pace, pace
 from loadtest.bench.postgres import PostgresMissingError
 from loadtest.bench.processes import ProgramError, free_port
@@ -50,17 +50,18 @@ def _run(asked: argparse.Namespace) -> report.Run:
         figures: list[Figure] = []
         if "throughput" in asked.parts:
             for connections in asked.connections:
-                figures += _throughput(asked, against, few, connections)
+                subjects = [Subject(one, numbered) for one in few for numbered in (False, True)]
+                figures += _throughput(asked, against, subjects, connections)
         paces = _paces(asked, against, few) if "paced" in asked.parts else []
         growth = _growth(asked, against, few) if "growth" in asked.parts else []
     return report.Run(figures, paces, growth)
 
 
 def _throughput(
-    asked: argparse.Namespace, against: Reference, estates: Sequence[Estate], connections: int
+    asked: argparse.Namespace, against: Reference, subjects: Sequence[Subject], connections: int
 ) -> list[Figure]:
     return throughput(
-        against, estates, connections=connections, seconds=asked.seconds, rounds=asked.rounds
+        against, subjects, connections=connections, seconds=asked.seconds, rounds=asked.rounds
     )
 
 
@@ -92,7 +93,9 @@ def _growth(
     for store, few in zip(cast("list[Store]", asked.stores), estates, strict=True):
         folder = asked.cache / f"{store}-{asked.many}"
         with standing(folder, store, asked.many) as many:
-            _, small, large = _throughput(asked, against, [few, many], asked.connections[-1])
+            visit(many, asked.connections[-1])
+            subjects = [Subject(few), Subject(many)]
+            _, small, large = _throughput(asked, against, subjects, asked.connections[-1])
         grown.append(report.Growth(small, large))
     return grown
 

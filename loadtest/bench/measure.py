@@ -14,8 +14,11 @@ from loadtest.bench.processes import processor_seconds, running
 from loadtest.bench.wrk import Shot, shoot
 
 _WARM_UP_S = 2
-_WARM_UP_PER_S = 12_000
+_WARM_UP_PER_S = 24_000
 """More than one worker answers today; too few would show as a void figure."""
+
+_VISIT_S = 20
+_VISIT_PER_S = 8_000
 
 _HEADROOM = 2.5
 """Prepared requests per expected one: a run may be faster than its warm-up."""
@@ -60,30 +63,61 @@ class _Measured(NamedTuple):
     database_us: float
 
 
+class Subject(NamedTuple):
+    """An estate and how it is asked. numbered: every request has a head of its own."""
+
+    estate: Estate
+    numbered: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return what the tables call it."""
+        return self.estate.name + (", every head another" if self.numbered else "")
+
+
 def throughput(
-    against: Reference, estates: Sequence[Estate], *, connections: int, seconds: int, rounds: int
+    against: Reference, subjects: Sequence[Subject], *, connections: int, seconds: int, rounds: int
 ) -> list[Figure]:
-    """Ask R and each estate in turn, `rounds` times; return R's figure and theirs."""
-    expected = {estate: _warm_up(estate, connections) for estate in estates}
-    _ask_reference(against, estates[0].requests(1000), connections, _WARM_UP_S)
+    """Ask R and each subject in turn, `rounds` times; return R's figure and theirs."""
+    expected = {subject: _warm_up(subject, connections) for subject in subjects}
+    _ask_reference(against, subjects[0].estate.requests(1000), connections, _WARM_UP_S)
     of_reference: list[_Measured] = []
-    of_estates: dict[Estate, list[_Measured]] = {estate: [] for estate in estates}
+    of_subjects: dict[Subject, list[_Measured]] = {subject: [] for subject in subjects}
     for _ in range(rounds):
-        for estate in estates:
-            base = _ask_reference(against, estate.requests(20_000), connections, seconds)
+        for subject in subjects:
+            requests = subject.estate.requests(20_000)
+            base = _ask_reference(against, requests, connections, seconds)
             of_reference.append(base)
-            requests = estate.requests(int(expected[estate] * seconds * _HEADROOM))
-            measured = _ask(estate, requests, connections, seconds, base.shot.per_s)
-            of_estates[estate].append(measured)
+            requests = subject.estate.requests(int(expected[subject] * seconds * _HEADROOM))
+            measured = _ask(subject, requests, connections, seconds, base.shot.per_s)
+            of_subjects[subject].append(measured)
             say(
-                f"  {estate.name}, {connections} connections: {measured.shot.per_s:,.0f}/s,"
+                f"  {subject.name}, {connections} connections: {measured.shot.per_s:,.0f}/s,"
                 f" {measured.ratio:.3f} R (R = {base.shot.per_s:,.0f}/s)"
                 + (f" VOID: {measured.shot.fault}" if measured.shot.fault else "")
             )
     return [
         _median("R", connections, of_reference),
-        *(_median(estate.name, connections, of_estates[estate]) for estate in estates),
+        *(_median(subject.name, connections, of_subjects[subject]) for subject in subjects),
     ]
+
+
+def visit(estate: Estate, connections: int) -> None:
+    """Have every key validate once, so that the figures are those of a fleet in use.
+
+    A worker that has just started reads each key from the store at its first OTP.
+    """
+    visited = 0
+    per_s: float = _VISIT_PER_S
+    while visited < estate.keyring.count:
+        requests = estate.requests(int(per_s * _VISIT_S * _HEADROOM), start=visited)
+        with _on_file(requests) as file:
+            shot = shoot(
+                estate.service.port, file, connections=connections, seconds=_VISIT_S, once=True
+            )
+        per_s = shot.per_s
+        visited += shot.ok
+        say(f"  {estate.name}: {visited:,} keys in use, {per_s:,.0f}/s")
 
 
 def paced(estate: Estate, *, per_s: int, seconds: int, connections: int) -> Pace:
@@ -93,17 +127,25 @@ def paced(estate: Estate, *, per_s: int, seconds: int, connections: int) -> Pace
     return pace(estate.service.port, requests, per_s=per_s, connections=connections)
 
 
-def _warm_up(estate: Estate, connections: int) -> float:
-    requests = estate.requests(_WARM_UP_PER_S * _WARM_UP_S)
-    return _ask(estate, requests, connections, _WARM_UP_S, 1.0).shot.per_s
+def _warm_up(subject: Subject, connections: int) -> float:
+    requests = subject.estate.requests(_WARM_UP_PER_S * _WARM_UP_S)
+    return _ask(subject, requests, connections, _WARM_UP_S, 1.0).shot.per_s
 
 
 def _ask(
-    estate: Estate, requests: Sequence[str], connections: int, seconds: int, base: float
+    subject: Subject, requests: Sequence[str], connections: int, seconds: int, base: float
 ) -> _Measured:
+    estate, numbered = subject
     before = estate.processor_seconds()
     with _on_file(requests) as file:
-        shot = shoot(estate.service.port, file, connections=connections, seconds=seconds, once=True)
+        shot = shoot(
+            estate.service.port,
+            file,
+            connections=connections,
+            seconds=seconds,
+            once=True,
+            numbered=numbered,
+        )
     service, database = (
         1e6 * (after - start) / max(1, shot.ok)
         for after, start in zip(estate.processor_seconds(), before, strict=True)

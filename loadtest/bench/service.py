@@ -15,6 +15,7 @@ from loadtest.bench.keyring import Keyring
 from loadtest.bench.processes import ProgramError, free_port, running
 
 _KEYS_PER_IMPORT = 100_000
+_KEYS_CACHED = 200_000
 _NO_LIMIT = 1_000_000
 _COMMAND_WITHIN_S = 900
 
@@ -35,6 +36,12 @@ class Installation(NamedTuple):
     def say(self, *arguments: str) -> str:
         """Run one command to its end and return what it printed; ProgramError."""
         return _run(self.command(*arguments))
+
+    def remember_keys(self, keys: int) -> None:
+        """Let a worker keep as many sealed keys in memory, as an operator of so many would."""
+        file = self.data / "keystead.toml"
+        setting = f"[verify]\nkeys_cached = {max(keys, _KEYS_CACHED)}\n"
+        file.write_text(file.read_text().replace("[verify]\n", setting, 1))
 
     @contextlib.contextmanager
     def serving(self, log: Path) -> Iterator["Service"]:

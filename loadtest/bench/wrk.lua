@@ -1,5 +1,6 @@
 -- What wrk sends and counts: one prepared request after the other, every answer looked at.
--- Arguments: the file of request targets, one per line; each is sent once.
+-- Arguments: the file of request targets, one per line, each is sent once; then perhaps
+-- "numbered": every request has a head of its own, as behind a proxy that numbers them.
 
 function setup(thread)
   the_thread = thread -- done() lives in another state and asks the thread's one
@@ -9,7 +10,12 @@ function init(arguments)
   ok, refused, sent, first_refusal = 0, 0, 0, ""
   requests, prepared = {}, 0
   for target in io.lines(arguments[1]) do
-    requests[#requests + 1] = "GET " .. target .. " HTTP/1.1\r\nHost: " .. wrk.host .. "\r\n\r\n"
+    local number = ""
+    if arguments[2] == "numbered" then
+      number = string.format("X-Request-Id: %016d\r\n", #requests)
+    end
+    requests[#requests + 1] =
+      "GET " .. target .. " HTTP/1.1\r\nHost: " .. wrk.host .. "\r\n" .. number .. "\r\n"
   end
   prepared = #requests
 end

@@ -36,10 +36,19 @@ def require_wrk() -> str:
     return program
 
 
-def shoot(port: int, targets: Path, *, connections: int, seconds: int, once: bool) -> Shot:
+def shoot(
+    port: int,
+    targets: Path,
+    *,
+    connections: int,
+    seconds: int,
+    once: bool,
+    numbered: bool = False,
+) -> Shot:
     """Ask for `seconds` over `connections` keep-alive connections; each target at most once.
 
     once=False allows the targets to be sent again: for R, which does not look at them.
+    numbered: give every request a head of its own, so that it is no repeat of another.
     """
     ended = subprocess.run(  # noqa: S603 - Debian's wrk, our own arguments
         [
@@ -52,6 +61,7 @@ def shoot(port: int, targets: Path, *, connections: int, seconds: int, once: boo
             f"http://127.0.0.1:{port}",
             "--",
             str(targets),
+            *(["numbered"] if numbered else []),
         ],
         capture_output=True,
         text=True,

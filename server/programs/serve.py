@@ -2,15 +2,16 @@
 
 import asyncio
 import contextlib
+import functools
 import shlex
 import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 import uvloop
@@ -58,23 +59,44 @@ def _refuse_sandbox(data: DataDirectory, config: Config) -> None:
 
 
 async def _serve(data: DataDirectory, config: Config) -> None:
-    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    stop, reload = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.set)
+    if config.tls.files is not None:
+        loop.add_signal_handler(signal.SIGHUP, reload.set)
     async with _sockets(data, config) as (verify, doors):
         where = _where(verify[0], config.listen.verify_address)
         ops = _where(doors.ops, config.listen.ops_address)
         house = _one_process if config.workers == 1 else _control_process
-        async with house(data, config, verify, doors) as failed:
+        async with house(data, config, verify, doors) as staff:
             garbage.settle()
             _announce(data, config, where, ops)
-            stopping = asyncio.get_running_loop().create_task(stop.wait())
-            ends: set[asyncio.Future[Any]] = {stopping, failed}
+            stopping = loop.create_task(stop.wait())
+            reloading = loop.create_task(_reload_when_told(reload, staff))
+            ends: set[asyncio.Future[Any]] = {stopping, reloading, staff.failed}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
+            for ended in (stopping, reloading):
+                ended.cancel()
             _log.info("stopping")
-            if failed.done():
-                failed.result()
+            for ended in (staff.failed, reloading):
+                if ended.done():
+                    ended.result()
+
+
+class _Staff(NamedTuple):
+    """Who serves. failed: done when they cannot any more; reload: read the TLS files again."""
+
+    failed: "asyncio.Future[None]"
+    reload: Callable[[], Awaitable[None]]
+
+
+async def _reload_when_told(told: asyncio.Event, staff: _Staff) -> None:
+    while True:
+        await told.wait()
+        told.clear()
+        _log.info("reloading")
+        await staff.reload()
 
 
 @asynccontextmanager
@@ -100,22 +122,24 @@ async def _sockets(
 @asynccontextmanager
 async def _one_process(
     data: DataDirectory, config: Config, verify: list[socket.socket], doors: Doors
-) -> AsyncIterator["asyncio.Future[None]"]:
-    async with main.whole_service(config, data, SystemClock(), verify=verify[0], doors=doors):
-        yield asyncio.get_running_loop().create_future()  # nothing here can fail by itself
+) -> AsyncIterator[_Staff]:
+    clock = SystemClock()
+    async with main.whole_service(config, data, clock, verify=verify[0], doors=doors) as door:
+        # Nothing here can fail by itself.
+        yield _Staff(asyncio.get_running_loop().create_future(), door.reload_certificate)
 
 
 @asynccontextmanager
 async def _control_process(
     data: DataDirectory, config: Config, verify: list[socket.socket], doors: Doors
-) -> AsyncIterator["asyncio.Future[None]"]:
+) -> AsyncIterator[_Staff]:
     supervisor = Supervisor(config=config, data=data, sockets=verify)
     async with main.control(
         config, data, SystemClock(), doors=doors, workforce=supervisor
     ) as control:
         try:
             await supervisor.start(control)
-            yield supervisor.failed
+            yield _Staff(supervisor.failed, functools.partial(_reload, control, supervisor))
         except WorkerFailedError as error:
             raise CommandError(str(error)) from error
         finally:
@@ -123,6 +147,12 @@ async def _control_process(
             for one in verify:
                 one.close()
             await supervisor.stop()
+
+
+async def _reload(control: main.Control, supervisor: Supervisor) -> None:
+    """Let the workers reload what the control process found to be good."""
+    if control.certificate is not None and await control.certificate.reload():
+        supervisor.reload()
 
 
 def _announce(data: DataDirectory, config: Config, where: Address, ops: Address) -> None:

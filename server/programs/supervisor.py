@@ -186,6 +186,11 @@ class Supervisor:
         _log.info("worker_ready", slot=slot, worker=worker.process.pid)
         first.set()
 
+    def reload(self) -> None:
+        """Let every worker read the TLS files again."""
+        for worker in self._workers.values():
+            worker.reload()
+
     async def stop(self) -> None:
         """Let every worker finish what it accepted, then end; kill those that do not."""
         self._stopping.set()

@@ -28,6 +28,7 @@ from server.storage.link.connection import Link
 from server.storage.link.frames import Frame, Kind
 from server.storage.refusals import StoreRefusedError
 from server.tlsfiles import TlsError
+from server.web.runner import Serving
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -46,6 +47,7 @@ class _Orders:
     def __init__(self) -> None:
         self.settings: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self.drain = asyncio.Event()
+        self.reload = asyncio.Event()
         self.link: Link | None = None
 
     def receive(self, frame: Frame) -> None:
@@ -54,6 +56,8 @@ class _Orders:
             self.link.send(Kind.PONG)
         elif frame.kind is Kind.DRAIN:
             self.drain.set()
+        elif frame.kind is Kind.RELOAD:
+            self.reload.set()
         elif frame.kind is Kind.SETTINGS and not self.settings.done():
             self.settings.set_result(frame.body)
 
@@ -81,9 +85,11 @@ async def work(link_end: socket.socket, listener: socket.socket) -> _End:
     ) as door:
         garbage.settle()
         link.send(Kind.READY)
+        reloading = asyncio.get_running_loop().create_task(_reload(orders, door))
         draining = asyncio.get_running_loop().create_task(orders.drain.wait())
         ends: set[asyncio.Future[Any]] = {link.lost, draining}
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        reloading.cancel()
         if draining.done():
             await door.stop()
             return _End.DRAINED
@@ -95,10 +101,19 @@ async def work(link_end: socket.socket, listener: socket.socket) -> _End:
     return _End.ORPHANED
 
 
+async def _reload(orders: _Orders, door: Serving) -> None:
+    """Read the TLS files again whenever told to."""
+    while True:
+        await orders.reload.wait()
+        orders.reload.clear()
+        await door.reload_certificate()
+
+
 def run() -> int:
     """Run a worker in this process; return its exit code."""
-    # Ctrl-C in a terminal reaches every process of the group: the control process decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C and a hang-up reach every process of the group: the control process decides.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     logs.configure("info", process="worker")  # until the assignment says more
     keep_memory_private()
     link_end, listener = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])

@@ -253,6 +253,7 @@ class GuardedHandler(web.RequestHandler):
     ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
         """Send an answer, without aiohttp's pages and version."""
         if isinstance(resp, web.HTTPException):
+            _free_frames(resp)
             resp = bare_answer(resp.status, allow=resp.headers.get(hdrs.ALLOW, ""))
         else:
             resp.headers.setdefault(hdrs.SERVER, SERVER_NAME)
@@ -289,6 +290,7 @@ class GuardedHandler(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer what is not HTTP, and faults that no door caught; say nothing about either."""
         if status == _BAD_REQUEST:
+            _free_frames(exc)
             too_large = isinstance(exc, LineTooLong)
             self._guard.tally.rejected(Rejected.TOO_LARGE if too_large else Rejected.MALFORMED)
         else:
@@ -345,3 +347,14 @@ class GuardedHandler(web.RequestHandler):
         if self._wire is not None:
             self._wire.write(_UNREADABLE)
         self.force_close()
+
+
+def _free_frames(fault: BaseException | None) -> None:
+    """Cut the cycle of an exception and the frame in aiohttp that holds it.
+
+    Otherwise a refused request stays in memory until the garbage collector comes, which is
+    seldom (`server.programs.garbage`).
+    """
+    while fault is not None:
+        fault.__traceback__ = None
+        fault = fault.__context__

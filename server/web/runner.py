@@ -38,6 +38,11 @@ class Serving:
         """Return how many connections are open now."""
         return self._guard.open
 
+    async def reload_certificate(self) -> None:
+        """Read the TLS files again for the next connections, when there are any. Never raises."""
+        if self._doorstep is not None:
+            await self._doorstep.certificate.reload()
+
     async def stop(self) -> None:
         """Stop accepting; finish the requests that were accepted; close every connection.
 

@@ -62,6 +62,9 @@ def test_the_methods_that_the_guard_replaces_exist_with_these_parameters() -> No
         "data_received": ["self", "data"],
         "pause_writing": ["self"],
         "resume_writing": ["self"],
+        "shutdown": ["self", "timeout"],
+        "_process_keepalive": ["self"],
+        "_drain_helper": ["self"],
     }
     actual = {
         name: list(inspect.signature(getattr(web.RequestHandler, name)).parameters)
