@@ -112,8 +112,8 @@ def _read(file: Path) -> bytes:
 def _blocks(octets: bytes) -> Iterator[tuple[str, int, bytes]]:
     """Yield label, first line and octets of each PEM block."""
     begins = list(_BEGIN.finditer(octets))
-    ends = [*(begin.start() for begin in begins[1:]), len(octets)]
-    for begin, end in zip(begins, ends, strict=True):
+    for number, begin in enumerate(begins, 1):
+        end = begins[number].start() if number < len(begins) else len(octets)
         line = octets.count(b"\n", 0, begin.start()) + 1
         yield begin[1].decode("ascii"), line, octets[begin.start() : end]
 

@@ -76,12 +76,13 @@ async def _serve(data: DataDirectory, config: Config) -> None:
             reloading = loop.create_task(_reload_when_told(reload, staff))
             ends: set[asyncio.Future[Any]] = {stopping, reloading, staff.failed}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            for ended in (stopping, reloading):
-                ended.cancel()
+            stopping.cancel()
+            reloading.cancel()
             _log.info("stopping")
-            for ended in (staff.failed, reloading):
-                if ended.done():
-                    ended.result()
+            if staff.failed.done():
+                staff.failed.result()
+            if reloading.done():
+                reloading.result()
 
 
 class _Staff(NamedTuple):
