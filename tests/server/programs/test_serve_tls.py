@@ -28,14 +28,24 @@ def options(files: TlsFiles) -> list[str]:
     return ["--tls-certificate", str(files.certificate), "--tls-key", str(files.key)]
 
 
-@pytest.fixture(params=[1, 2], ids=["one process", "workers"])
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the shared service's certificate lies."""
+    return tmp_path_factory.mktemp("tls")
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=["one process", "workers"])
 def service(
-    request: pytest.FixtureRequest, tmp_path: Path, authority: Authority
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    folder: Path,
+    authority: Authority,
 ) -> Iterator[KeysteadProcess]:
-    with KeysteadProcess(tmp_path / "var") as keystead:
+    """Run a service for all tests that leave it with a good certificate."""
+    with KeysteadProcess(tmp_path_factory.mktemp("service") / "var") as keystead:
         keystead.trusted = authority.client()
         keystead.init("--sandbox")
-        files = authority.issue(tmp_path / "tls", days=30)
+        files = authority.issue(folder, days=30)
         keystead.start(workers=request.param, options=options(files))
         yield keystead
 
@@ -76,15 +86,13 @@ def test_an_otp_validates_once_over_https(service: KeysteadProcess) -> None:
     assert service.verify(service.sandbox["id"], otp).status == "REPLAYED_OTP"
 
 
-def test_the_command_to_copy_trusts_the_certificate(
-    service: KeysteadProcess, tmp_path: Path
-) -> None:
+def test_the_command_to_copy_trusts_the_certificate(service: KeysteadProcess, folder: Path) -> None:
     text = service.out_file.read_text()
-    assert f'curl -s --cacert {tmp_path}/tls/fullchain.pem "https://127.0.0.1:' in text
+    assert f'curl -s --cacert {folder}/fullchain.pem "https://127.0.0.1:' in text
 
 
 def test_a_hang_up_takes_up_new_files_and_open_connections_go_on(
-    service: KeysteadProcess, authority: Authority, tmp_path: Path
+    service: KeysteadProcess, authority: Authority, folder: Path
 ) -> None:
     assert service.trusted is not None
     before = certificates(service)
@@ -94,7 +102,7 @@ def test_a_hang_up_takes_up_new_files_and_open_connections_go_on(
     standing.request("GET", "/wsapi/2.0/verify")
     assert standing.getresponse().read()
     its_socket = standing.sock
-    authority.issue(tmp_path / "tls", days=60)
+    authority.issue(folder, days=60)
     hang_up(service)
     service.wait_until(lambda: certificates(service).isdisjoint(before))
     standing.request("GET", "/wsapi/2.0/verify")
@@ -105,20 +113,20 @@ def test_a_hang_up_takes_up_new_files_and_open_connections_go_on(
 
 
 def test_an_expired_certificate_at_a_hang_up_is_refused_and_the_old_one_stays(
-    service: KeysteadProcess, authority: Authority, tmp_path: Path
+    service: KeysteadProcess, authority: Authority, folder: Path
 ) -> None:
     before, expires_at = certificates(service), service.metrics()[EXPIRY]
     assert service.metrics()[REFUSED] == 0
-    authority.issue(tmp_path / "tls", days=-1, began=9)
+    authority.issue(folder, days=-1, began=9)
     hang_up(service)
     service.wait_until(lambda: service.metrics()[REFUSED])
     told = [line for line in service.logs() if line["event"] == "tls_reload_refused"]
     assert told
-    assert told[0]["error"].startswith(f"{tmp_path}/tls/fullchain.pem: the certificate expired on ")
+    assert told[0]["error"].startswith(f"{folder}/fullchain.pem: the certificate expired on ")
     assert certificates(service) == before
     assert service.metrics()[EXPIRY] == expires_at
     assert service.verify(service.sandbox["id"], service.otp()).status == "OK"
-    authority.issue(tmp_path / "tls", days=60)
+    authority.issue(folder, days=60)
     hang_up(service)
     service.wait_until(lambda: not service.metrics()[REFUSED])
 
@@ -129,16 +137,17 @@ def test_what_speaks_no_tls_gets_no_answer(service: KeysteadProcess) -> None:
         assert not bare.recv(65536).startswith(b"HTTP")
 
 
-def test_s18_a_client_that_stops_in_its_handshake_is_cut_off(service: KeysteadProcess) -> None:
-    service.terminate()
-    service.configure("[http]\nhandshake_seconds = 0.5\n")
-    folder = service.directory.parent / "tls"
-    files = TlsFiles(folder / "fullchain.pem", folder / "privkey.pem")
-    service.start(workers=2, options=options(files))
-    with socket.create_connection(address(service), 30.0) as bare:
+def test_s18_a_client_that_stops_in_its_handshake_is_cut_off(
+    keystead: KeysteadProcess, authority: Authority, tmp_path: Path
+) -> None:
+    keystead.init()
+    keystead.configure("[http]\nhandshake_seconds = 0.5\n")
+    keystead.start(workers=2, options=options(authority.issue(tmp_path / "tls")))
+    with socket.create_connection(address(keystead), 30.0) as bare:
         bare.sendall(b"\x16\x03\x01\x02\x00\x01")
         assert bare.recv(1) == b""
-    assert service.metrics()['keystead_http_rejected_total{reason="slow_handshake"}'] == 1
+    name = 'keystead_http_rejected_total{reason="slow_handshake"}'
+    keystead.wait_until(lambda: keystead.metrics()[name] == 1)
 
 
 @pytest.mark.parametrize(
@@ -150,15 +159,12 @@ def test_s18_a_client_that_stops_in_its_handshake_is_cut_off(service: KeysteadPr
         ("half", "a certificate and its key belong together"),
     ],
 )
-@pytest.mark.parametrize("workers", [1, 2])
 def test_files_that_are_no_good_are_refused_at_the_start(
     keystead: KeysteadProcess,
     authority: Authority,
     tmp_path: Path,
-    *,
     harm: str,
     said: str,
-    workers: int,
 ) -> None:
     keystead.init()
     is_expired = harm == "expired"
@@ -170,7 +176,7 @@ def test_files_that_are_no_good_are_refused_at_the_start(
         files.certificate.unlink()
     if harm == "half":
         given = given[:2]
-    keystead.launch(workers=workers, options=given)
+    keystead.launch(workers=2, options=given)
     assert keystead.wait() == 1
     assert said in keystead.log_text()
     assert "Traceback" not in keystead.log_text()
