@@ -1,6 +1,7 @@
 """The doors, each with the rooms behind it: verification, administration, operations."""
 
 import asyncio
+import contextlib
 import ipaddress
 import os
 import socket
@@ -17,6 +18,8 @@ from server.accounts.clients import ClientDesk
 from server.clock import Clock
 from server.config import Config
 from server.foundation import Foundation
+from server.jobs.runner import JobRunner
+from server.jobs.standing import facts_pruning, journal_checkpoint
 from server.metrics.exposition import Gauge, metrics_registry
 from server.metrics.tally import Tally
 from server.otp.batcher import Batcher
@@ -29,6 +32,8 @@ from server.web.guard import Caps
 from server.web.loop_lag import watch_loop_lag
 from server.web.ops import NotReadyError, ops_app
 from server.web.runner import Serving, serve
+from server.web.security_txt import PATH as SECURITY_TXT
+from server.web.security_txt import SecurityTxt
 from server.web.source import SourceReader
 from server.web.verify import verify_app
 
@@ -66,6 +71,7 @@ async def open_verify_door(
     clock: Clock,
     listener: socket.socket,
     certificate: "ServedCertificate | None",
+    security_txt: SecurityTxt | None,
 ) -> Serving:
     """Build the verification room and open its door."""
     verifier = Verifier(
@@ -91,6 +97,8 @@ async def open_verify_door(
         legacy=config.verify.legacy,
         body_s=config.http.body_seconds,
     )
+    if security_txt is not None:
+        app.router.add_get(SECURITY_TXT, security_txt.answer)
     caps = Caps(
         handshake_s=config.http.handshake_seconds,
         head_s=config.http.header_seconds,
@@ -124,7 +132,8 @@ def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web.Appli
 
     policy = config.limits.default_policy
     clients = ClientDesk(base.store, base.vault, clock=clock, default_policy=policy)
-    return admin_app(clients=clients, keys=KeyDesk(base.store, base.vault), status=status)
+    keys = KeyDesk(base.store, base.vault)
+    return admin_app(clients=clients, keys=keys, journal=base.journal, status=status)
 
 
 async def open_side_doors(
@@ -174,6 +183,21 @@ def serve_certificate(
     task = asyncio.get_running_loop().create_task(certificate.watch())
     stack.callback(task.cancel)
     return certificate
+
+
+def start_jobs(stack: AsyncExitStack, base: Foundation, clock: Clock) -> None:
+    """Run the jobs beside the service until `stack` ends, and let go of them before the store."""
+    jobs = [journal_checkpoint(base.journal), facts_pruning(base.store, base.store)]
+    holder = f"{socket.gethostname()}/{os.getpid()}"
+    runner = JobRunner(base.store, jobs, holder=holder, clock=clock)
+    task = asyncio.get_running_loop().create_task(runner.run())
+
+    async def stop() -> None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    stack.push_async_callback(stop)
 
 
 def watch_loop(stack: AsyncExitStack, clock: Clock, tally: Tally) -> None:

@@ -44,10 +44,10 @@ class Installation(NamedTuple):
         file.write_text(file.read_text().replace("[verify]\n", setting, 1))
 
     @contextlib.contextmanager
-    def serving(self, log: Path) -> Iterator["Service"]:
-        """Run `keystead serve` with one worker."""
+    def serving(self, log: Path, workers: int = 1) -> Iterator["Service"]:
+        """Run `keystead serve`."""
         port, operations = free_port(), free_port()
-        arguments = ["serve", "--workers", "1", "--listen", f"127.0.0.1:{port}"]
+        arguments = ["serve", "--workers", str(workers), "--listen", f"127.0.0.1:{port}"]
         arguments += ["--ops-listen", f"127.0.0.1:{operations}"]
         if self.database is not None:
             arguments += ["--database", self.database]

@@ -9,6 +9,7 @@ import enum
 from collections.abc import Awaitable, Sequence
 from typing import NamedTuple, Protocol
 
+from server.journal.acts import Act
 from validation.gcra import Policy
 
 SIGNED_BUCKET = 0
@@ -188,9 +189,12 @@ class KeyExistsError(Exception):
 
 
 class KeyBook(Protocol):
-    """Administration of keys. All changes are durable when the call returns."""
+    """Administration of keys. All changes are durable when the call returns.
 
-    async def add_keys(self, keys: Sequence[NewKey]) -> None:
+    Their acts go into the journal in the same transaction.
+    """
+
+    async def add_keys(self, keys: Sequence[NewKey], *, act: Act) -> None:
         """Create all keys with counters at (-1, -1), or none: KeyExistsError."""
         ...
 
@@ -202,6 +206,6 @@ class KeyBook(Protocol):
         """Return up to `limit` keys with public id greater than `after`, in order."""
         ...
 
-    async def set_key_active(self, public_id: str, *, active: bool) -> KeyDetails | None:
+    async def set_key_active(self, public_id: str, *, active: bool, act: Act) -> KeyDetails | None:
         """Switch a key on or off; bumps its version, so it holds for the next batch."""
         ...

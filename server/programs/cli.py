@@ -9,13 +9,14 @@ from typing import Annotated
 
 import typer
 
-from server.programs import client_commands, key_commands
+from server.programs import client_commands, journal_commands, key_commands
 from server.programs.exits import EXPLAINED, CommandError, Exit
 from server.programs.installation import Setting, configuration
 from server.programs.options import (
     Data,
     Database,
     Json,
+    Reason,
     Root,
     chosen_data,
     database_setting,
@@ -37,6 +38,7 @@ store_app = typer.Typer(help="The database.", no_args_is_help=True)
 config_app = typer.Typer(help="The configuration.", no_args_is_help=True)
 app.add_typer(client_commands.app, name="client")
 app.add_typer(key_commands.app, name="key")
+app.add_typer(journal_commands.app, name="journal")
 app.add_typer(store_app, name="store")
 app.add_typer(config_app, name="config")
 
@@ -155,13 +157,19 @@ def otp(context: typer.Context, *, data: Data = None, as_json: Json = False) -> 
 
 @store_app.command("upgrade")
 def store_upgrade(
-    context: typer.Context, *, data: Data = None, database: Database = None, as_json: Json = False
+    context: typer.Context,
+    *,
+    reason: Reason = "",
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
 ) -> None:
     """Bring the database's schema up to this program's version. Back it up first."""
     from server.programs.upgrade import upgrade_store  # noqa: PLC0415
 
     directory = chosen_data(context, data)
-    done = upgrade_store(directory, configuration(directory, [database_setting(database)]))
+    config = configuration(directory, [database_setting(database)])
+    done = upgrade_store(directory, config, reason=reason)
     if as_json:
         say_json({"before": done.before, "after": done.after})
     elif done.before == done.after:
@@ -229,6 +237,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _is_refusal(error: Exception) -> bool:
     """Whether an error is a sentence for the operator. Anything else is a fault of ours."""
     from hsm.vault import VaultError  # noqa: PLC0415 - only a failed command asks
+    from server.accounts.text import InputError  # noqa: PLC0415
     from server.configfile import ConfigError  # noqa: PLC0415
     from server.datadir import DataDirectoryError  # noqa: PLC0415
     from server.otp.ports import StoreError  # noqa: PLC0415
@@ -240,6 +249,7 @@ def _is_refusal(error: Exception) -> bool:
         error,
         ConfigError
         | DataDirectoryError
+        | InputError
         | ListenError
         | StoreError
         | StoreRefusedError

@@ -17,12 +17,20 @@ from aiohttp import hdrs, web
 from hsm.vault import VaultError
 from server.accounts.clients import ClientDesk, RotationError, UnknownClientError
 from server.accounts.text import InputError
+from server.journal.desk import (
+    JournalDamagedError,
+    JournalDesk,
+    UnknownEntryError,
+    WitnessError,
+)
+from server.local_users import local_actor
 from server.otp.keys import KeyDesk, UnknownKeyError
 from server.otp.ksm import KsmError
 from server.otp.ports import StoreError, UnknownOutcomeError
 from server.web.admin_clients import AdminClients
+from server.web.admin_journal import AdminJournal
 from server.web.admin_keys import AdminKeys
-from server.web.admin_request import PREFIX, UID, read_query
+from server.web.admin_request import ACTOR, PREFIX, read_query
 from server.web.faults import describe_fault
 from server.web.peer import peer_uid
 from server.web.problems import ProblemError, problem_answer
@@ -35,7 +43,12 @@ _Identify = Callable[[asyncio.BaseTransport | None], int | None]
 
 
 def admin_app(
-    *, clients: ClientDesk, keys: KeyDesk, status: _Status, identify: _Identify = peer_uid
+    *,
+    clients: ClientDesk,
+    keys: KeyDesk,
+    journal: JournalDesk,
+    status: _Status,
+    identify: _Identify = peer_uid,
 ) -> web.Application:
     """Return the application of the admin door, to be served on a Unix socket of mode 0600.
 
@@ -52,7 +65,7 @@ def admin_app(
             raise ProblemError(
                 HTTPStatus.FORBIDDEN, "only root and the user of this service may administer it"
             )
-        request[UID] = uid
+        request[ACTOR] = local_actor(uid)
         return await handler(request)
 
     async def show_status(request: web.Request) -> web.Response:
@@ -63,6 +76,7 @@ def admin_app(
     app.router.add_get(PREFIX + "/status", show_status, allow_head=False)
     app.router.add_routes(AdminClients(clients).routes())
     app.router.add_routes(AdminKeys(keys).routes())
+    app.router.add_routes(AdminJournal(journal).routes())
     return app
 
 
@@ -96,9 +110,12 @@ def _of_http(refusal: web.HTTPException) -> ProblemError:
 _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (UnknownClientError, HTTPStatus.NOT_FOUND),
     (UnknownKeyError, HTTPStatus.NOT_FOUND),
+    (UnknownEntryError, HTTPStatus.NOT_FOUND),
     (KsmError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (RotationError, HTTPStatus.CONFLICT),
+    (JournalDamagedError, HTTPStatus.CONFLICT),
+    (WitnessError, HTTPStatus.INSUFFICIENT_STORAGE),
 )
 """What the rooms refuse, in words that are meant for the operator."""
 

@@ -87,6 +87,8 @@ class Guard:
         self.caps = caps
         self.tally = tally
         self.open = 0
+        self.retiring = False
+        self._left = asyncio.Event()
         self.admitted: dict[Guest, None] = {}  # oldest first
 
     def admit(self, guest: Guest) -> bool:
@@ -108,6 +110,7 @@ class Guard:
         """Count a connection out that was admitted."""
         self.admitted.pop(guest, None)
         self.open -= 1
+        self._left.set()
         self.tally.disconnected()
 
     def make_room(self) -> bool:
@@ -118,6 +121,13 @@ class Guard:
                 guest.give_way()
                 return True
         return False
+
+    async def all_left(self) -> None:
+        """Wait until no connection is open. Each is told with its next answer to close."""
+        self.retiring = True
+        while self.open:
+            self._left.clear()
+            await self._left.wait()
 
     def __call__(self) -> "GuardedHandler":
         """Return the protocol of a new connection, for `loop.create_server`."""
@@ -226,6 +236,10 @@ class GuardedHandler(web.RequestHandler):
             and not raw.get_write_buffer_size()
         )
 
+    def answers_last(self) -> bool:
+        """Tell whether the connection ends with the answer that is made now."""
+        return self._draining or self._guard.retiring
+
     def give_way(self) -> None:
         """End an idle connection in favour of a new one."""
         self._cut(Rejected.TOO_MANY_CONNECTIONS)
@@ -257,7 +271,7 @@ class GuardedHandler(web.RequestHandler):
             resp = bare_answer(resp.status, allow=resp.headers.get(hdrs.ALLOW, ""))
         else:
             resp.headers.setdefault(hdrs.SERVER, SERVER_NAME)
-        if self._draining:
+        if self.answers_last():
             resp.force_close()
         finishing = super().finish_response(request, resp, start_time)
         return finishing if self.raw is None else self._finish_over_tls(finishing)

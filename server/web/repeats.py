@@ -178,11 +178,13 @@ class RepeatHandler(GuardedHandler):
             self._wire.pause_reading()
 
     async def _repeat(self, query: bytes, source: Source) -> None:
+        last = False
         try:
             reply = await self._shortcut.answer(query, source)
             if self._wire is not None:
+                last = self.answers_last()
                 second = self._clock.now_us() // 1_000_000
-                self._wire.write(reply.octets(second, close=self._draining))
+                self._wire.write(reply.octets(second, close=last))
                 if self._paused:
                     await self._drain_helper()
                 if self.raw is not None:
@@ -200,11 +202,11 @@ class RepeatHandler(GuardedHandler):
             return
         finally:
             self._task = None
-        self._go_on()
+        self._go_on(last=last)
 
-    def _go_on(self) -> None:
-        """Wait for the next request, or take up what came already."""
-        if self._draining:
+    def _go_on(self, *, last: bool) -> None:
+        """Wait for the next request, or take up what came already; end when that is over."""
+        if last or self._draining:
             self.force_close()
             return
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Sequence
 
+from server.journal.acts import Act
 from server.otp.ports import (
     ClientRecord,
     Entry,
@@ -13,7 +14,10 @@ from server.otp.ports import (
 )
 from server.storage.batch_queue import BatchQueue
 from server.storage.books.client_book import SqlClientBook
+from server.storage.books.fact_book import SqlFactBook
+from server.storage.books.journal_book import SqlJournalBook
 from server.storage.books.key_book import SqlKeyBook
+from server.storage.books.lease_book import SqlLeaseBook
 from server.storage.books.meta_book import SqlMetaBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
@@ -28,8 +32,10 @@ from validation.gcra import Policy
 _BOOKS_TIMEOUT_S = 60.0
 
 
-class PostgresStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
-    """HotStore, Directory, KeyBook and ClientBook on one database, shared with any others.
+class PostgresStore(
+    SqlKeyBook, SqlClientBook, SqlMetaBook, SqlJournalBook, SqlLeaseBook, SqlFactBook
+):
+    """HotStore, Directory and all books on one database, shared with any others.
 
     Three lanes: one connection for batches, one for the directory, a small pool for the
     books. Each connects again by itself.
@@ -65,9 +71,9 @@ class PostgresStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
         """Return the newest committed state of a key, or None."""
         return self._key_reads.read(public_id)
 
-    async def add_keys(self, keys: Sequence[NewKey]) -> None:
+    async def add_keys(self, keys: Sequence[NewKey], *, act: Act) -> None:
         """Create all keys with counters at (-1, -1), or none: KeyExistsError."""
-        await add_keys(self._transactions, keys)
+        await add_keys(self._transactions, keys, act)
 
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""

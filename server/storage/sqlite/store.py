@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from server.clock import Clock
+from server.journal.acts import Act
 from server.otp.ports import (
     ClientRecord,
     Entry,
@@ -18,7 +19,10 @@ from server.otp.ports import (
 )
 from server.storage.batch_queue import BatchQueue
 from server.storage.books.client_book import SqlClientBook
+from server.storage.books.fact_book import SqlFactBook
+from server.storage.books.journal_book import SqlJournalBook
 from server.storage.books.key_book import SqlKeyBook
+from server.storage.books.lease_book import SqlLeaseBook
 from server.storage.books.meta_book import SqlMetaBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
@@ -34,8 +38,10 @@ from validation.gcra import Policy
 T = TypeVar("T")
 
 
-class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
-    """HotStore, Directory, KeyBook and ClientBook on one file that this process owns.
+class SqliteStore(
+    SqlKeyBook, SqlClientBook, SqlMetaBook, SqlJournalBook, SqlLeaseBook, SqlFactBook
+):
+    """HotStore, Directory and all books on one file that this process owns.
 
     Whoever writes holds the write turn, so batches and administrative changes never meet a
     locked file; a lock held by a foreign program is waited for one second.
@@ -78,9 +84,9 @@ class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
         """Return the newest committed state of a key, or None."""
         return self._key_reads.read(public_id)
 
-    async def add_keys(self, keys: Sequence[NewKey]) -> None:
+    async def add_keys(self, keys: Sequence[NewKey], *, act: Act) -> None:
         """Create all keys with counters at (-1, -1), or none: KeyExistsError."""
-        await self._import.add(keys)
+        await self._import.add(keys, act)
 
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""

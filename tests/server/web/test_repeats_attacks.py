@@ -80,6 +80,7 @@ async def guarded_of(serving: Serving) -> GuardedHandler:
     """Return the one open connection once it waits for a request."""
     await until(lambda: serving._guard.admitted)
     (handler,) = serving._guard.admitted
+    assert isinstance(handler, GuardedHandler)
     await until(handler.is_idle)
     return handler
 
@@ -149,9 +150,9 @@ async def test_a_packet_that_ends_a_body_teaches_nothing(
     first = post(VERIFY, inside)
     packets.handler.data_received(first[: -len(inside)])
     packets.handler.data_received(inside + get(f"{VERIFY}?a"))
+    assert packets.handler._head is None
     assert [(await packets.peer.reply()).status for _ in range(2)] == [200, 200]
     await until(packets.handler.is_idle)
-    assert packets.handler._head is None
     await packets.ask(get(f"{VERIFY}?b"))
     assert {asked.source.address for asked in verifier.asked} == {"127.0.0.1"}
 
