@@ -37,7 +37,10 @@ listed() { # the packages of a set, one per line
 }
 
 installed() {
-    dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
+    dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed ||
+        # or another package brings it: the nodejs of Node's own archive holds npm, and refuses Debian's
+        dpkg-query -W -f '${db:Status-Status} ${Provides},\n' 2>/dev/null |
+        grep -Eq "^installed (.*[ ,])?$1( \([^)]*\))?,"
 }
 
 install_packages() {

@@ -34,7 +34,8 @@ class Assignment(NamedTuple):
 
     slot: counts from 0; seat: names the worker's tally, two workers of a slot never share one
     (letters and digits); config: the effective one; key_id: 4 octets, of the sealing key that
-    the control process found; salt: of the unsigned buckets.
+    the control process found; salt: of the unsigned buckets; certificate: fingerprint of the
+    TLS certificate in service, "" without TLS (the worker reads the files itself).
     """
 
     slot: int
@@ -43,6 +44,7 @@ class Assignment(NamedTuple):
     config: Config
     key_id: bytes
     salt: bytes
+    certificate: str = ""
 
     def __repr__(self) -> str:
         return f"Assignment(slot={self.slot}, <hidden>)"
@@ -58,6 +60,7 @@ class Assignment(NamedTuple):
                 "config": self.config.model_dump(mode="json"),
                 "key_id": self.key_id.hex(),
                 "salt": self.salt.hex(),
+                "certificate": self.certificate,
             }
         ).encode()
 
@@ -75,6 +78,7 @@ class Assignment(NamedTuple):
                 Config.model_validate(value["config"]),
                 bytes.fromhex(value["key_id"]),
                 bytes.fromhex(value["salt"]),
+                value["certificate"],
             )
         except (KeyError, TypeError, ValueError) as error:
             raise OtherVersionError from error

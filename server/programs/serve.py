@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 import shlex
 import shutil
@@ -11,7 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 import uvloop
@@ -34,6 +35,9 @@ from server.programs.supervisor import (
     forget_tallies,
 )
 from server.programs.unix_sockets import listen_unix
+
+if TYPE_CHECKING:
+    from server.web.certificate import ServedCertificate
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -91,10 +95,15 @@ async def _serve(data: DataDirectory, config: Config) -> None:
 
 
 class _Staff(NamedTuple):
-    """Who serves. failed: done when they cannot any more; relieve: None when nobody can be."""
+    """Who serves.
+
+    failed: done when they cannot any more; relieve: None when nobody can be; certificate: reads the
+    TLS files again and tells whether they are good, None without TLS.
+    """
 
     failed: "asyncio.Future[None]"
     relieve: Callable[[], Awaitable[None]] | None
+    certificate: Callable[[], Awaitable[bool]] | None
 
 
 def _on_signals() -> tuple[asyncio.Event, asyncio.Event]:
@@ -111,23 +120,33 @@ def _on_signals() -> tuple[asyncio.Event, asyncio.Event]:
 
 
 async def _reload_when_told(told: asyncio.Event, staff: _Staff, manager: ServiceManager) -> None:
-    """Replace the workers whenever somebody asks; a failure leaves those who serve in place."""
+    """Reload whenever somebody asks; a failure leaves those who serve in place."""
     while True:
         await told.wait()
         told.clear()
-        if staff.relieve is None:
+        if staff.relieve is None and staff.certificate is None:
             _log.warning("reload_needs_workers", advice="set workers to 2 or more, and restart")
             continue
         _log.info("reloading")
-        manager.reloading("replacing the workers one by one")
+        manager.reloading("replacing the certificate and the workers, one by one")
         try:
-            await staff.relieve()
+            await _reload(staff)
         except ReliefFailedError as error:
             _log.error("reload_failed", error=str(error))
             manager.ready("serving; the last reload failed, see the log")
         else:
             _log.info("reloaded")
             manager.ready("serving")
+
+
+async def _reload(staff: _Staff) -> None:
+    """Take up new TLS files everywhere at once, then replace the workers; ReliefFailedError."""
+    if staff.certificate is not None and not await staff.certificate():
+        raise ReliefFailedError(
+            "the TLS files are no good (the line before says why): nothing was replaced"
+        )
+    if staff.relieve is not None:
+        await staff.relieve()
 
 
 @asynccontextmanager
@@ -154,9 +173,11 @@ async def _sockets(
 async def _one_process(
     data: DataDirectory, config: Config, verify: list[socket.socket], doors: Doors
 ) -> AsyncIterator[_Staff]:
-    async with main.whole_service(config, data, SystemClock(), verify=verify[0], doors=doors):
-        # Nothing here can fail by itself.
-        yield _Staff(asyncio.get_running_loop().create_future(), None)
+    clock = SystemClock()
+    async with main.whole_service(config, data, clock, verify=verify[0], doors=doors) as door:
+        # Nothing here can fail by itself, and nobody could relieve it.
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        yield _Staff(failed, None, None if config.tls.files is None else door.reload_certificate)
 
 
 @asynccontextmanager
@@ -169,7 +190,12 @@ async def _control_process(
     ) as control:
         try:
             await supervisor.start(control)
-            yield _Staff(supervisor.failed, supervisor.relieve_all)
+            certificate = None
+            if control.certificate is not None:
+                certificate = functools.partial(
+                    _reload_certificates, control.certificate, supervisor
+                )
+            yield _Staff(supervisor.failed, supervisor.relieve_all, certificate)
         except WorkerFailedError as error:
             raise CommandError(str(error)) from error
         finally:
@@ -179,9 +205,18 @@ async def _control_process(
             await supervisor.stop()
 
 
+async def _reload_certificates(certificate: "ServedCertificate", supervisor: Supervisor) -> bool:
+    """Let the workers read what the control process found to be good."""
+    is_good = await certificate.reload()
+    if is_good:
+        supervisor.reload_certificates()
+    return is_good
+
+
 def _announce(data: DataDirectory, config: Config, where: Address, ops: Address) -> None:
     """Print the ready line, and with a sandbox a command to copy."""
-    url = f"http://{where}/wsapi/2.0/verify"
+    scheme = "http" if config.tls.files is None else "https"
+    url = f"{scheme}://{where}/wsapi/2.0/verify"
     sys.stdout.write(
         f"ready verify={url} ops=http://{ops} workers={config.workers} store={_store(config)}\n"
     )
@@ -194,12 +229,17 @@ def _announce(data: DataDirectory, config: Config, where: Address, ops: Address)
         return
     if found is None:
         return
+    # Whoever signed the certificate: curl is content with the certificate itself.
+    trust = (
+        "" if config.tls.certificate is None else f"--cacert {shlex.quote(config.tls.certificate)} "
+    )
     otp = f"{_own_name()} otp --data {shlex.quote(str(data.root))}"
     # Whoever started us may have read the ready line and closed the pipe: no reason to die.
     with contextlib.suppress(OSError):
         sys.stdout.write(
             "try it with an OTP of the sandbox's virtual YubiKey:\n"
-            f'  curl -s "{url}?id={found.client_id}&nonce=$(openssl rand -hex 16)&otp=$({otp})"\n'
+            f'  curl -s {trust}"{url}?id={found.client_id}'
+            f'&nonce=$(openssl rand -hex 16)&otp=$({otp})"\n'
         )
         sys.stdout.flush()
 

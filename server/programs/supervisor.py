@@ -260,6 +260,7 @@ class Supervisor:
                 raise
         ours.setblocking(False)
         worker = Worker(process, ours, self._control.desk)
+        shown = self._control.certificate
         await worker.assign(
             Assignment(
                 slot=slot.number,
@@ -268,6 +269,7 @@ class Supervisor:
                 config=self._config,
                 key_id=self._control.key_id,
                 salt=self._control.salt,
+                certificate="" if shown is None else shown.credentials.certificate.fingerprint,
             )
         )
         return worker
@@ -276,6 +278,11 @@ class Supervisor:
         await worker.ready.wait()
         _log.info("worker_ready", slot=slot.number, worker=worker.process.pid)
         first.set()
+
+    def reload_certificates(self) -> None:
+        """Let every worker read the TLS files again."""
+        for worker in self._alive:
+            worker.reload()
 
     async def stop(self) -> None:
         """Let every worker finish what it accepted, then end; kill those that do not."""

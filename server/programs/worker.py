@@ -28,6 +28,7 @@ from server.programs.hardening import keep_memory_private
 from server.storage.link.connection import Link
 from server.storage.link.frames import Frame, Kind
 from server.storage.refusals import StoreRefusedError
+from server.tlsfiles import TlsError
 from server.web.runner import Serving
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -48,6 +49,7 @@ class _Orders:
         self.settings: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self.drain = asyncio.Event()
         self.retire = asyncio.Event()
+        self.reload = asyncio.Event()
         self.link: Link | None = None
 
     def receive(self, frame: Frame) -> None:
@@ -58,6 +60,8 @@ class _Orders:
             self.drain.set()
         elif frame.kind is Kind.RETIRE:
             self.retire.set()
+        elif frame.kind is Kind.RELOAD:
+            self.reload.set()
         elif frame.kind is Kind.SETTINGS and not self.settings.done():
             self.settings.set_result(frame.body)
 
@@ -81,17 +85,19 @@ async def work(link_end: socket.socket, listener: socket.socket) -> _End:
         control=main.Control(None, assignment.key_id, assignment.salt),
         link=link,
         listener=listener,
+        in_service=assignment.certificate,
     ) as door:
         garbage.settle()
         link.send(Kind.READY)
         loop = asyncio.get_running_loop()
         draining = loop.create_task(orders.drain.wait())
         retiring = loop.create_task(_retire(orders, door, assignment.config))
+        reloading = loop.create_task(_reload(orders, door))
         ends: set[asyncio.Future[Any]] = {link.lost, draining, retiring}
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         told = draining.done() or retiring.done()
-        draining.cancel()
-        retiring.cancel()
+        for task in (draining, retiring, reloading):
+            task.cancel()
         if told:
             await door.stop()
             return _End.DRAINED
@@ -100,6 +106,14 @@ async def work(link_end: socket.socket, listener: socket.socket) -> _End:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(door.stop(), ORPHAN_ENDS_WITHIN_S)
     return _End.ORPHANED
+
+
+async def _reload(orders: _Orders, door: Serving) -> None:
+    """Read the TLS files again whenever told to."""
+    while True:
+        await orders.reload.wait()
+        orders.reload.clear()
+        await door.reload_certificate()
 
 
 async def _retire(orders: _Orders, door: Serving, config: Config) -> None:
@@ -128,6 +142,7 @@ def run() -> int:
         OtherVersionError,
         StoreError,
         StoreRefusedError,
+        TlsError,
         VaultError,
         main.WrongKeyError,
     ) as error:

@@ -4,12 +4,17 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from server.metrics.tally import Tally
 from server.web.guard import Caps, Guard
+from server.web.handshake import Doorstep
 from server.web.repeats import SHORTCUT, RepeatGuard
+
+if TYPE_CHECKING:
+    from server.web.certificate import ServedCertificate
 
 _BACKLOG = 1024
 _TURNS = 3
@@ -19,16 +24,28 @@ class Serving:
     """An application that accepts connections. Made by `serve`."""
 
     def __init__(
-        self, runner: web.AppRunner, guard: Guard, listeners: Sequence[asyncio.AbstractServer]
+        self,
+        runner: web.AppRunner,
+        guard: Guard,
+        doorstep: Doorstep | None,
+        listeners: Sequence[asyncio.AbstractServer],
     ) -> None:
         self._runner = runner
         self._guard = guard
+        self._doorstep = doorstep
         self._listeners = listeners
 
     @property
     def open_connections(self) -> int:
         """Return how many connections are open now."""
         return self._guard.open
+
+    async def reload_certificate(self) -> bool:
+        """Read the TLS files again for the next connections; False when they are no good.
+
+        Never raises. Without TLS there is nothing to read.
+        """
+        return self._doorstep is None or await self._doorstep.certificate.reload()
 
     async def retire(self, patience_s: float) -> None:
         """Stop accepting; serve the connections that stand until they end. `stop` comes after.
@@ -48,6 +65,8 @@ class Serving:
         Idle connections end at once. Returns within the grace given to `serve`, about.
         """
         await self._stop_accepting()
+        if self._doorstep is not None:
+            self._doorstep.clear()
         await self._runner.cleanup()
 
     async def _stop_accepting(self) -> None:
@@ -68,10 +87,12 @@ async def serve(
     tally: Tally,
     caps: Caps = Caps(),  # noqa: B008 - an immutable value
     grace_s: float = 10.0,
+    tls: "ServedCertificate | None" = None,
 ) -> Serving:
     """Accept connections for `app` on sockets that are bound already (TCP or Unix).
 
-    grace_s: seconds that accepted requests may still take when `stop` is called.
+    grace_s: seconds that accepted requests may still take when `stop` is called. tls: speak TLS
+    with this certificate; whoever gives it reloads it.
     The sockets belong to the caller's `Serving` from now on; `stop` closes them.
     """
     # aiohttp waits this long for handlers, and once more after telling bodies to end.
@@ -82,16 +103,17 @@ async def serve(
     guard = Guard(runner.server, caps=caps, tally=tally)
     if (shortcut := app.get(SHORTCUT)) is not None:
         guard = RepeatGuard(runner.server, caps=caps, tally=tally, shortcut=shortcut)
+    doorstep = None if tls is None else Doorstep(guard, tls)
     loop = asyncio.get_running_loop()
     listeners: list[asyncio.AbstractServer] = []
     try:
         for sock in sockets:
             is_unix = sock.family == socket.AF_UNIX
             listen = loop.create_unix_server if is_unix else loop.create_server
-            listeners.append(await listen(guard, sock=sock, backlog=_BACKLOG))
+            listeners.append(await listen(doorstep or guard, sock=sock, backlog=_BACKLOG))
     except BaseException:
         for listener in listeners:
             listener.close()
         await runner.cleanup()
         raise
-    return Serving(runner, guard, listeners)
+    return Serving(runner, guard, doorstep, listeners)
