@@ -182,6 +182,7 @@ def serve_certificate(
     certificate = ServedCertificate.read(files, clock=clock, tally=tally, in_service=in_service)
     task = asyncio.get_running_loop().create_task(certificate.watch())
     stack.callback(task.cancel)
+    stack.callback(tally.no_certificate)
     return certificate
 
 

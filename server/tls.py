@@ -259,8 +259,9 @@ def _context(files: TlsFiles, certificate: Certificate) -> ssl.SSLContext:
         context.load_cert_chain(files.certificate, files.key, password=_no_password)
     except (OSError, ValueError) as error:
         raise TlsError(
-            f"{files.certificate}: OpenSSL refuses it ({_reason(error)}). Get a certificate with an"
-            " RSA key of 2048 bits or more, or an elliptic curve P-256, signed with SHA-256"
+            f"{files.certificate}, {files.key}: OpenSSL refuses them ({_reason(error)}). When a key"
+            " is too small, get a certificate with an RSA key of 2048 bits or more, or one of curve"
+            " P-256; else copy both files again"
         ) from None
     # OpenSSL read the files by itself: they must be those that were looked at.
     if _describe(_chain(files.certificate)[0].certificate) != certificate:
