@@ -15,6 +15,8 @@ from aiohttp import web
 
 from hsm.filevault import FileVault
 from server.accounts.clients import ClientDesk
+from server.accounts.customers import CustomerDesk
+from server.accounts.operators import OperatorDesk
 from server.clock import Clock
 from server.config import Config
 from server.foundation import Foundation
@@ -27,8 +29,9 @@ from server.otp.keys import KeyDesk
 from server.otp.ports import Directory
 from server.otp.settings import VerifierSettings
 from server.otp.verify import Verifier
-from server.web.admin import admin_app
+from server.web.admin import Desks, admin_app
 from server.web.guard import Caps
+from server.web.local_peers import LocalPeers
 from server.web.loop_lag import watch_loop_lag
 from server.web.ops import NotReadyError, ops_app
 from server.web.runner import Serving, serve
@@ -107,8 +110,8 @@ class Doors(NamedTuple):
     ops: socket.socket
 
 
-def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web.Application:
-    """Wire the operator's desks to the admin door."""
+def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
+    """Return what is administered, at whatever admin door."""
 
     async def status() -> dict[str, object]:
         return {
@@ -121,9 +124,19 @@ def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web.Appli
         }
 
     policy = config.limits.default_policy
-    clients = ClientDesk(base.store, base.vault, clock=clock, default_policy=policy)
-    keys = KeyDesk(base.store, base.vault)
-    return admin_app(clients=clients, keys=keys, journal=base.journal, status=status)
+    return Desks(
+        clients=ClientDesk(base.store, base.vault, clock=clock, default_policy=policy),
+        customers=CustomerDesk(base.store),
+        operators=OperatorDesk(base.store, clock=clock),
+        keys=KeyDesk(base.store, base.vault),
+        journal=base.journal,
+        status=status,
+    )
+
+
+def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web.Application:
+    """Wire the operator's desks to the admin door of this host's users."""
+    return admin_app(open_desks(config, base, clock), LocalPeers())
 
 
 async def open_side_doors(

@@ -19,11 +19,13 @@ from server.otp.ports import (
 )
 from server.storage.batch_queue import BatchQueue
 from server.storage.books.client_book import SqlClientBook
+from server.storage.books.customer_book import SqlCustomerBook
 from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.journal_book import SqlJournalBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.lease_book import SqlLeaseBook
 from server.storage.books.meta_book import SqlMetaBook
+from server.storage.books.operator_book import SqlOperatorBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
 from server.storage.sqlite.checkpoint import Checkpointer
@@ -39,7 +41,14 @@ T = TypeVar("T")
 
 
 class SqliteStore(
-    SqlKeyBook, SqlClientBook, SqlMetaBook, SqlJournalBook, SqlLeaseBook, SqlFactBook
+    SqlKeyBook,
+    SqlClientBook,
+    SqlCustomerBook,
+    SqlOperatorBook,
+    SqlMetaBook,
+    SqlJournalBook,
+    SqlLeaseBook,
+    SqlFactBook,
 ):
     """HotStore, Directory and all books on one file that this process owns.
 
