@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from importlib.metadata import PackageNotFoundError, version
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import structlog
 from aiohttp import web
@@ -37,6 +37,9 @@ from server.web.ops import NotReadyError, ops_app
 from server.web.runner import Serving, serve
 from server.web.source import SourceReader
 from server.web.verify import verify_app
+
+if TYPE_CHECKING:
+    from server.web.certificate import ServedCertificate
 
 try:
     VERSION = version("keystead")
@@ -68,6 +71,7 @@ async def open_verify_door(
     tally: Tally,
     clock: Clock,
     listener: socket.socket,
+    certificate: "ServedCertificate | None",
 ) -> Serving:
     """Build the verification room and open its door."""
     verifier = Verifier(
@@ -94,13 +98,14 @@ async def open_verify_door(
         body_s=config.http.body_seconds,
     )
     caps = Caps(
+        handshake_s=config.http.handshake_seconds,
         head_s=config.http.header_seconds,
         idle_s=config.http.idle_seconds,
         write_s=config.http.write_seconds,
         connections=config.http.connections,
     )
     grace_s = config.http.drain_seconds
-    return await serve(app, [listener], tally=tally, caps=caps, grace_s=grace_s)
+    return await serve(app, [listener], tally=tally, caps=caps, grace_s=grace_s, tls=certificate)
 
 
 class Doors(NamedTuple):
@@ -182,6 +187,25 @@ def start_jobs(stack: AsyncExitStack, base: Foundation, clock: Clock) -> None:
             await task
 
     stack.push_async_callback(stop)
+
+
+def serve_certificate(
+    stack: AsyncExitStack, config: Config, clock: Clock, tally: Tally, *, in_service: str = ""
+) -> "ServedCertificate | None":
+    """Read the verification door's TLS files and look after them until `stack` ends; TlsError.
+
+    None: the configuration names no files. in_service: as for `server.tls.load`.
+    """
+    files = config.tls.files
+    if files is None:
+        return None
+    # Late: reading certificates takes a library that a start without TLS does not wait for.
+    from server.web.certificate import ServedCertificate  # noqa: PLC0415
+
+    certificate = ServedCertificate.read(files, clock=clock, tally=tally, in_service=in_service)
+    task = asyncio.get_running_loop().create_task(certificate.watch())
+    stack.callback(task.cancel)
+    return certificate
 
 
 def watch_loop(stack: AsyncExitStack, clock: Clock, tally: Tally) -> None:

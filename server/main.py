@@ -8,7 +8,7 @@ what it uses, never the whole.
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from server.clock import Clock, SystemClock
 from server.config import Config
@@ -20,6 +20,7 @@ from server.doors import (
     open_side_doors,
     open_verify_door,
     start_jobs,
+    serve_certificate,
     watch_loop,
 )
 from server.foundation import Store, foundation, open_store, open_vault
@@ -31,6 +32,9 @@ from server.storage.link.connection import Link
 from server.storage.link.desk import StoreDesk
 from server.storage.link.remote import RemoteStore
 from server.web.runner import Serving, serve
+
+if TYPE_CHECKING:
+    from server.web.certificate import ServedCertificate
 
 
 def batcher(hot: HotStore, config: Config, clock: Clock) -> Batcher:
@@ -48,13 +52,14 @@ class OneProcess(NamedTuple):
 @asynccontextmanager
 async def whole_service(
     config: Config, data: DataDirectory, clock: Clock, *, verify: socket.socket, doors: Doors
-) -> AsyncIterator[None]:
+) -> AsyncIterator["ServedCertificate | None"]:
     """Everything in this process. Leaving finishes what was accepted."""
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(foundation(config, data, clock))
         tally = Tally.open(data.run / "tally-0")
         watch_loop(stack, clock, tally)
         start_jobs(stack, base, clock)
+        certificate = serve_certificate(stack, config, clock, tally)
         batches = batcher(CountedHotStore(base.store, tally), config, clock)
         stack.push_async_callback(batches.close)
         await open_side_doors(
@@ -75,17 +80,23 @@ async def whole_service(
             tally=tally,
             clock=clock,
             listener=verify,
+            certificate=certificate,
         )
         stack.push_async_callback(door.stop)
-        yield
+        yield certificate
 
 
 class Control(NamedTuple):
-    """What workers need of the control process. desk: None when they have a store themselves."""
+    """What workers need of the control process.
+
+    desk: None when they have a store themselves; certificate: None without TLS. Workers read its
+    files themselves: no private key is sent anywhere.
+    """
 
     desk: StoreDesk | None
     key_id: bytes
     salt: bytes
+    certificate: "ServedCertificate | None" = None
 
 
 @asynccontextmanager
@@ -100,6 +111,7 @@ async def control(
             tallies[f"worker-{slot}"] = Tally.open(data.run / f"tally-{slot}")
         watch_loop(stack, clock, tallies["control"])
         start_jobs(stack, base, clock)
+        certificate = serve_certificate(stack, config, clock, tallies["control"])
         desk = None
         if config.store.is_sqlite:
             # What waits here has been admitted by a worker's queue: there is no second cap.
@@ -114,7 +126,7 @@ async def control(
         await open_side_doors(
             stack, config, base, clock, doors=doors, tallies=tallies, workforce=workforce
         )
-        yield Control(desk, base.key_id, base.salt)
+        yield Control(desk, base.key_id, base.salt, certificate)
 
 
 class WrongKeyError(Exception):
@@ -131,8 +143,12 @@ async def worker(
     control: Control,
     link: Link,
     listener: socket.socket,
+    in_service: str,
 ) -> AsyncIterator[Serving]:
-    """Verify on one listening socket, with the control process's store or one of our own."""
+    """Verify on one listening socket, with the control process's store or one of our own.
+
+    in_service: fingerprint of the certificate that the service shows, "" without TLS.
+    """
     async with AsyncExitStack() as stack:
         vault, key_id = open_vault(config, data)
         if key_id != control.key_id:
@@ -140,6 +156,7 @@ async def worker(
         tally = Tally.open(data.run / f"tally-{slot}")
         tally.reset_gauges()
         watch_loop(stack, clock, tally)
+        certificate = serve_certificate(stack, config, clock, tally, in_service=in_service)
         store: RemoteStore | Store = RemoteStore(link)
         hot: HotStore = store
         if not config.store.is_sqlite:
@@ -157,6 +174,7 @@ async def worker(
             tally=tally,
             clock=clock,
             listener=listener,
+            certificate=certificate,
         )
 
 

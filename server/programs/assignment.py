@@ -16,7 +16,8 @@ class Assignment(NamedTuple):
     """A worker's place.
 
     slot: counts from 0; config: the effective one; key_id: 4 octets, of the sealing key that
-    the control process found; salt: of the unsigned buckets.
+    the control process found; salt: of the unsigned buckets; certificate: fingerprint of the
+    TLS certificate in service, "" without TLS (the worker reads the files itself).
     """
 
     slot: int
@@ -24,6 +25,7 @@ class Assignment(NamedTuple):
     config: Config
     key_id: bytes
     salt: bytes
+    certificate: str = ""
 
     def __repr__(self) -> str:
         return f"Assignment(slot={self.slot}, <hidden>)"
@@ -37,6 +39,7 @@ class Assignment(NamedTuple):
                 "config": self.config.model_dump(mode="json"),
                 "key_id": self.key_id.hex(),
                 "salt": self.salt.hex(),
+                "certificate": self.certificate,
             }
         ).encode()
 
@@ -51,4 +54,5 @@ class Assignment(NamedTuple):
             Config.model_validate(value["config"]),
             bytes.fromhex(value["key_id"]),
             bytes.fromhex(value["salt"]),
+            value["certificate"],
         )

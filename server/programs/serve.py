@@ -127,7 +127,8 @@ async def _control_process(
 
 def _announce(data: DataDirectory, config: Config, where: Address, ops: Address) -> None:
     """Print the ready line, and with a sandbox a command to copy."""
-    url = f"http://{where}/wsapi/2.0/verify"
+    scheme = "http" if config.tls.files is None else "https"
+    url = f"{scheme}://{where}/wsapi/2.0/verify"
     sys.stdout.write(
         f"ready verify={url} ops=http://{ops} workers={config.workers} store={_store(config)}\n"
     )
@@ -140,12 +141,17 @@ def _announce(data: DataDirectory, config: Config, where: Address, ops: Address)
         return
     if found is None:
         return
+    # Whoever signed the certificate: curl is content with the certificate itself.
+    trust = (
+        "" if config.tls.certificate is None else f"--cacert {shlex.quote(config.tls.certificate)} "
+    )
     otp = f"{_own_name()} otp --data {shlex.quote(str(data.root))}"
     # Whoever started us may have read the ready line and closed the pipe: no reason to die.
     with contextlib.suppress(OSError):
         sys.stdout.write(
             "try it with an OTP of the sandbox's virtual YubiKey:\n"
-            f'  curl -s "{url}?id={found.client_id}&nonce=$(openssl rand -hex 16)&otp=$({otp})"\n'
+            f'  curl -s {trust}"{url}?id={found.client_id}'
+            f'&nonce=$(openssl rand -hex 16)&otp=$({otp})"\n'
         )
         sys.stdout.flush()
 

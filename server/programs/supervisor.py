@@ -168,6 +168,7 @@ class Supervisor:
                 raise
         ours.setblocking(False)
         worker = Worker(process, ours, self._control.desk)
+        shown = self._control.certificate
         await worker.assign(
             Assignment(
                 slot=slot,
@@ -175,6 +176,7 @@ class Supervisor:
                 config=self._config,
                 key_id=self._control.key_id,
                 salt=self._control.salt,
+                certificate="" if shown is None else shown.credentials.certificate.fingerprint,
             )
         )
         return worker

@@ -27,6 +27,7 @@ from server.programs.hardening import keep_memory_private
 from server.storage.link.connection import Link
 from server.storage.link.frames import Frame, Kind
 from server.storage.refusals import StoreRefusedError
+from server.tlsfiles import TlsError
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -76,6 +77,7 @@ async def work(link_end: socket.socket, listener: socket.socket) -> _End:
         control=main.Control(None, assignment.key_id, assignment.salt),
         link=link,
         listener=listener,
+        in_service=assignment.certificate,
     ) as door:
         garbage.settle()
         link.send(Kind.READY)
@@ -105,7 +107,7 @@ def run() -> int:
         inherited.set_inheritable(False)
     try:
         return uvloop.run(work(link_end, listener)).value
-    except (StoreError, StoreRefusedError, VaultError, main.WrongKeyError) as error:
+    except (StoreError, StoreRefusedError, TlsError, VaultError, main.WrongKeyError) as error:
         # The control process sees an exit code only: say why here.
         _log.error("worker_failed", error=str(error))
         return 1

@@ -89,7 +89,7 @@ class RepeatHandler(GuardedHandler):
             self._put_aside(data)
             return
         head, source = self._head, self._source
-        if head is not None and source is not None and data.endswith(head) and self.is_idle():
+        if head is not None and source is not None and data.endswith(head) and self._waits():
             front = data[: -len(head)]
             start = self._shortcut.start
             query = front[len(start) :]
@@ -100,9 +100,8 @@ class RepeatHandler(GuardedHandler):
         super().data_received(data)
         self._learn(data, heads=self._request_count - complete)
 
-    def is_idle(self) -> bool:
-        """Tell whether the connection waits for a request."""
-        return self._task is None and super().is_idle()
+    def _waits(self) -> bool:
+        return self._task is None and super()._waits()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's
         """Let a repeat under way end first."""
@@ -155,6 +154,8 @@ class RepeatHandler(GuardedHandler):
                 self._wire.write(reply.octets(second, close=self._draining))
                 if self._paused:
                     await self._drain_helper()
+                if self.raw is not None:
+                    self.answered_over_tls()
         except ConnectionError:
             pass  # the peer left before it took its answer
         except BaseException:

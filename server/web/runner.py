@@ -3,12 +3,17 @@
 import asyncio
 import socket
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from server.metrics.tally import Tally
 from server.web.guard import Caps, Guard
+from server.web.handshake import Doorstep
 from server.web.repeats import SHORTCUT, RepeatGuard
+
+if TYPE_CHECKING:
+    from server.web.certificate import ServedCertificate
 
 _BACKLOG = 1024
 
@@ -17,10 +22,15 @@ class Serving:
     """An application that accepts connections. Made by `serve`."""
 
     def __init__(
-        self, runner: web.AppRunner, guard: Guard, listeners: Sequence[asyncio.AbstractServer]
+        self,
+        runner: web.AppRunner,
+        guard: Guard,
+        doorstep: Doorstep | None,
+        listeners: Sequence[asyncio.AbstractServer],
     ) -> None:
         self._runner = runner
         self._guard = guard
+        self._doorstep = doorstep
         self._listeners = listeners
 
     @property
@@ -38,6 +48,8 @@ class Serving:
         await asyncio.sleep(0)
         for listener in self._listeners:
             listener.close()
+        if self._doorstep is not None:
+            self._doorstep.clear()
         await self._runner.cleanup()
 
 
@@ -48,10 +60,12 @@ async def serve(
     tally: Tally,
     caps: Caps = Caps(),  # noqa: B008 - an immutable value
     grace_s: float = 10.0,
+    tls: "ServedCertificate | None" = None,
 ) -> Serving:
     """Accept connections for `app` on sockets that are bound already (TCP or Unix).
 
-    grace_s: seconds that accepted requests may still take when `stop` is called.
+    grace_s: seconds that accepted requests may still take when `stop` is called. tls: speak TLS
+    with this certificate; whoever gives it reloads it.
     The sockets belong to the caller's `Serving` from now on; `stop` closes them.
     """
     # aiohttp waits this long for handlers, and once more after telling bodies to end.
@@ -62,16 +76,17 @@ async def serve(
     guard = Guard(runner.server, caps=caps, tally=tally)
     if (shortcut := app.get(SHORTCUT)) is not None:
         guard = RepeatGuard(runner.server, caps=caps, tally=tally, shortcut=shortcut)
+    doorstep = None if tls is None else Doorstep(guard, tls)
     loop = asyncio.get_running_loop()
     listeners: list[asyncio.AbstractServer] = []
     try:
         for sock in sockets:
             is_unix = sock.family == socket.AF_UNIX
             listen = loop.create_unix_server if is_unix else loop.create_server
-            listeners.append(await listen(guard, sock=sock, backlog=_BACKLOG))
+            listeners.append(await listen(doorstep or guard, sock=sock, backlog=_BACKLOG))
     except BaseException:
         for listener in listeners:
             listener.close()
         await runner.cleanup()
         raise
-    return Serving(runner, guard, listeners)
+    return Serving(runner, guard, doorstep, listeners)
