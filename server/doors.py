@@ -29,9 +29,12 @@ from server.otp.keys import KeyDesk
 from server.otp.ports import Directory
 from server.otp.settings import VerifierSettings
 from server.otp.verify import Verifier
+from server.tlsfiles import TlsFiles
 from server.web.admin import Desks, admin_app
+from server.web.bearers import Bearers
 from server.web.guard import Caps
 from server.web.local_peers import LocalPeers
+from server.web.lockout import Lockout
 from server.web.loop_lag import watch_loop_lag
 from server.web.ops import NotReadyError, ops_app
 from server.web.runner import Serving, serve
@@ -45,6 +48,10 @@ try:
     VERSION = version("keystead")
 except PackageNotFoundError:  # run from a tree that was not installed
     VERSION = "unknown"
+
+
+_ADMIN_CONNECTIONS = 256
+"""Operators and their programs are few."""
 
 
 class Workforce(Protocol):
@@ -97,22 +104,28 @@ async def open_verify_door(
         legacy=config.verify.legacy,
         body_s=config.http.body_seconds,
     )
-    caps = Caps(
+    grace_s = config.http.drain_seconds
+    return await serve(
+        app, [listener], tally=tally, caps=_caps(config), grace_s=grace_s, tls=certificate
+    )
+
+
+def _caps(config: Config) -> Caps:
+    return Caps(
         handshake_s=config.http.handshake_seconds,
         head_s=config.http.header_seconds,
         idle_s=config.http.idle_seconds,
         write_s=config.http.write_seconds,
         connections=config.http.connections,
     )
-    grace_s = config.http.drain_seconds
-    return await serve(app, [listener], tally=tally, caps=caps, grace_s=grace_s, tls=certificate)
 
 
 class Doors(NamedTuple):
-    """Sockets for the doors of a process that owns the store."""
+    """Sockets for the doors of a process that owns the store. remote: admin's over HTTPS."""
 
     admin: socket.socket
     ops: socket.socket
+    remote: socket.socket | None = None
 
 
 def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
@@ -144,6 +157,30 @@ def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web.Appli
     return admin_app(open_desks(config, base, clock), LocalPeers())
 
 
+async def open_remote_door(
+    stack: AsyncExitStack,
+    config: Config,
+    base: Foundation,
+    clock: Clock,
+    *,
+    listener: socket.socket,
+    tally: Tally,
+) -> None:
+    """Open the admin door over HTTPS, for who comes with a token. TlsError."""
+    desks = open_desks(config, base, clock)
+    admin = config.admin
+    bearers = Bearers(
+        desks.operators,
+        lockout=Lockout(attempts=admin.wrong_tokens, lockout_s=admin.lockout_seconds, clock=clock),
+        sources=SourceReader([ipaddress.ip_network(n) for n in config.limits.trusted_proxies]),
+    )
+    certificate = serve_certificate(stack, config.admin_files, clock, tally)
+    caps = _caps(config)._replace(connections=_ADMIN_CONNECTIONS)
+    app = admin_app(desks, bearers)
+    door = await serve(app, [listener], tally=tally, caps=caps, tls=certificate)
+    stack.push_async_callback(door.stop)
+
+
 async def open_side_doors(
     stack: AsyncExitStack,
     config: Config,
@@ -164,6 +201,12 @@ async def open_side_doors(
         Gauge("keystead_workers_ready", "Workers that accept.", lambda: workforce.ready_workers),
         Gauge("keystead_worker_restarts", "Workers replaced.", lambda: workforce.restarts),
     ]
+    if doors.remote is not None:
+        # Counts of its own, so that its certificate's expiry is watched beside the other one's.
+        tallies = {**tallies, "admin": Tally.in_memory()}
+        await open_remote_door(
+            stack, config, base, clock, listener=doors.remote, tally=tallies["admin"]
+        )
     build = {"version": VERSION, "store": "sqlite" if config.store.is_sqlite else "postgresql"}
     ops = ops_app(
         registry=metrics_registry(tallies, gauges=gauges, build=build),
@@ -190,13 +233,17 @@ def start_jobs(stack: AsyncExitStack, base: Foundation, clock: Clock) -> None:
 
 
 def serve_certificate(
-    stack: AsyncExitStack, config: Config, clock: Clock, tally: Tally, *, in_service: str = ""
+    stack: AsyncExitStack,
+    files: TlsFiles | None,
+    clock: Clock,
+    tally: Tally,
+    *,
+    in_service: str = "",
 ) -> "ServedCertificate | None":
-    """Read the verification door's TLS files and look after them until `stack` ends; TlsError.
+    """Read a door's TLS files and look after them until `stack` ends; TlsError.
 
     None: the configuration names no files. in_service: as for `server.tls.load`.
     """
-    files = config.tls.files
     if files is None:
         return None
     # Late: reading certificates takes a library that a start without TLS does not wait for.

@@ -19,8 +19,8 @@ from server.doors import (
     build_admin_app,
     open_side_doors,
     open_verify_door,
-    start_jobs,
     serve_certificate,
+    start_jobs,
     watch_loop,
 )
 from server.foundation import Store, foundation, open_store, open_vault
@@ -59,7 +59,7 @@ async def whole_service(
         tally = Tally.open(data.run / "tally-0")
         watch_loop(stack, clock, tally)
         start_jobs(stack, base, clock)
-        certificate = serve_certificate(stack, config, clock, tally)
+        certificate = serve_certificate(stack, config.tls.files, clock, tally)
         batches = batcher(CountedHotStore(base.store, tally), config, clock)
         stack.push_async_callback(batches.close)
         await open_side_doors(
@@ -111,7 +111,7 @@ async def control(
             tallies[f"worker-{slot}"] = Tally.open(data.run / f"tally-{slot}")
         watch_loop(stack, clock, tallies["control"])
         start_jobs(stack, base, clock)
-        certificate = serve_certificate(stack, config, clock, tallies["control"])
+        certificate = serve_certificate(stack, config.tls.files, clock, tallies["control"])
         desk = None
         if config.store.is_sqlite:
             # What waits here has been admitted by a worker's queue: there is no second cap.
@@ -156,7 +156,9 @@ async def worker(
         tally = Tally.open(data.run / f"tally-{slot}")
         tally.reset_gauges()
         watch_loop(stack, clock, tally)
-        certificate = serve_certificate(stack, config, clock, tally, in_service=in_service)
+        certificate = serve_certificate(
+            stack, config.tls.files, clock, tally, in_service=in_service
+        )
         store: RemoteStore | Store = RemoteStore(link)
         hot: HotStore = store
         if not config.store.is_sqlite:

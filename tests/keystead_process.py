@@ -40,6 +40,7 @@ class Ready(NamedTuple):
     ops_url: str
     workers: int
     store: str
+    admin_url: str = ""
 
 
 class Ended(NamedTuple):
@@ -189,6 +190,7 @@ class KeysteadProcess:
             said["ops"],
             int(said["workers"]),
             said["store"],
+            said.get("admin", ""),
         )
         return self.ready
 

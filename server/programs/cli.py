@@ -9,7 +9,14 @@ from typing import Annotated
 
 import typer
 
-from server.programs import client_commands, journal_commands, key_commands
+from server.programs import (
+    client_commands,
+    contact_commands,
+    customer_commands,
+    journal_commands,
+    key_commands,
+    operator_commands,
+)
 from server.programs.exits import EXPLAINED, CommandError, Exit
 from server.programs.installation import Setting, configuration
 from server.programs.options import (
@@ -38,6 +45,9 @@ store_app = typer.Typer(help="The database.", no_args_is_help=True)
 config_app = typer.Typer(help="The configuration.", no_args_is_help=True)
 app.add_typer(client_commands.app, name="client")
 app.add_typer(key_commands.app, name="key")
+app.add_typer(customer_commands.app, name="customer")
+app.add_typer(contact_commands.app, name="contact")
+app.add_typer(operator_commands.app, name="operator")
 app.add_typer(journal_commands.app, name="journal")
 app.add_typer(store_app, name="store")
 app.add_typer(config_app, name="config")
@@ -106,6 +116,14 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    admin_listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Where operators administer over HTTPS (default: configured, else nowhere).",
+            show_default=False,
+        ),
+    ] = None,
     tls_certificate: Annotated[
         Path | None,
         typer.Option(
@@ -135,6 +153,7 @@ def serve(
     settings = [
         Setting(("listen", "verify"), listen, "--listen"),
         Setting(("listen", "ops"), ops_listen, "--ops-listen"),
+        Setting(("listen", "admin"), admin_listen, "--admin-listen"),
         file_setting(("tls", "certificate"), tls_certificate, "--tls-certificate"),
         file_setting(("tls", "key"), tls_key, "--tls-key"),
         Setting(("workers",), workers, "--workers"),
