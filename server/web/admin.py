@@ -5,6 +5,7 @@ may. Every refusal is a problem (RFC 9457) with words for a person; faults nobod
 plain 500 with a request id that is in the log.
 """
 
+import functools
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPMethod, HTTPStatus
@@ -84,7 +85,7 @@ def admin_routes(desks: Desks) -> RouteTable:
     async def show_openapi(request: web.Request) -> web.Response:
         """Show this description of the API."""
         read_query(request, ())
-        return web.json_response(description)
+        return web.json_response(description())
 
     get, some = HTTPMethod.GET, Reach.NARROWED
     openapi = Permission.SELF_READ  # whoever is known at all
@@ -100,7 +101,8 @@ def admin_routes(desks: Desks) -> RouteTable:
         ],
         _objects(desks),
     )
-    description = document(table.routes)
+    # Made when somebody asks: a service that starts has other things to do.
+    description = functools.cache(lambda: document(table.routes))
     return table
 
 

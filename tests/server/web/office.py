@@ -103,11 +103,16 @@ def office_app(
 
 
 async def open_office(
-    directory: Path, identify: Identify = peer_uid, authenticate: Authenticate | None = None
+    directory: Path,
+    identify: Identify = peer_uid,
+    authenticate: Authenticate | None = None,
+    *,
+    store: MemoryStore | None = None,
+    clock: StillClock | None = None,
 ) -> Office:
     """Serve an admin door on a socket in `directory`."""
-    clock = StillClock()
-    store = MemoryStore(clock=clock, default_policy=DEFAULT)
+    clock = clock or StillClock()
+    store = store or MemoryStore(clock=clock, default_policy=DEFAULT)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(directory / "admin.sock"))
     app = admin_app(office_desks(store, clock), authenticate or LocalPeers(identify))
