@@ -1,7 +1,6 @@
 """The door for tokens: who is let in, what is said to others, and who is locked out."""
 
 import ipaddress
-from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 import pytest
@@ -45,7 +44,7 @@ class Remote(NamedTuple):
 
 
 @pytest.fixture
-async def remote(open_door: OpenDoor) -> AsyncIterator[Remote]:
+async def remote(open_door: OpenDoor) -> Remote:
     clock = StillClock()
     desks = office_desks(MemoryStore(clock=clock, default_policy=DEFAULT), clock)
     issued = await desks.operators.add("ann", Role.ADMIN, cause=CAUSE)
@@ -55,7 +54,7 @@ async def remote(open_door: OpenDoor) -> AsyncIterator[Remote]:
         sources=SourceReader([ipaddress.ip_network("127.0.0.0/8")]),
     )
     door = await open_door(admin_app(desks, bearers))
-    yield Remote(door.host, door.port, clock, desks.operators, issued.token)
+    return Remote(door.host, door.port, clock, desks.operators, issued.token)
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])

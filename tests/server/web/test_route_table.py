@@ -81,7 +81,7 @@ async def test_an_undeclared_route_is_denied_even_to_an_admin(open_door: OpenDoo
     table = RouteTable([ROUTE], OBJECTS)
 
     @web.middleware
-    async def let_in(request: web.Request, handler: object) -> web.StreamResponse:
+    async def let_in(request: web.Request, _: object) -> web.StreamResponse:
         request[CALLER] = Caller(Actor("test", "root"), Role.ADMIN)
         try:
             await table.let_past(request)
