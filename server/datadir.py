@@ -36,6 +36,7 @@ class DataDirectory:
         self.secrets = root / "secrets"
         self.sealing_key_file = self.secrets / "sealing.key"
         self.lock_file = root / "lock"
+        self.node_file = root / "node"
         self.run = root / "run"
         self.admin_socket = self.run / "admin.sock"
         self.sandbox = root / "sandbox"

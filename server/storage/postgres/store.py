@@ -13,6 +13,7 @@ from server.otp.ports import (
 )
 from server.storage.batch_queue import BatchQueue
 from server.storage.books.client_book import SqlClientBook
+from server.storage.books.fence_book import SqlFenceBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.meta_book import SqlMetaBook
 from server.storage.gathered_reads import GatheredReads
@@ -28,7 +29,7 @@ from validation.gcra import Policy
 _BOOKS_TIMEOUT_S = 60.0
 
 
-class PostgresStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
+class PostgresStore(SqlKeyBook, SqlClientBook, SqlMetaBook, SqlFenceBook):
     """HotStore, Directory, KeyBook and ClientBook on one database, shared with any others.
 
     Three lanes: one connection for batches, one for the directory, a small pool for the

@@ -18,6 +18,7 @@ from server.otp.ports import (
 )
 from server.storage.batch_queue import BatchQueue
 from server.storage.books.client_book import SqlClientBook
+from server.storage.books.fence_book import SqlFenceBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.meta_book import SqlMetaBook
 from server.storage.gathered_reads import GatheredReads
@@ -34,7 +35,7 @@ from validation.gcra import Policy
 T = TypeVar("T")
 
 
-class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
+class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook, SqlFenceBook):
     """HotStore, Directory, KeyBook and ClientBook on one file that this process owns.
 
     Whoever writes holds the write turn, so batches and administrative changes never meet a
