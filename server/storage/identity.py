@@ -5,7 +5,7 @@ from typing import Protocol
 
 from server.storage.refusals import StoreRefusedError
 
-_KEY_ID = "sealing_key_id"
+SEALING_KEY_ID = "sealing_key_id"
 _SALT = "bucket_salt"
 _SALT_OCTETS = 16
 STORE_ID = "store_id"
@@ -30,7 +30,7 @@ async def bind_sealing_key(store: Meta, key_id: bytes, file: object) -> None:
     Without this a wrong key file would show only as every single OTP ending in BACKEND_ERROR.
     """
     ours = key_id.hex()
-    known = await store.settle_meta(_KEY_ID, ours)
+    known = await store.settle_meta(SEALING_KEY_ID, ours)
     if known != ours:
         raise ForeignStoreError(
             f"the store was filled under sealing key {known}, and {file} holds key {ours}, which"

@@ -121,7 +121,8 @@ def _engine(database: Path | str, *, writes: bool) -> AsyncEngine:
     return postgres_engine(database, command_timeout_s=None if writes else _READ_WITHIN_S)
 
 
-def _config(connection: Connection) -> Config:
+def alembic_config(connection: Connection) -> Config:
+    """Return Alembic's configuration for migrations on an open connection."""
     config = Config()
     # A percent sign would be read as an interpolation.
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
@@ -134,7 +135,7 @@ def _state(connection: Connection) -> SchemaState:
     found = MigrationContext.configure(connection).get_current_revision()
     if found is None:
         return SchemaState.EMPTY
-    script = ScriptDirectory.from_config(_config(connection))
+    script = ScriptDirectory.from_config(alembic_config(connection))
     if found == script.get_current_head():
         return SchemaState.CURRENT
     known = {revision.revision for revision in script.walk_revisions()}
@@ -142,4 +143,4 @@ def _state(connection: Connection) -> SchemaState:
 
 
 def _upgrade(connection: Connection) -> None:
-    command.upgrade(_config(connection), "head")
+    command.upgrade(alembic_config(connection), "head")
