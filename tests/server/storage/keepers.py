@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.otp.decision import KeyRow
 from server.storage.postgres.store import PostgresStore, open_postgres
-from server.storage.schema import budget, metadata, otp_key
+from server.storage.schema import budget, meta, metadata, otp_key
 from server.storage.sqlite.store import SqliteStore, open_sqlite
 from tests.server.memory_store import MemoryStore
 from tests.server.still_clock import StillClock
@@ -106,6 +106,18 @@ class SqlKeeper:
                 for row in rows
                 if (row.burst_tat_us, row.day_tat_us) != (0, 0)
             }
+
+    async def install_meta(self, name: str, value: str) -> None:
+        """Set a named value behind the store's back."""
+        async with self.engine.begin() as connection:
+            await connection.execute(delete(meta).where(meta.c.name == name))
+            await connection.execute(insert(meta).values(name=name, value=value))
+
+    async def named(self, prefix: str) -> list[str]:
+        """Return the named values whose names begin so."""
+        async with self.engine.begin() as connection:
+            found = select(meta.c.value).where(meta.c.name.startswith(prefix))
+            return list(await connection.scalars(found))
 
     async def install(self, rows: Rows) -> None:
         """Replace the contents of the tables named in `rows` and of those that refer to them."""
