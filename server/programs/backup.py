@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+from server import logs
 from server.backup.make import Made, make_backup
 from server.backup.recipients import create_identity, default_identity_file, recipient_of
 from server.config import Config
@@ -29,6 +30,7 @@ def back_up(
     data: DataDirectory, config: Config, file: Path, *, to: Sequence[str], with_keys: bool
 ) -> BackedUp:
     """Write a backup to a new file. Raises BackupError, StoreError and CommandError."""
+    logs.configure("warning", process="command")  # standard output is the command's answer
     data.require()
     began = time.perf_counter()
     notices: list[str] = []

@@ -11,6 +11,7 @@ from typing import Any
 from hsm import keyfile
 from hsm.keyfile import SealingKey
 from hsm.vault import VaultError
+from server import logs
 from server.backup.drill import drill
 from server.backup.recipients import BackupError
 from server.backup.restore import Backup, load
@@ -46,6 +47,7 @@ def restore_backup(
     journals: Sequence[Path],
 ) -> dict[str, Any]:
     """Restore a verified backup: all of it, or nothing is left. Returns what was done."""
+    logs.configure("warning", process="command")  # standard output is the command's answer
     began = time.perf_counter()
     key = _sealing_key(backup, key_file)
     target = _target(backup, data, database)
@@ -162,6 +164,7 @@ def drill_backup(
     backup: Backup, data: DataDirectory, key_file: Path | None, journals: Sequence[Path]
 ) -> dict[str, Any]:
     """Prove a verified backup in a scratch directory. Returns what was found."""
+    logs.configure("warning", process="command")  # standard output is the command's answer
     began = time.perf_counter()
     text = _sealing_key(backup, key_file)
     if text is None and data.sealing_key_file.exists():
