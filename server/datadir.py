@@ -32,9 +32,12 @@ class DataDirectory:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.config_file = root / "keystead.toml"
+        self.security_txt = root / "security.txt"
         self.database_file = root / "keystead.db"
         self.secrets = root / "secrets"
         self.sealing_key_file = self.secrets / "sealing.key"
+        self.journal_key_file = self.secrets / "journal.key"
+        self.checkpoints_file = root / "journal-checkpoints.jsonl"
         self.lock_file = root / "lock"
         self.node_file = root / "node"
         self.run = root / "run"

@@ -1,6 +1,7 @@
 """The doors, each with the rooms behind it: verification, administration, operations."""
 
 import asyncio
+import contextlib
 import ipaddress
 import os
 import socket
@@ -18,6 +19,8 @@ from server.clock import Clock
 from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
 from server.foundation import Foundation
+from server.jobs.runner import JobRunner
+from server.jobs.standing import facts_pruning, journal_checkpoint
 from server.metrics.exposition import Gauge, metrics_registry
 from server.metrics.tally import Tally
 from server.otp.batcher import Batcher
@@ -32,6 +35,8 @@ from server.web.guard import Caps
 from server.web.loop_lag import watch_loop_lag
 from server.web.ops import NotReadyError, ops_app
 from server.web.runner import Serving, serve
+from server.web.security_txt import PATH as SECURITY_TXT
+from server.web.security_txt import SecurityTxt
 from server.web.source import SourceReader
 from server.web.verify import verify_app
 
@@ -65,6 +70,7 @@ async def open_verify_door(
     tally: Tally,
     clock: Clock,
     listener: socket.socket,
+    security_txt: SecurityTxt | None,
 ) -> Serving:
     """Build the verification room and open its door."""
     verifier = Verifier(
@@ -90,6 +96,8 @@ async def open_verify_door(
         legacy=config.verify.legacy,
         body_s=config.http.body_seconds,
     )
+    if security_txt is not None:
+        app.router.add_get(SECURITY_TXT, security_txt.answer)
     caps = Caps(
         head_s=config.http.header_seconds,
         idle_s=config.http.idle_seconds,
@@ -125,8 +133,9 @@ async def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web
     return admin_app(
         clients=clients,
         keys=KeyDesk(base.store, base.vault),
+        journal=base.journal,
         status=status,
-        backups=AdminBackups(await fence_desk(base.store, clock), base.store),
+        backups=AdminBackups(await fence_desk(base.store), base.store),
     )
 
 
@@ -167,6 +176,21 @@ async def open_side_doors(
     admin = await build_admin_app(config, base, clock)
     for app, listener in ((admin, doors.admin), (ops, doors.ops)):
         stack.push_async_callback((await serve(app, [listener], tally=tally)).stop)
+
+
+def start_jobs(stack: AsyncExitStack, base: Foundation, clock: Clock) -> None:
+    """Run the jobs beside the service until `stack` ends, and let go of them before the store."""
+    jobs = [journal_checkpoint(base.journal), facts_pruning(base.store, base.store)]
+    holder = f"{socket.gethostname()}/{os.getpid()}"
+    runner = JobRunner(base.store, jobs, holder=holder, clock=clock)
+    task = asyncio.get_running_loop().create_task(runner.run())
+
+    async def stop() -> None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    stack.push_async_callback(stop)
 
 
 def watch_loop(stack: AsyncExitStack, clock: Clock, tally: Tally) -> None:

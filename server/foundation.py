@@ -4,12 +4,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from hsm import keyfile
+import structlog
+
+from hsm import journalkey, keyfile
 from hsm.filevault import FileVault
+from server.checkpoint_file import CheckpointFile
 from server.clock import Clock, SystemClock
 from server.config import Config
 from server.datadir import DataDirectory
-from server.storage.identity import bind_sealing_key, bucket_salt
+from server.journal.acts import Cause
+from server.journal.desk import JournalDamagedError, JournalDesk, WitnessError
+from server.local_users import this_process
+from server.storage.identity import bind_sealing_key, bucket_salt, introduce_journal_key
+
+_log = structlog.stdlib.get_logger(__name__)
 
 if TYPE_CHECKING:
     from server.storage.postgres.store import PostgresStore
@@ -23,6 +31,7 @@ class Foundation(NamedTuple):
 
     store: Store
     vault: FileVault
+    journal: JournalDesk
     key_id: bytes
     salt: bytes
 
@@ -47,6 +56,21 @@ def open_vault(config: Config, data: DataDirectory) -> tuple[FileVault, bytes]:
     return FileVault(key, opened=config.verify.ciphers_cached), key.key_id
 
 
+async def open_journal(data: DataDirectory, store: Store, cause: Cause) -> JournalDesk:
+    """Return the journal's desk. A key that is new to the store signs its first checkpoint."""
+    # An installation of before there was a journal gets its key now.
+    absent = not data.journal_key_file.exists()
+    signer = (journalkey.create if absent else journalkey.load)(data.journal_key_file)
+    desk = JournalDesk(store, signer, CheckpointFile(data.checkpoints_file))
+    if await introduce_journal_key(store, signer.public_key, cause=cause):
+        try:
+            await desk.checkpoint()
+        except (JournalDamagedError, WitnessError) as error:
+            # An alarm; people get in all the same.
+            _log.error("journal_not_signed", error=str(error))
+    return desk
+
+
 @asynccontextmanager
 async def foundation(
     config: Config, data: DataDirectory, clock: Clock, *, create: bool = False
@@ -56,8 +80,10 @@ async def foundation(
     # An empty PostgreSQL database was made on purpose; a SQLite file that is not there was lost.
     store = await open_store(config, data, clock, create=create or not config.store.is_sqlite)
     try:
-        await bind_sealing_key(store, key_id, data.sealing_key_file)
-        yield Foundation(store, vault, key_id, await bucket_salt(store))
+        cause = Cause(this_process())
+        await bind_sealing_key(store, key_id, data.sealing_key_file, cause=cause)
+        journal = await open_journal(data, store, cause)
+        yield Foundation(store, vault, journal, key_id, await bucket_salt(store))
     finally:
         await store.close()
 

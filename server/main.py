@@ -19,6 +19,7 @@ from server.doors import (
     build_admin_app,
     open_side_doors,
     open_verify_door,
+    start_jobs,
     watch_loop,
 )
 from server.foundation import Store, foundation, open_store, open_vault
@@ -31,6 +32,7 @@ from server.storage.link.connection import Link
 from server.storage.link.desk import StoreDesk
 from server.storage.link.remote import RemoteStore
 from server.web.runner import Serving, serve
+from server.web.security_txt import SecurityTxt
 
 
 def batcher(hot: HotStore, config: Config, clock: Clock) -> Batcher:
@@ -55,7 +57,8 @@ async def whole_service(
         tally = Tally.open(data.run / "tally-0")
         watch_loop(stack, clock, tally)
         fence = await watch_fence(base.store, clock)
-        hot = await guarded(stack, config, data, base.store, clock, number=0, watch=fence)
+        hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
+        start_jobs(stack, base, clock)
         batches = batcher(CountedHotStore(hot, tally), config, clock)
         stack.push_async_callback(batches.close)
         await open_side_doors(
@@ -77,9 +80,15 @@ async def whole_service(
             tally=tally,
             clock=clock,
             listener=verify,
+            security_txt=SecurityTxt.read(data.security_txt, clock),
         )
         stack.push_async_callback(door.stop)
         yield
+
+
+def seats(slot: int) -> tuple[str, str]:
+    """Return the names of a slot's two tallies: one each while a worker relieves another."""
+    return f"{slot}", f"{slot}b"
 
 
 class Control(NamedTuple):
@@ -99,13 +108,15 @@ async def control(
         base = await stack.enter_async_context(foundation(config, data, clock))
         tallies = {"control": Tally.open(data.run / "tally-control")}
         for slot in range(config.workers):
-            tallies[f"worker-{slot}"] = Tally.open(data.run / f"tally-{slot}")
+            for seat in seats(slot):
+                tallies[f"worker-{seat}"] = Tally.open(data.run / f"tally-{seat}")
         watch_loop(stack, clock, tallies["control"])
         installation(data)  # now: the workers all begin at once
         fence = await watch_fence(base.store, clock)
+        start_jobs(stack, base, clock)
         desk = None
         if config.store.is_sqlite:
-            hot = await guarded(stack, config, data, base.store, clock, number=0, watch=fence)
+            hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
             # What waits here has been admitted by a worker's queue: there is no second cap.
             merged = Batcher(
                 CountedHotStore(hot, tallies["control"]),
@@ -138,7 +149,7 @@ async def worker(
     data: DataDirectory,
     clock: Clock,
     *,
-    slot: int,
+    seat: str,
     control: Control,
     link: Link,
     listener: socket.socket,
@@ -148,7 +159,7 @@ async def worker(
         vault, key_id = open_vault(config, data)
         if key_id != control.key_id:
             raise WrongKeyError(f"{data.sealing_key_file} was replaced: restart the service")
-        tally = Tally.open(data.run / f"tally-{slot}")
+        tally = Tally.open(data.run / f"tally-{seat}")
         tally.reset_gauges()
         watch_loop(stack, clock, tally)
         store: RemoteStore | Store = RemoteStore(link)
@@ -157,7 +168,7 @@ async def worker(
             store = await open_store(config, data, clock, create=False)
             stack.push_async_callback(store.close)
             fence = await watch_fence(store, clock)
-            hot = await guarded(stack, config, data, store, clock, number=slot, watch=fence)
+            hot = await guarded(stack, config, data, store, clock, node=seat, watch=fence)
             hot = CountedHotStore(hot, tally)
         batches = batcher(hot, config, clock)
         stack.push_async_callback(batches.close)
@@ -170,6 +181,7 @@ async def worker(
             tally=tally,
             clock=clock,
             listener=listener,
+            security_txt=SecurityTxt.read(data.security_txt, clock),
         )
 
 

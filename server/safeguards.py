@@ -53,14 +53,14 @@ async def guarded(
     store: Store,
     clock: Clock,
     *,
-    number: int,
+    node: str,
     watch: FenceWatch,
 ) -> HotStore:
     """Return the hot store that this process may commit through; `stack` ends the journal.
 
-    number: which of this installation's nodes this is. Raises StoreError and StoreRefusedError.
+    node: which of this installation's nodes this is. Raises StoreError and StoreRefusedError.
     """
-    node = f"{installation(data)}-{number}"
+    node = f"{installation(data)}-{node}"
     hot: HotStore = FencedHotStore(store, watch) if watch.stands else store
     if config.backup.counter_journal is None:
         await store.note_journal_node(node, Place(None))
@@ -91,8 +91,6 @@ async def watch_fence(store: Store, clock: Clock) -> FenceWatch:
     return watch
 
 
-async def fence_desk(store: Store, clock: Clock) -> FenceDesk:
+async def fence_desk(store: Store) -> FenceDesk:
     """Return the operator's desk at the store's fence."""
-    return FenceDesk(
-        store, clock=clock, store=await store_id(store), epoch=await store_epoch(store)
-    )
+    return FenceDesk(store, store=await store_id(store), epoch=await store_epoch(store))

@@ -16,6 +16,7 @@ from server.accounts.limits import (
 from server.accounts.ports import ClientBook, ClientDetails
 from server.accounts.text import checked_name
 from server.clock import Clock
+from server.journal.acts import Cause
 from validation.gcra import Policy
 
 API_KEY_OCTETS = 20
@@ -85,14 +86,24 @@ class ClientDesk:
         self._random_octets = random_octets
 
     async def add(
-        self, name: str, *, signed_only: bool = False, phishing_test: bool = False
+        self,
+        name: str,
+        *,
+        cause: Cause,
+        signed_only: bool = False,
+        phishing_test: bool = False,
     ) -> IssuedApiKey:
         """Create a client and its first API key. InputError for a bad name."""
         name = checked_name(name)
         client_id = await self._book.reserve_client_id()
         secret, record = await self._new_api_key(client_id, 1)
         details = await self._book.add_client(
-            client_id, name, record, signed_only=signed_only, phishing_test=phishing_test
+            client_id,
+            name,
+            record,
+            signed_only=signed_only,
+            phishing_test=phishing_test,
+            act=cause.act("client.add"),
         )
         return IssuedApiKey(self._view(details), secret)
 
@@ -105,57 +116,74 @@ class ClientDesk:
         found = await self._book.list_clients(after, max(1, min(limit, MAX_PAGE)))
         return [self._view(details) for details in found]
 
-    async def enable(self, client_id: int) -> ClientView:
+    async def enable(self, client_id: int, *, cause: Cause) -> ClientView:
         """Serve a client again, from the next batch on."""
-        return self._known(client_id, await self._book.set_client_active(client_id, active=True))
+        details = await self._book.set_client_active(
+            client_id, active=True, act=cause.act("client.enable")
+        )
+        return self._known(client_id, details)
 
-    async def disable(self, client_id: int) -> ClientView:
+    async def disable(self, client_id: int, *, cause: Cause) -> ClientView:
         """Refuse a client, from the next batch on."""
-        return self._known(client_id, await self._book.set_client_active(client_id, active=False))
+        details = await self._book.set_client_active(
+            client_id, active=False, act=cause.act("client.disable")
+        )
+        return self._known(client_id, details)
 
     async def limit(
         self,
         client_id: int,
         *,
+        cause: Cause,
         rate: int,
         burst: int,
         per_day: int | None = None,
         shadow: bool = False,
-        reason: str = "",
         expires_us: int | None = None,
     ) -> ClientView:
         """Give a client a limit of its own: sessions per second, at once and per day.
 
-        shadow: only count and report what would be refused. expires_us: when the default
+        The cause's reason is kept with it. shadow: only count and report what would be
+        refused. expires_us: when the default
         holds again, microseconds since the epoch. InputError for a figure out of bounds.
         """
         override = checked_limit(
             LimitFigures(rate, burst, per_day),
             shadow=shadow,
-            reason=reason,
+            reason=cause.reason,
             expires_us=expires_us,
             now_us=self._clock.now_us(),
         )
-        return self._known(client_id, await self._book.set_client_limit(client_id, override))
+        details = await self._book.set_client_limit(
+            client_id, override, act=cause.act("client.limit")
+        )
+        return self._known(client_id, details)
 
-    async def reset_limit(self, client_id: int) -> ClientView:
+    async def reset_limit(self, client_id: int, *, cause: Cause) -> ClientView:
         """Hold a client to the default limit again."""
-        return self._known(client_id, await self._book.set_client_limit(client_id, None))
+        details = await self._book.set_client_limit(
+            client_id, None, act=cause.act("client.limit_default")
+        )
+        return self._known(client_id, details)
 
     async def options(
         self,
         client_id: int,
         *,
+        cause: Cause,
         signed_only: bool | None = None,
         phishing_test: bool | None = None,
     ) -> ClientView:
         """Change how a client's requests are treated; None leaves an option as it is."""
         details = await self._book.set_client_options(
-            client_id, signed_only=signed_only, phishing_test=phishing_test
+            client_id,
+            signed_only=signed_only,
+            phishing_test=phishing_test,
+            act=cause.act("client.options"),
         )
         return self._known(client_id, details)
 
-    async def rotate(self, client_id: int) -> IssuedApiKey:
+    async def rotate(self, client_id: int, *, cause: Cause) -> IssuedApiKey:
         """Issue a second API key; both verify until the rotation is finished. RotationError."""
         keys = (await self.show(client_id)).details.api_keys
         if len(keys) >= MAX_LIVE_KEYS:
@@ -166,7 +194,9 @@ class ClientDesk:
         key_id = max((key.key_id for key in keys), default=0) + 1
         secret, record = await self._new_api_key(client_id, key_id)
         try:
-            details = await self._book.add_api_key(client_id, key_id, record)
+            details = await self._book.add_api_key(
+                client_id, key_id, record, act=cause.act("client.rotate")
+            )
         except ValueError as error:
             raise RotationError(
                 f"the API keys of client {client_id} were changed at the same time by somebody"
@@ -174,10 +204,12 @@ class ClientDesk:
             ) from error
         return IssuedApiKey(self._known(client_id, details), secret)
 
-    async def finish_rotation(self, client_id: int) -> ClientView:
+    async def finish_rotation(self, client_id: int, *, cause: Cause) -> ClientView:
         """End the older of two API keys, from the next batch on. RotationError."""
         try:
-            details = await self._book.remove_oldest_api_key(client_id)
+            details = await self._book.remove_oldest_api_key(
+                client_id, act=cause.act("client.rotate_finish")
+            )
         except ValueError as error:
             raise RotationError(
                 f"client {client_id} has one API key only: there is no rotation to finish"

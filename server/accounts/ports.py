@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from server.journal.acts import Act
 from validation.gcra import Policy
 
 
@@ -49,7 +50,8 @@ class ClientBook(Protocol):
     """Administration of clients. All changes are durable when the call returns.
 
     Methods that change a client return its new details, or None when it does not exist,
-    and bump its version, so that every worker sees the change in its next batch.
+    and bump its version, so that every worker sees the change in its next batch. The act goes
+    into the journal in the same transaction, with the client before and after it.
     """
 
     async def reserve_client_id(self) -> int:
@@ -64,6 +66,7 @@ class ClientBook(Protocol):
         *,
         signed_only: bool,
         phishing_test: bool,
+        act: Act,
     ) -> ClientDetails:
         """Create a client with its first API key (key_id 1)."""
         ...
@@ -76,29 +79,33 @@ class ClientBook(Protocol):
         """Return up to `limit` clients with an id greater than `after`, in order."""
         ...
 
-    async def set_client_active(self, client_id: int, *, active: bool) -> ClientDetails | None:
+    async def set_client_active(
+        self, client_id: int, *, active: bool, act: Act
+    ) -> ClientDetails | None:
         """Switch a client on or off."""
         ...
 
     async def set_client_limit(
-        self, client_id: int, limit: LimitOverride | None
+        self, client_id: int, limit: LimitOverride | None, *, act: Act
     ) -> ClientDetails | None:
         """Give a client a limit of its own, or (None) the default again."""
         ...
 
     async def set_client_options(
-        self, client_id: int, *, signed_only: bool | None, phishing_test: bool | None
+        self, client_id: int, *, signed_only: bool | None, phishing_test: bool | None, act: Act
     ) -> ClientDetails | None:
         """Change how a client's requests are treated; None leaves an option as it is."""
         ...
 
-    async def add_api_key(self, client_id: int, key_id: int, record: bytes) -> ClientDetails | None:
+    async def add_api_key(
+        self, client_id: int, key_id: int, record: bytes, *, act: Act
+    ) -> ClientDetails | None:
         """Add a second live API key.
 
         ValueError when the client has two already or key_id is not the next.
         """
         ...
 
-    async def remove_oldest_api_key(self, client_id: int) -> ClientDetails | None:
+    async def remove_oldest_api_key(self, client_id: int, *, act: Act) -> ClientDetails | None:
         """End a rotation; ValueError when only one key is live."""
         ...

@@ -14,6 +14,7 @@ from server.backup.restore import Backup, load
 from server.clock import SystemClock
 from server.counter_journal.desk import FenceDesk, Replayed
 from server.counter_journal.hot_stores import FencedHotStore, FenceWatch
+from server.journal.acts import SYSTEM, Actor, Cause
 from server.otp.client_cache import api_key_label
 from server.otp.ports import Advance, Entry, FencedError
 from server.storage.snapshot import decode_row, snapshot
@@ -22,6 +23,7 @@ from validation.gcra import UNLIMITED, Policy
 from validation.otp import InvalidOtpError
 
 _NO_OTP = bytes(16)
+_CAUSE = Cause(Actor(SYSTEM, "drill"))
 
 
 class Drilled(NamedTuple):
@@ -44,7 +46,7 @@ async def drill(
     seconds: dict[str, float] = {}
     database = scratch / "keystead.db"
     began = time.perf_counter()
-    fence = await load(backup, database, compare=True)
+    fence = await load(backup, database, cause=_CAUSE, compare=True)
     seconds["load"] = time.perf_counter() - began
     began = time.perf_counter()
     opened = await _open_records(database, key)
@@ -57,8 +59,8 @@ async def drill(
         fenced = await _is_fenced(store)
         replayed = None
         if journals:
-            desk = FenceDesk(store, clock=SystemClock(), store=fence.store, epoch=fence.epoch)
-            replayed = await desk.replay(journals, by="drill")
+            desk = FenceDesk(store, store=fence.store, epoch=fence.epoch)
+            replayed = await desk.replay(journals, cause=_CAUSE)
     finally:
         await store.close()
     seconds["fence"] = time.perf_counter() - began

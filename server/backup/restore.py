@@ -12,6 +12,7 @@ from server.backup.archive import Member, read_archive
 from server.backup.manifest import COUNTS, FILES, HEAD, ROWS, Head, decode_counts
 from server.backup.recipients import BackupError
 from server.counter_journal.fence import Fence
+from server.journal.acts import Cause, Deed, Subject
 from server.storage.books.fence_book import FENCE
 from server.storage.identity import STORE_EPOCH
 from server.storage.snapshot import Filling, Part, Tally, filling
@@ -56,7 +57,7 @@ def verify(file: Path, identities: Sequence[pyrage.x25519.Identity]) -> Backup:
 
 
 async def load(
-    backup: Backup, database: Path | str, *, compare: bool = False, now: datetime | None = None
+    backup: Backup, database: Path | str, *, cause: Cause, compare: bool = False
 ) -> Fence:
     """Fill an empty database from a backup, upgrade it, and fence all keys: all, or nothing.
 
@@ -66,7 +67,7 @@ async def load(
     fence = Fence(
         backup=backup.head.id,
         made=backup.head.made,
-        restored=(now or datetime.now(UTC)).isoformat(timespec="seconds"),
+        restored=datetime.now(UTC).isoformat(timespec="seconds"),
         store=backup.head.store,
         epoch=secrets.token_hex(_EPOCH_OCTETS),
         nodes=dict(backup.head.nodes),
@@ -82,6 +83,9 @@ async def load(
         await target.settle_imports()
         await target.put_meta({FENCE: fence.encode(), STORE_EPOCH: fence.epoch})
         await target.upgrade()
+        subject = Subject("store", "")
+        after = {"backup": fence.backup, "made": fence.made, "fenced": True}
+        await target.record(Deed(cause.act("store.restore"), subject, None, after))
     return fence
 
 

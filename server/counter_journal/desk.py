@@ -1,27 +1,20 @@
 """The operator's desk at the fence: look, replay the journals, or lift it with a reason."""
 
 import asyncio
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-import structlog
-
-from server.clock import Clock
 from server.counter_journal.fence import Fence
 from server.counter_journal.ports import FenceBook, Place
 from server.counter_journal.records import Accepted
 from server.counter_journal.survey import entries, survey
+from server.journal.acts import Act, Cause, Deed, State, Subject
 
 _PORTION = 20_000
 """Entries read before the store is told, so that memory stays bounded."""
 
-_MAX_REASON = 500
 _SHOWN = 20
-
-_log = structlog.stdlib.get_logger(__name__)
 
 
 class FenceError(Exception):
@@ -47,9 +40,8 @@ class Replayed(NamedTuple):
 class FenceDesk:
     """Works on the fence of one store."""
 
-    def __init__(self, book: FenceBook, *, clock: Clock, store: str, epoch: str) -> None:
+    def __init__(self, book: FenceBook, *, store: str, epoch: str) -> None:
         self._book = book
-        self._clock = clock
         self._store = store
         self._epoch = epoch
 
@@ -58,7 +50,7 @@ class FenceDesk:
         text = await self._book.standing_fence()
         return None if text is None else Fence.decode(text)
 
-    async def replay(self, directories: Sequence[Path], *, by: str) -> Replayed:
+    async def replay(self, directories: Sequence[Path], *, cause: Cause) -> Replayed:
         """Raise the counters to what the journals say; lift the fence when they say all.
 
         Also without a fence: keys that were imported since get their counters. Raises
@@ -80,10 +72,10 @@ class FenceDesk:
             ) from error
         problems = found.problems if fence else {}
         if fence and not problems:
-            await self._lift(fence, {"how": "replayed", "entries": count, "raised": raised}, by=by)
+            told = {"entries": count, "raised": raised, "unknown": len(unknown)}
+            await self._lift(fence, cause.act("fence.replay"), told)
         elif fence:
             await self._book.keep_fence(fence._replace(problems=problems).encode())
-        record_act("fence.replay", by=by, entries=count, raised=raised, unknown=len(unknown))
         return Replayed(
             count,
             raised,
@@ -93,25 +85,20 @@ class FenceDesk:
             stands=fence is not None and bool(problems),
         )
 
-    async def release(self, reason: str, *, by: str) -> Fence:
+    async def release(self, cause: Cause) -> Fence:
         """Lift the fence without all journals; the reason is kept. Raises FenceError."""
-        reason = reason.strip()
-        if not reason or len(reason) > _MAX_REASON or not reason.isprintable():
-            raise FenceError(
-                f"say why, in one line of at most {_MAX_REASON} letters: it is kept for good"
-            )
+        if not cause.reason.strip():
+            raise FenceError("say why the fence is lifted: the journal keeps the reason for good")
         fence = await self.status()
         if fence is None:
             raise FenceError("no fence stands; nothing was changed")
-        await self._lift(fence, {"how": "released", "reason": reason}, by=by)
-        record_act("fence.release", by=by, reason=reason, problems=dict(fence.problems))
+        await self._lift(fence, cause.act("fence.release"), None)
         return fence
 
-    async def _lift(self, fence: Fence, how: Mapping[str, object], *, by: str) -> None:
-        now = datetime.fromtimestamp(self._clock.now_us() / 1e6, UTC).isoformat(timespec="seconds")
-        value = {"at": now, "by": by, **how, "fence": fence._asdict()}
+    async def _lift(self, fence: Fence, act: Act, told: State | None) -> None:
+        before = {"backup": fence.backup, "made": fence.made, "problems": dict(fence.problems)}
         gone = {node: Place(first) for node, first in fence.nodes.items()}
-        await self._book.lift_fence(json.dumps(value, sort_keys=True), gone)
+        await self._book.lift_fence(gone, Deed(act, Subject("fence", fence.backup), before, told))
 
     async def _raise(self, batches: Iterable[list[Accepted]]) -> tuple[int, int, set[str]]:
         count = raised = 0
@@ -140,8 +127,3 @@ def _read_portion(read: Iterable[list[Accepted]]) -> tuple[list[Accepted], bool]
         if len(portion) >= _PORTION:
             return portion, True
     return portion, False
-
-
-def record_act(action: str, *, by: str, **facts: object) -> None:
-    """Write down what an operator did at the fence. One place, for the journal to come."""
-    _log.warning("fence_act", action=action, by=by, **facts)

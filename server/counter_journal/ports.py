@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from server.counter_journal.records import Accepted
+from server.journal.acts import Deed
 
 
 class JournalError(Exception):
@@ -58,8 +59,8 @@ class FenceBook(NodeBook, Protocol):
         """Store what became of the fence; it stands on."""
         ...
 
-    async def lift_fence(self, record: str, gone: Mapping[str, Place]) -> None:
-        """Remove the fence, keep a record of it, and forget the nodes in `gone`.
+    async def lift_fence(self, gone: Mapping[str, Place], deed: Deed) -> None:
+        """Remove the fence, enter the deed in the journal, and forget the nodes in `gone`.
 
         A node is forgotten only if its place is still the one named.
         """

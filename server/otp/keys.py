@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from hsm.vault import OtpKeyBinding, Vault
+from server.journal.acts import Cause
 from server.otp.ksm import KsmError, KsmKey, parse_ksm
 from server.otp.ports import KeyBook, KeyDetails, KeyExistsError, NewKey
 
@@ -30,7 +31,7 @@ class KeyDesk:
         self._book = book
         self._vault = vault
 
-    async def import_ksm(self, text: str) -> int:
+    async def import_ksm(self, text: str, *, cause: Cause) -> int:
         """Import a key file and return the number of keys: all of them, or none.
 
         Raises KsmError naming the line at fault, also for a public id that is known already.
@@ -45,7 +46,7 @@ class KeyDesk:
         if not keys:
             return 0
         try:
-            await self._book.add_keys(keys)
+            await self._book.add_keys(keys, act=cause.act("key.import"))
         except KeyExistsError as error:
             raise KsmError(
                 lines[error.public_id],
@@ -62,13 +63,15 @@ class KeyDesk:
         """Return up to `limit` (at most MAX_PAGE) keys beyond `after`, in order of public id."""
         return await self._book.list_keys(after, max(1, min(limit, MAX_PAGE)))
 
-    async def enable(self, public_id: str) -> KeyDetails:
+    async def enable(self, public_id: str, *, cause: Cause) -> KeyDetails:
         """Let a key validate again, from the next batch on. UnknownKeyError."""
-        return _known(public_id, await self._book.set_key_active(public_id, active=True))
+        act = cause.act("key.enable")
+        return _known(public_id, await self._book.set_key_active(public_id, active=True, act=act))
 
-    async def disable(self, public_id: str) -> KeyDetails:
+    async def disable(self, public_id: str, *, cause: Cause) -> KeyDetails:
         """Stop a key from validating, from the next batch on. UnknownKeyError."""
-        return _known(public_id, await self._book.set_key_active(public_id, active=False))
+        act = cause.act("key.disable")
+        return _known(public_id, await self._book.set_key_active(public_id, active=False, act=act))
 
     async def _seal(self, key: KsmKey) -> NewKey:
         generation = 1  # the first secret under this public id: an import never replaces one

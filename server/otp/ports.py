@@ -6,9 +6,10 @@ one contract suite holds every keeper to the same promises.
 """
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import NamedTuple, Protocol
 
+from server.journal.acts import Act
 from validation.gcra import Policy
 
 SIGNED_BUCKET = 0
@@ -143,13 +144,18 @@ class KeyRecord(NamedTuple):
 
 
 class Directory(Protocol):
-    """Reads what workers cache. Raises StoreUnavailableError."""
+    """Reads what workers cache. Raises StoreUnavailableError.
 
-    async def client(self, client_id: int) -> ClientRecord | None:
+    Who asks while a read is under way shares the next one with everybody who does: a flood
+    of questions about one record is a trickle of reads. Nobody gets a read that began before
+    he asked: it could miss the change that he relies on.
+    """
+
+    def client(self, client_id: int) -> Awaitable[ClientRecord | None]:
         """Return the newest committed state of a client, or None."""
         ...
 
-    async def key(self, public_id: str) -> KeyRecord | None:
+    def key(self, public_id: str) -> Awaitable[KeyRecord | None]:
         """Return the newest committed state of a key, or None."""
         ...
 
@@ -187,9 +193,12 @@ class KeyExistsError(Exception):
 
 
 class KeyBook(Protocol):
-    """Administration of keys. All changes are durable when the call returns."""
+    """Administration of keys. All changes are durable when the call returns.
 
-    async def add_keys(self, keys: Sequence[NewKey]) -> None:
+    Their acts go into the journal in the same transaction.
+    """
+
+    async def add_keys(self, keys: Sequence[NewKey], *, act: Act) -> None:
         """Create all keys with counters at (-1, -1), or none: KeyExistsError."""
         ...
 
@@ -201,6 +210,6 @@ class KeyBook(Protocol):
         """Return up to `limit` keys with public id greater than `after`, in order."""
         ...
 
-    async def set_key_active(self, public_id: str, *, active: bool) -> KeyDetails | None:
+    async def set_key_active(self, public_id: str, *, active: bool, act: Act) -> KeyDetails | None:
         """Switch a key on or off; bumps its version, so it holds for the next batch."""
         ...

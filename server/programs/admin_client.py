@@ -5,6 +5,7 @@ import json
 import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from server.programs.exits import CommandError, Exit
 from server.programs.unix_sockets import connect_unix
@@ -13,6 +14,13 @@ ANSWER_WITHIN_S = 30.0
 IMPORT_WITHIN_S = 900.0
 
 _NOT_FOUND = 404
+
+
+def because(path: str, reason: str) -> str:
+    """Return the path of a change with the reason for it ("": none is given)."""
+    if not reason:
+        return path
+    return f"{path}{'&' if '?' in path else '?'}reason={quote(reason, safe='')}"
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -8,13 +8,20 @@ from typing import Annotated
 
 import typer
 
-from server.programs import backup_commands, client_commands, fence_commands, key_commands
+from server.programs import (
+    backup_commands,
+    client_commands,
+    fence_commands,
+    journal_commands,
+    key_commands,
+)
 from server.programs.exits import EXPLAINED, CommandError, Exit
 from server.programs.installation import Setting, configuration
 from server.programs.options import (
     Data,
     Database,
     Json,
+    Reason,
     Root,
     chosen_data,
     database_setting,
@@ -38,6 +45,7 @@ app.add_typer(key_commands.app, name="key")
 app.add_typer(backup_commands.app, name="backup")
 app.command("restore")(backup_commands.restore)
 app.add_typer(fence_commands.app, name="fence")
+app.add_typer(journal_commands.app, name="journal")
 app.add_typer(store_app, name="store")
 app.add_typer(config_app, name="config")
 
@@ -138,13 +146,19 @@ def otp(context: typer.Context, *, data: Data = None, as_json: Json = False) -> 
 
 @store_app.command("upgrade")
 def store_upgrade(
-    context: typer.Context, *, data: Data = None, database: Database = None, as_json: Json = False
+    context: typer.Context,
+    *,
+    reason: Reason = "",
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
 ) -> None:
     """Bring the database's schema up to this program's version. Back it up first."""
     from server.programs.upgrade import upgrade_store  # noqa: PLC0415
 
     directory = chosen_data(context, data)
-    done = upgrade_store(directory, configuration(directory, [database_setting(database)]))
+    config = configuration(directory, [database_setting(database)])
+    done = upgrade_store(directory, config, reason=reason)
     if as_json:
         say_json({"before": done.before, "after": done.after})
     elif done.before == done.after:
@@ -212,6 +226,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _is_refusal(error: Exception) -> bool:
     """Whether an error is a sentence for the operator. Anything else is a fault of ours."""
     from hsm.vault import VaultError  # noqa: PLC0415 - only a failed command asks
+    from server.accounts.text import InputError  # noqa: PLC0415
     from server.backup.recipients import BackupError  # noqa: PLC0415
     from server.configfile import ConfigError  # noqa: PLC0415
     from server.datadir import DataDirectoryError  # noqa: PLC0415
@@ -224,6 +239,7 @@ def _is_refusal(error: Exception) -> bool:
         BackupError
         | ConfigError
         | DataDirectoryError
+        | InputError
         | ListenError
         | StoreError
         | StoreRefusedError

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from server.programs.options import Data, Database, Json, admin_api
+from server.programs.admin_client import because
+from server.programs.options import Data, Database, Json, Reason, admin_api
 from server.programs.terminal import fields, say, say_json, table
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ def add(
     phishing_test: Annotated[
         bool, typer.Option("--phishing-test", help="Refuse OTPs that were held back.")
     ] = False,
+    reason: Reason = "",
     data: Data = None,
     database: Database = None,
     as_json: Json = False,
@@ -41,7 +43,7 @@ def add(
     """Create a client and print its Client ID and API key. The API key is shown only now."""
     with admin_api(context, data, database) as admin:
         client = admin.post(
-            "/clients",
+            because("/clients", reason),
             {"name": name, "signed_only": signed_only, "phishing_test": phishing_test},
         )
     if as_json:
@@ -93,13 +95,14 @@ def disable(
     context: typer.Context,
     client_id: ClientId,
     *,
+    reason: Reason = "",
     data: Data = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
     """Refuse a client from now on; its next request is answered OPERATION_NOT_ALLOWED."""
     with admin_api(context, data, database) as admin:
-        _show(admin.post(f"/clients/{client_id}/disable"), as_json=as_json)
+        _show(admin.post(because(f"/clients/{client_id}/disable", reason)), as_json=as_json)
 
 
 @app.command("enable")
@@ -107,13 +110,14 @@ def enable(
     context: typer.Context,
     client_id: ClientId,
     *,
+    reason: Reason = "",
     data: Data = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
     """Serve a client again."""
     with admin_api(context, data, database) as admin:
-        _show(admin.post(f"/clients/{client_id}/enable"), as_json=as_json)
+        _show(admin.post(because(f"/clients/{client_id}/enable", reason)), as_json=as_json)
 
 
 @app.command("set")
@@ -129,6 +133,7 @@ def set_(
         bool | None,
         typer.Option(help="Refuse OTPs that were held back.", show_default=False),
     ] = None,
+    reason: Reason = "",
     data: Data = None,
     database: Database = None,
     as_json: Json = False,
@@ -141,7 +146,8 @@ def set_(
             "give at least one of --signed-only, --phishing-test (or --no-...)"
         )
     with admin_api(context, data, database) as admin:
-        _show(admin.call("PATCH", f"/clients/{client_id}", given), as_json=as_json)
+        path = because(f"/clients/{client_id}", reason)
+        _show(admin.call("PATCH", path, given), as_json=as_json)
 
 
 @app.command("limit")
@@ -162,7 +168,7 @@ def limit(
     shadow: Annotated[
         bool, typer.Option("--shadow", help="Only count what the limit would refuse.")
     ] = False,
-    reason: Annotated[str, typer.Option(help="Why, for whoever reads it later.")] = "",
+    reason: Reason = "",
     expires: Annotated[
         str | None,
         typer.Option(
@@ -184,7 +190,7 @@ def limit(
         if rate is not None or burst is not None or per_day is not None:
             raise typer.BadParameter("--default stands alone: it removes the limit")
         with admin_api(context, data, database) as admin:
-            _show(admin.call("DELETE", path), as_json=as_json)
+            _show(admin.call("DELETE", because(path, reason)), as_json=as_json)
         return
     if rate is None or burst is None:
         raise typer.BadParameter("give --rate and --burst, or --default")
@@ -208,6 +214,7 @@ def rotate(
     finish: Annotated[
         bool, typer.Option("--finish", help="End the rotation: the old API key stops working.")
     ] = False,
+    reason: Reason = "",
     data: Data = None,
     database: Database = None,
     as_json: Json = False,
@@ -216,9 +223,9 @@ def rotate(
     path = f"/clients/{client_id}/rotate"
     with admin_api(context, data, database) as admin:
         if finish:
-            _show(admin.post(f"{path}/finish"), as_json=as_json)
+            _show(admin.post(because(f"{path}/finish", reason)), as_json=as_json)
             return
-        client = admin.post(path)
+        client = admin.post(because(path, reason))
     if as_json:
         say_json(client)
         return

@@ -11,6 +11,7 @@ class Exit(enum.IntEnum):
     USAGE = 2
     NOT_FOUND = 3
     UNREACHABLE = 4
+    DAMAGED = 5
 
 
 class CommandError(Exception):
@@ -22,6 +23,6 @@ class CommandError(Exception):
 
 
 EXPLAINED = (
-    "Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 no such client or key;"
-    " 4 the service does not answer."
+    "Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 no such client, key or entry;"
+    " 4 the service does not answer; 5 the journal was tampered with."
 )

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from server.programs.admin_client import because
 from server.programs.exits import CommandError
-from server.programs.options import Data, Database, Json, admin_api
+from server.programs.options import Data, Database, Json, Reason, admin_api
 from server.programs.terminal import fields, say, say_json, table
 
 app = typer.Typer(help="YubiKeys whose OTPs are validated.", no_args_is_help=True)
@@ -52,6 +53,7 @@ def import_(
             help="ksm: lines serialnr,publicname,internalname,aeskey,lockcode,created,accessed.",
         ),
     ] = Format.KSM,
+    reason: Reason = "",
     data: Data = None,
     database: Database = None,
     as_json: Json = False,
@@ -62,7 +64,7 @@ def import_(
     """
     text = _read(file)
     with admin_api(context, data, database) as admin:
-        done = admin.upload(f"/keys/import?format={format_.value}", text)
+        done = admin.upload(because(f"/keys/import?format={format_.value}", reason), text)
     if as_json:
         say_json(done)
     else:
@@ -125,13 +127,14 @@ def disable(
     context: typer.Context,
     public_id: PublicId,
     *,
+    reason: Reason = "",
     data: Data = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
     """Refuse a key from now on; its next OTP is answered BAD_OTP."""
     with admin_api(context, data, database) as admin:
-        _show(admin.post(f"{_path(public_id)}/disable"), as_json=as_json)
+        _show(admin.post(because(f"{_path(public_id)}/disable", reason)), as_json=as_json)
 
 
 @app.command("enable")
@@ -139,13 +142,14 @@ def enable(
     context: typer.Context,
     public_id: PublicId,
     *,
+    reason: Reason = "",
     data: Data = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
     """Accept a key's OTPs again."""
     with admin_api(context, data, database) as admin:
-        _show(admin.post(f"{_path(public_id)}/enable"), as_json=as_json)
+        _show(admin.post(because(f"{_path(public_id)}/enable", reason)), as_json=as_json)
 
 
 def _show(key: dict[str, Any], *, as_json: bool) -> None:

@@ -35,6 +35,9 @@ Database = Annotated[
 ]
 
 
+Reason = Annotated[str, typer.Option("--reason", help="Why, for whoever reads the journal later.")]
+
+
 class Root:
     """What was given before the command: `keystead --data DIR serve`."""
 

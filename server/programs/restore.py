@@ -21,6 +21,8 @@ from server.configfile import load as load_config
 from server.counter_journal.desk import FenceError
 from server.datadir import DataDirectory
 from server.foundation import open_store
+from server.journal.acts import Cause
+from server.local_users import this_process
 from server.programs import durable_file
 from server.programs.exits import CommandError
 from server.programs.terminal import say
@@ -49,6 +51,7 @@ def restore_backup(
     """Restore a verified backup: all of it, or nothing is left. Returns what was done."""
     logs.configure("warning", process="command")  # standard output is the command's answer
     began = time.perf_counter()
+    cause = Cause(this_process(), "restore")
     key = _sealing_key(backup, key_file)
     target = _target(backup, data, database)
     existed = data.root.exists()
@@ -57,10 +60,10 @@ def restore_backup(
         with data.locked():
             _write_files(backup, data, key)
             if isinstance(target, str):
-                fence = asyncio.run(load(backup, target))
+                fence = asyncio.run(load(backup, target, cause=cause))
             else:
                 partial = target.with_name(f"{target.name}.partial")
-                fence = asyncio.run(load(backup, partial))
+                fence = asyncio.run(load(backup, partial, cause=cause))
                 partial.rename(target)
     except BaseException:
         _remove(data.root, keep=existed)
@@ -90,8 +93,8 @@ def restore_backup(
 async def _replay(data: DataDirectory, config: Config, journals: Sequence[Path]) -> dict[str, Any]:
     store = await open_store(config, data, SystemClock(), create=False)
     try:
-        desk = await fence_desk(store, SystemClock())
-        done = await desk.replay(journals, by="restore")
+        desk = await fence_desk(store)
+        done = await desk.replay(journals, cause=Cause(this_process(), "restore"))
     except FenceError as error:
         raise CommandError(f"everything was restored, and all keys are fenced: {error}") from error
     finally:

@@ -4,8 +4,11 @@ import asyncio
 from pathlib import Path
 from typing import NamedTuple
 
+from server.accounts.text import checked_reason
 from server.config import Config
 from server.datadir import DataDirectory
+from server.journal.acts import Cause
+from server.local_users import this_process
 from server.programs.exits import CommandError
 from server.storage.upgrade import schema_state, upgrade
 
@@ -17,8 +20,9 @@ class Upgraded(NamedTuple):
     after: str
 
 
-def upgrade_store(data: DataDirectory, config: Config) -> Upgraded:
+def upgrade_store(data: DataDirectory, config: Config, *, reason: str = "") -> Upgraded:
     """Upgrade the configured store; InUseError while a service runs on this directory."""
+    cause = Cause(this_process(), checked_reason(reason))
     data.require()
     database: Path | str = data.database_file if config.store.is_sqlite else config.store.database
     if isinstance(database, Path) and not database.exists():
@@ -28,10 +32,10 @@ def upgrade_store(data: DataDirectory, config: Config) -> Upgraded:
             f"keystead init --data {data.root}"
         )
     with data.locked():
-        return asyncio.run(_upgrade(database))
+        return asyncio.run(_upgrade(database, cause))
 
 
-async def _upgrade(database: Path | str) -> Upgraded:
+async def _upgrade(database: Path | str, cause: Cause) -> Upgraded:
     before = await schema_state(database)
-    await upgrade(database)
+    await upgrade(database, cause)
     return Upgraded(before.value, (await schema_state(database)).value)

@@ -3,6 +3,8 @@
 import secrets
 from typing import Protocol
 
+from server.journal.acts import Cause, Deed, Subject
+from server.journal.checkpoint import key_id_of
 from server.storage.refusals import StoreRefusedError
 
 SEALING_KEY_ID = "sealing_key_id"
@@ -19,18 +21,26 @@ class ForeignStoreError(StoreRefusedError):
 class Meta(Protocol):
     """Named values of a store."""
 
-    async def settle_meta(self, name: str, proposed: str) -> str:
-        """Return the value that stands: the proposed one, stored now, when there was none."""
+    async def meta(self, name: str) -> str | None:
+        """Return a named value, or None."""
+        ...
+
+    async def settle_meta(self, name: str, proposed: str, deed: Deed | None = None) -> str:
+        """Return the value that stands: the proposed one, stored now, when there was none.
+
+        deed: what goes into the journal if it is stored now.
+        """
         ...
 
 
-async def bind_sealing_key(store: Meta, key_id: bytes, file: object) -> None:
+async def bind_sealing_key(store: Meta, key_id: bytes, file: object, *, cause: Cause) -> None:
     """Record at first use which key seals this store's records; refuse another one later.
 
     Without this a wrong key file would show only as every single OTP ending in BACKEND_ERROR.
     """
     ours = key_id.hex()
-    known = await store.settle_meta(SEALING_KEY_ID, ours)
+    deed = Deed(cause.act("store.init"), Subject("store", ""), None, {"sealing_key": ours})
+    known = await store.settle_meta(SEALING_KEY_ID, ours, deed)
     if known != ours:
         raise ForeignStoreError(
             f"the store was filled under sealing key {known}, and {file} holds key {ours}, which"
@@ -46,6 +56,21 @@ async def store_id(store: Meta) -> str:
 async def store_epoch(store: Meta) -> str:
     """Return what tells a restored store from what it was before."""
     return await store.settle_meta(STORE_EPOCH, "0")
+
+
+async def introduce_journal_key(store: Meta, public_key: bytes, *, cause: Cause) -> bool:
+    """Note in the journal, once, that checkpoints are signed with this key from now on.
+
+    Return whether it was new. Several machines on one store may have a key each.
+    """
+    key_id = key_id_of(public_key).hex()
+    after = {"public_key": public_key.hex()}
+    deed = Deed(cause.act("journal.key"), Subject("journal_key", key_id), None, after)
+    name = f"journal_key_{key_id}"
+    if await store.meta(name) is not None:
+        return False
+    await store.settle_meta(name, public_key.hex(), deed)
+    return True
 
 
 async def bucket_salt(store: Meta) -> bytes:

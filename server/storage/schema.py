@@ -11,6 +11,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -116,6 +117,85 @@ meta = Table(
     sqlite_with_rowid=False,
 )
 
+# The chain of what was administered (server/journal). before, after: JSON, or NULL.
+journal = Table(
+    "journal",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("time_us", BigInteger, nullable=False),
+    Column("actor_kind", Text, nullable=False),
+    Column("actor_name", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("object_kind", Text, nullable=False),
+    Column("object_id", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+    Column("previous", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Index("journal_by_object", "object_kind", "object_id", "sequence"),
+    sqlite_with_rowid=False,
+)
+
+# One row: where the chain ends. Whoever appends holds its lock until the commit, so numbers
+# have no gaps; a journal that lost its last entries does not go on as if they had never been.
+journal_head = Table(
+    "journal_head",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    CheckConstraint("id = 1", name="journal_has_one_head"),
+    sqlite_with_rowid=False,
+)
+
+journal_checkpoint = Table(
+    "journal_checkpoint",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("time_us", BigInteger, nullable=False),
+    Column("key_id", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What happened, for jobs (server/facts.py). Positions are taken from `sequence` as the last
+# thing of a transaction: without gaps, and in the order of commits.
+fact = Table(
+    "fact",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("time_us", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+fact_reader = Table(
+    "fact_reader",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Who may do something alone (server/leases.py). Tokens count up and are never given twice.
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 CLIENT_SEQUENCE = "client"
 IMPORT_SEQUENCE = "key_import"
+CHECKPOINT_SEQUENCE = "journal_checkpoint"
+FACT_SEQUENCE = "fact"
+SEQUENCES = (CLIENT_SEQUENCE, IMPORT_SEQUENCE, CHECKPOINT_SEQUENCE, FACT_SEQUENCE)
 UNFINISHED_IMPORT = "unfinished-key-import"

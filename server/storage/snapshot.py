@@ -33,7 +33,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from server.journal.acts import Deed
 from server.otp.ports import StoreUnavailableError
+from server.storage.books.journal_book import record
 from server.storage.books.transactions import reason
 from server.storage.postgres.connection import UNREACHABLE, check_dsn, postgres_engine
 from server.storage.refusals import SchemaRefusedError
@@ -44,7 +46,7 @@ from server.storage.sqlite.connection import (
     prepare_database_file,
     sqlite_engine,
 )
-from server.storage.upgrade import REFUSALS, SchemaState, alembic_config
+from server.storage.upgrade import REFUSALS, SchemaState, alembic_config, store_time_us
 
 _ROWS = 2_000
 _VERSION_TABLE = "alembic_version"
@@ -174,6 +176,10 @@ class Filling:
     async def upgrade(self) -> None:
         """Bring the schema up to this program's."""
         await self._connection.run_sync(lambda c: command.upgrade(alembic_config(c), "head"))
+
+    async def record(self, deed: Deed) -> None:
+        """Write an entry into the journal, once the schema is this program's."""
+        await record(store_time_us, self._connection, deed)
 
 
 @asynccontextmanager

@@ -18,9 +18,13 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from server.clock import SystemClock
+from server.journal.acts import SYSTEM, Actor, Cause, Deed, Subject
 from server.otp.ports import StoreUnavailableError
+from server.storage.books.journal_book import record
 from server.storage.books.transactions import reason
 from server.storage.postgres.connection import check_dsn, postgres_engine
+from server.storage.postgres.transactions import server_time_us
 from server.storage.refusals import SchemaRefusedError
 from server.storage.sqlite.connection import (
     WRITES,
@@ -28,6 +32,9 @@ from server.storage.sqlite.connection import (
     prepare_database_file,
     sqlite_engine,
 )
+
+OURSELVES = Cause(Actor(SYSTEM, "keystead"))
+"""Who creates the schema of an empty database; its journal begins with more than that."""
 
 _READ_WITHIN_S = 10.0
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -55,11 +62,12 @@ async def schema_state(database: Path | str) -> SchemaState:
         return await connection.run_sync(_state)
 
 
-async def upgrade(database: Path | str) -> None:
+async def upgrade(database: Path | str, cause: Cause = OURSELVES) -> None:
     """Create or upgrade the schema of a SQLite file (Path) or a PostgreSQL URL (str).
 
-    All steps happen in one transaction. Nothing else may use a SQLite file meanwhile.
-    Raises StoreUnavailableError and StoreRefusedError (the schema is newer than we are).
+    All steps happen in one transaction, with the entry in the journal that an upgrade gets.
+    Nothing else may use a SQLite file meanwhile. Raises StoreUnavailableError and
+    StoreRefusedError (the schema is newer than we are).
     """
     if isinstance(database, Path):
         prepare_database_file(database)
@@ -68,9 +76,15 @@ async def upgrade(database: Path | str) -> None:
             # Whoever comes second waits, and then finds nothing left to do.
             lock = text("SELECT pg_advisory_xact_lock(:number)")
             await connection.execute(lock, {"number": _UPGRADE_LOCK})
-        if await connection.run_sync(_state) is SchemaState.NEWER:
+        state = await connection.run_sync(_state)
+        if state is SchemaState.NEWER:
             raise SchemaRefusedError(REFUSALS[SchemaState.NEWER])
+        before = await connection.run_sync(_revision)
         await connection.run_sync(_upgrade)
+        if state is SchemaState.OUTDATED:
+            after = {"revision": await connection.run_sync(_revision)}
+            act, subject = cause.act("store.upgrade"), Subject("store", "")
+            await record(store_time_us, connection, Deed(act, subject, {"revision": before}, after))
 
 
 async def ensure_schema(database: Path | str, *, create: bool) -> None:
@@ -131,8 +145,19 @@ def alembic_config(connection: Connection) -> Config:
     return config
 
 
+async def store_time_us(connection: AsyncConnection) -> int:
+    """Return the store's time, as its administrative transactions know it."""
+    if connection.dialect.name == "postgresql":
+        return await server_time_us(connection)
+    return SystemClock().now_us()
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
 def _state(connection: Connection) -> SchemaState:
-    found = MigrationContext.configure(connection).get_current_revision()
+    found = _revision(connection)
     if found is None:
         return SchemaState.EMPTY
     script = ScriptDirectory.from_config(alembic_config(connection))

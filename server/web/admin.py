@@ -18,13 +18,21 @@ from hsm.vault import VaultError
 from server.accounts.clients import ClientDesk, RotationError, UnknownClientError
 from server.accounts.text import InputError
 from server.counter_journal.desk import FenceError
+from server.journal.desk import (
+    JournalDamagedError,
+    JournalDesk,
+    UnknownEntryError,
+    WitnessError,
+)
+from server.local_users import local_actor
 from server.otp.keys import KeyDesk, UnknownKeyError
 from server.otp.ksm import KsmError
 from server.otp.ports import StoreError, UnknownOutcomeError
 from server.web.admin_backup import AdminBackups
 from server.web.admin_clients import AdminClients
+from server.web.admin_journal import AdminJournal
 from server.web.admin_keys import AdminKeys
-from server.web.admin_request import PREFIX, UID, read_query
+from server.web.admin_request import ACTOR, PREFIX, read_query
 from server.web.faults import describe_fault
 from server.web.peer import peer_uid
 from server.web.problems import ProblemError, problem_answer
@@ -40,6 +48,7 @@ def admin_app(
     *,
     clients: ClientDesk,
     keys: KeyDesk,
+    journal: JournalDesk,
     status: _Status,
     backups: AdminBackups | None = None,
     identify: _Identify = peer_uid,
@@ -59,7 +68,7 @@ def admin_app(
             raise ProblemError(
                 HTTPStatus.FORBIDDEN, "only root and the user of this service may administer it"
             )
-        request[UID] = uid
+        request[ACTOR] = local_actor(uid)
         return await handler(request)
 
     async def show_status(request: web.Request) -> web.Response:
@@ -72,6 +81,7 @@ def admin_app(
     app.router.add_routes(AdminKeys(keys).routes())
     if backups is not None:
         app.router.add_routes(backups.routes())
+    app.router.add_routes(AdminJournal(journal).routes())
     return app
 
 
@@ -105,10 +115,13 @@ def _of_http(refusal: web.HTTPException) -> ProblemError:
 _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (UnknownClientError, HTTPStatus.NOT_FOUND),
     (UnknownKeyError, HTTPStatus.NOT_FOUND),
+    (UnknownEntryError, HTTPStatus.NOT_FOUND),
     (KsmError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (RotationError, HTTPStatus.CONFLICT),
     (FenceError, HTTPStatus.CONFLICT),
+    (JournalDamagedError, HTTPStatus.CONFLICT),
+    (WitnessError, HTTPStatus.INSUFFICIENT_STORAGE),
 )
 """What the rooms refuse, in words that are meant for the operator."""
 

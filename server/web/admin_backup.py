@@ -7,9 +7,11 @@ from typing import Annotated, Protocol
 from aiohttp import web
 from pydantic import Field
 
+from server.accounts.text import checked_reason
 from server.counter_journal.desk import FenceDesk
 from server.counter_journal.fence import Fence
-from server.web.admin_request import PREFIX, UID, Body, read_json, read_query, write_down
+from server.journal.acts import Cause, Deed, Subject
+from server.web.admin_request import ACTOR, PREFIX, Body, read_json, read_query, write_down
 
 _FENCE = PREFIX + "/fence"
 _Text = Annotated[str, Field(min_length=1, max_length=4096)]
@@ -32,7 +34,7 @@ class _Backup(Body):
 class BackupBook(Protocol):
     """Remembers which backups were made."""
 
-    async def note_backup(self, backup: Mapping[str, object]) -> None:
+    async def note_backup(self, backup: Mapping[str, object], deed: Deed) -> None:
         """Remember a backup, and forget the oldest."""
         ...
 
@@ -70,7 +72,11 @@ class AdminBackups:
     async def note(self, request: web.Request) -> web.Response:
         """Remember that a backup was made, so that journals before it can go one day."""
         made = await read_json(request, _Backup)
-        await self._book.note_backup(made.model_dump())
+        act = Cause(request[ACTOR]).act("backup.make")
+        after = {"made": made.made, "nodes": dict(made.nodes)}
+        await self._book.note_backup(
+            made.model_dump(), Deed(act, Subject("backup", made.id), None, after)
+        )
         write_down(request, "backup.made", id=made.id)
         return web.json_response({"noted": True})
 
@@ -83,12 +89,13 @@ class AdminBackups:
         """Replay the counter journals in directories of this machine."""
         asked = await read_json(request, _Replay)
         done = await self._desk.replay(
-            [Path(one) for one in asked.directories], by=f"user {request[UID]}"
+            [Path(one) for one in asked.directories], cause=Cause(request[ACTOR])
         )
         return web.json_response({**done._asdict(), "problems": dict(done.problems)})
 
     async def release(self, request: web.Request) -> web.Response:
         """Lift the fence with a reason."""
         asked = await read_json(request, _Release)
-        await self._desk.release(asked.reason, by=f"user {request[UID]}")
+        await self._desk.release(Cause(request[ACTOR], checked_reason(asked.reason)))
+        write_down(request, "fence.release")
         return web.json_response({"fenced": False})

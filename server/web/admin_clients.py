@@ -8,11 +8,15 @@ from pydantic import AfterValidator, AwareDatetime, model_validator
 
 from server.accounts.clients import ClientDesk, ClientView
 from server.accounts.limits import LimitFigures, Usage
+from server.accounts.text import checked_reason
+from server.journal.acts import Cause
 from server.web.admin_request import (
+    ACTOR,
     PREFIX,
     Body,
     moment,
     page_limit,
+    read_cause,
     read_json,
     read_query,
     whole_number,
@@ -140,7 +144,10 @@ class AdminClients:
         """Make a client; this answer is the only place where its API key is ever shown."""
         body = await read_json(request, NewClient)
         issued = await self._desk.add(
-            body.name, signed_only=body.signed_only, phishing_test=body.phishing_test
+            body.name,
+            cause=read_cause(request),
+            signed_only=body.signed_only,
+            phishing_test=body.phishing_test,
         )
         client_id = issued.client.details.client_id
         write_down(request, "client.add", client_id=client_id)
@@ -156,40 +163,46 @@ class AdminClients:
         """Change how a client's requests are treated."""
         body = await read_json(request, ClientOptions)
         view = await self._desk.options(
-            _client_id(request), signed_only=body.signed_only, phishing_test=body.phishing_test
+            _client_id(request),
+            cause=read_cause(request),
+            signed_only=body.signed_only,
+            phishing_test=body.phishing_test,
         )
         return _changed(request, "client.options", view, **body.model_dump(exclude_none=True))
 
     async def disable(self, request: web.Request) -> web.Response:
         """Refuse a client from its next request on."""
-        return _changed(request, "client.disable", await self._desk.disable(_client_id(request)))
+        view = await self._desk.disable(_client_id(request), cause=read_cause(request))
+        return _changed(request, "client.disable", view)
 
     async def enable(self, request: web.Request) -> web.Response:
         """Serve a client again."""
-        return _changed(request, "client.enable", await self._desk.enable(_client_id(request)))
+        view = await self._desk.enable(_client_id(request), cause=read_cause(request))
+        return _changed(request, "client.enable", view)
 
     async def rotate(self, request: web.Request) -> web.Response:
         """Issue a second API key, shown in this answer only."""
-        issued = await self._desk.rotate(_client_id(request))
+        issued = await self._desk.rotate(_client_id(request), cause=read_cause(request))
         write_down(request, "client.rotate", client_id=issued.client.details.client_id)
         return web.json_response({**show_client(issued.client), "api_key": issued.api_key})
 
     async def finish_rotation(self, request: web.Request) -> web.Response:
         """End the older API key."""
-        view = await self._desk.finish_rotation(_client_id(request))
+        view = await self._desk.finish_rotation(_client_id(request), cause=read_cause(request))
         return _changed(request, "client.rotate_finish", view)
 
     async def set_limit(self, request: web.Request) -> web.Response:
         """Give a client a limit of its own."""
+        read_query(request, ())
         body = await read_json(request, NewLimit)
         expires_us = None if body.expires is None else int(body.expires.timestamp()) * 1_000_000
         view = await self._desk.limit(
             _client_id(request),
+            cause=Cause(request[ACTOR], checked_reason(body.reason)),
             rate=body.rate,
             burst=body.burst,
             per_day=body.per_day,
             shadow=body.shadow,
-            reason=body.reason,
             expires_us=expires_us,
         )
         return _changed(
@@ -201,7 +214,7 @@ class AdminClients:
 
     async def reset_limit(self, request: web.Request) -> web.Response:
         """Hold a client to the default limit again."""
-        view = await self._desk.reset_limit(_client_id(request))
+        view = await self._desk.reset_limit(_client_id(request), cause=read_cause(request))
         return _changed(request, "client.limit_default", view)
 
 

@@ -8,8 +8,10 @@ from server.otp.keys import KeyDesk
 from server.otp.ports import KeyDetails
 from server.web.admin_request import (
     PREFIX,
+    cause_of,
     moment,
     page_limit,
+    read_cause,
     read_octets,
     read_query,
     write_down,
@@ -69,7 +71,9 @@ class AdminKeys:
 
     async def import_keys(self, request: web.Request) -> web.Response:
         """Import a key file: all keys of it, or none and the line at fault."""
-        if read_query(request, ("format",)).get("format") != "ksm":
+        query = read_query(request, ("format", "reason"))
+        cause = cause_of(request, query)
+        if query.get("format") != "ksm":
             raise ProblemError(HTTPStatus.BAD_REQUEST, "give the file's format: ?format=ksm")
         octets = await read_octets(request, cap=MAX_IMPORT, deadline_s=_IMPORT_S)
         try:
@@ -80,7 +84,7 @@ class AdminKeys:
                 "the file is not UTF-8 text; nothing was imported",
                 line=octets.count(b"\n", 0, error.start) + 1,
             ) from None  # the cause would carry the whole file, secrets and all
-        count = await self._desk.import_ksm(text)
+        count = await self._desk.import_ksm(text, cause=cause)
         write_down(request, "key.import", imported=count)
         return web.json_response({"imported": count})
 
@@ -90,11 +94,13 @@ class AdminKeys:
 
     async def disable(self, request: web.Request) -> web.Response:
         """Refuse a key from its next OTP on."""
-        return _changed(request, "key.disable", await self._desk.disable(_public_id(request)))
+        details = await self._desk.disable(_public_id(request), cause=read_cause(request))
+        return _changed(request, "key.disable", details)
 
     async def enable(self, request: web.Request) -> web.Response:
         """Accept a key's OTPs again."""
-        return _changed(request, "key.enable", await self._desk.enable(_public_id(request)))
+        details = await self._desk.enable(_public_id(request), cause=read_cause(request))
+        return _changed(request, "key.enable", details)
 
 
 def _read_public_id(text: str) -> str:

@@ -9,13 +9,15 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from server.accounts.text import checked_reason
+from server.journal.acts import Actor, Cause
 from server.web.bodies import BodyFault, read_body
 from server.web.problems import ProblemError, invalid_body
 
 PREFIX = "/api/v1"
 MAX_PAGE = 1000
-UID = web.RequestKey("uid", int)
-"""The user id of the peer, once the door has let it in."""
+ACTOR = web.RequestKey("actor", Actor)
+"""Who asks, once the door has let them in."""
 
 _DEFAULT_PAGE = 100
 _MAX_JSON = 64 * 1024
@@ -82,6 +84,16 @@ def read_query(request: web.Request, known: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def read_cause(request: web.Request) -> Cause:
+    """Return who asks for a change and why, from a request whose query may hold `reason` only."""
+    return cause_of(request, read_query(request, ("reason",)))
+
+
+def cause_of(request: web.Request, query: dict[str, str]) -> Cause:
+    """Return who asks for a change and why. InputError for a reason that cannot be shown."""
+    return Cause(request[ACTOR], checked_reason(query.get("reason", "")))
+
+
 def whole_number(query: dict[str, str], name: str, *, default: int, largest: int) -> int:
     """Return a parameter that is a whole number from 0 to `largest`."""
     text = query.get(name)
@@ -106,4 +118,4 @@ def moment(time_us: int) -> str:
 
 def write_down(request: web.Request, action: str, **facts: object) -> None:
     """Log an administrative act: who, what, to whom. facts: ids and counts, never a secret."""
-    _log.info("administration", uid=request[UID], action=action, **facts)
+    _log.info("administration", actor=str(request[ACTOR]), action=action, **facts)

@@ -71,6 +71,8 @@ class Guard:
         self.caps = caps
         self.tally = tally
         self.open = 0
+        self.retiring = False
+        self._left = asyncio.Event()
         self.admitted: dict[GuardedHandler, None] = {}  # oldest first
 
     def make_room(self) -> bool:
@@ -81,6 +83,18 @@ class Guard:
                 handler.give_way()
                 return True
         return False
+
+    async def all_left(self) -> None:
+        """Wait until no connection is open. Each is told with its next answer to close."""
+        self.retiring = True
+        while self.open:
+            self._left.clear()
+            await self._left.wait()
+
+    def left(self) -> None:
+        """Note that an admitted connection has ended."""
+        self.open -= 1
+        self._left.set()
 
     def __call__(self) -> "GuardedHandler":
         """Return the protocol of a new connection, for `loop.create_server`."""
@@ -138,7 +152,7 @@ class GuardedHandler(web.RequestHandler):
             return
         self._wire = None
         self._guard.admitted.pop(self, None)
-        self._guard.open -= 1
+        self._guard.left()
         self._guard.tally.disconnected()
         for timer in (self._head_timer, self._write_timer):
             if timer is not None:
@@ -172,6 +186,10 @@ class GuardedHandler(web.RequestHandler):
         """Tell whether the connection waits for a request."""
         return self._waiter is not None and not self._waiter.done()
 
+    def answers_last(self) -> bool:
+        """Tell whether the connection ends with the answer that is made now."""
+        return self._draining or self._guard.retiring
+
     def give_way(self) -> None:
         """End an idle connection in favour of a new one."""
         self._cut(Rejected.TOO_MANY_CONNECTIONS)
@@ -199,10 +217,11 @@ class GuardedHandler(web.RequestHandler):
     ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
         """Send an answer, without aiohttp's pages and version."""
         if isinstance(resp, web.HTTPException):
+            _free_frames(resp)
             resp = bare_answer(resp.status, allow=resp.headers.get(hdrs.ALLOW, ""))
         else:
             resp.headers.setdefault(hdrs.SERVER, SERVER_NAME)
-        if self._draining:
+        if self.answers_last():
             resp.force_close()
         return super().finish_response(request, resp, start_time)
 
@@ -215,6 +234,7 @@ class GuardedHandler(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer what is not HTTP, and faults that no door caught; say nothing about either."""
         if status == _BAD_REQUEST:
+            _free_frames(exc)
             too_large = isinstance(exc, LineTooLong)
             self._guard.tally.rejected(Rejected.TOO_LARGE if too_large else Rejected.MALFORMED)
         else:
@@ -264,3 +284,14 @@ class GuardedHandler(web.RequestHandler):
         if self._wire is not None:
             self._wire.write(_UNREADABLE)
         self.force_close()
+
+
+def _free_frames(fault: BaseException | None) -> None:
+    """Cut the cycle of an exception and the frame in aiohttp that holds it.
+
+    Otherwise a refused request stays in memory until the garbage collector comes, which is
+    seldom (`server.programs.garbage`).
+    """
+    while fault is not None:
+        fault.__traceback__ = None
+        fault = fault.__context__

@@ -1,6 +1,7 @@
 """Puts an application behind listening sockets, with the guard, and ends it gracefully."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ from server.web.guard import Caps, Guard
 from server.web.repeats import SHORTCUT, RepeatGuard
 
 _BACKLOG = 1024
+_TURNS = 3
 
 
 class Serving:
@@ -28,17 +30,35 @@ class Serving:
         """Return how many connections are open now."""
         return self._guard.open
 
+    async def retire(self, patience_s: float) -> None:
+        """Stop accepting; serve the connections that stand until they end. `stop` comes after.
+
+        For a successor that accepts on the same sockets already. A connection is told to close
+        with its next answer, and an idle one ends when its time is over, as it would have
+        anyway: closing it now could cross a request on its way, which nobody would answer.
+        patience_s: seconds after which this returns with connections left.
+        """
+        await self._stop_accepting()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._guard.all_left(), patience_s)
+
     async def stop(self) -> None:
         """Stop accepting; finish the requests that were accepted; close every connection.
 
         Idle connections end at once. Returns within the grace given to `serve`, about.
         """
+        await self._stop_accepting()
+        await self._runner.cleanup()
+
+    async def _stop_accepting(self) -> None:
         # One turn of the loop takes in connections that the kernel has accepted already: with
         # the listening socket they would be reset.
         await asyncio.sleep(0)
         for listener in self._listeners:
             listener.close()
-        await self._runner.cleanup()
+        # And a few until each has been made known to the guard (asyncio takes two, uvloop one).
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
 
 async def serve(

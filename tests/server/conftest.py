@@ -6,13 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from server.storage.schema import metadata
+from server.storage.schema import SEQUENCES, metadata
 from server.storage.upgrade import upgrade
 from tests.postgres_server import PostgresServer
 
 _CLEAN = ";".join(
     [f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables)]  # noqa: S608
-    + ["INSERT INTO sequence VALUES ('client', 0), ('key_import', 0)"]
+    + [f"INSERT INTO sequence VALUES ('{name}', 0)" for name in SEQUENCES]  # noqa: S608
+    + [f"INSERT INTO journal_head VALUES (1, 0, '\\x{bytes(32).hex()}')"]  # noqa: S608
 )
 
 

@@ -9,7 +9,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from server.accounts.ports import ApiKeyDetails, BucketUsage, ClientDetails, LimitOverride
+from server.accounts.states import client_state, client_subject
 from server.clock import Clock
+from server.facts import Fact, NewFact
+from server.journal.acts import Act, Deed, State, Subject
+from server.journal.checkpoint import Checkpoint
+from server.journal.entry import BEGINNING, End, append
+from server.journal.entry import Entry as JournalEntry
+from server.journal.ports import ALL, Selection
+from server.leases import Lease, LeaseLostError
 from server.otp.decision import ClientRow, KeyRow, Limit, check_batch, decide
 from server.otp.ports import (
     ClientRecord,
@@ -21,6 +29,7 @@ from server.otp.ports import (
     Outcome,
     SealedApiKey,
 )
+from server.otp.states import ImportSummary, key_state, key_subject
 from server.storage.limits import check_policy
 from validation.gcra import Budget, Policy
 
@@ -53,7 +62,7 @@ class _Key(NamedTuple):
 
 
 class MemoryStore:
-    """HotStore, Directory, KeyBook and ClientBook on dictionaries."""
+    """HotStore, Directory and every book on dictionaries."""
 
     def __init__(self, *, clock: Clock, default_policy: Policy) -> None:
         self._clock = clock
@@ -64,6 +73,12 @@ class MemoryStore:
         self._keys: dict[str, _Key] = {}
         self._rows: dict[str, KeyRow] = {}
         self._meta: dict[str, str] = {}
+        self._journal: list[JournalEntry] = []
+        self._checkpoints: list[Checkpoint] = []
+        self._leases: dict[str, Lease] = {}
+        self._facts: list[Fact] = []
+        self._last_fact = 0
+        self._readers: dict[str, int] = {}
 
     async def spend_and_advance(self, batch: Sequence[Entry]) -> Sequence[Outcome]:
         check_batch(batch)
@@ -117,12 +132,16 @@ class MemoryStore:
         version, active = (row.version, row.active) if row else (1, True)
         return KeyRecord(public_id, version, active, key.generation, key.record)
 
-    async def add_keys(self, keys: Sequence[NewKey]) -> None:
+    async def add_keys(self, keys: Sequence[NewKey], *, act: Act) -> None:
         seen: set[str] = set()
         for key in keys:
             if key.public_id in self._keys or key.public_id in seen:
                 raise KeyExistsError(key.public_id)
             seen.add(key.public_id)
+        if keys:
+            summary = ImportSummary()
+            summary.add(sorted(keys))
+            self._write_down(act, summary.subject, None, summary.state())
         now_us = self._clock.now_us()
         for key in keys:
             self._keys[key.public_id] = _Key(key.serial, key.generation, key.record, now_us, 0)
@@ -153,12 +172,15 @@ class MemoryStore:
         found = [await self.key_details(public_id) for public_id in ids[start : start + limit]]
         return [details for details in found if details is not None]
 
-    async def set_key_active(self, public_id: str, *, active: bool) -> KeyDetails | None:
-        row = self._rows.get(public_id)
-        if row is None:
+    async def set_key_active(self, public_id: str, *, active: bool, act: Act) -> KeyDetails | None:
+        before = await self.key_details(public_id)
+        if before is None:
             return None
-        self._rows[public_id] = row._replace(active=active, version=row.version + 1)
-        return await self.key_details(public_id)
+        after = before._replace(active=active, version=before.version + 1)
+        self._write_down(act, key_subject(public_id), key_state(before), key_state(after))
+        row = self._rows[public_id]
+        self._rows[public_id] = row._replace(active=active, version=after.version)
+        return after
 
     async def reserve_client_id(self) -> int:
         self._next_client_id += 1
@@ -172,6 +194,7 @@ class MemoryStore:
         *,
         signed_only: bool,
         phishing_test: bool,
+        act: Act,
     ) -> ClientDetails:
         now_us = self._clock.now_us()
         client = _Client(
@@ -184,8 +207,10 @@ class MemoryStore:
             limit=None,
             api_keys=(_ApiKey(1, api_key_record, now_us),),
         )
+        details = self._details(client_id, client)
+        self._write_down(act, client_subject(client_id), None, client_state(details))
         self._clients[client_id] = client
-        return self._details(client_id, client)
+        return details
 
     async def client_details(self, client_id: int) -> ClientDetails | None:
         client = self._clients.get(client_id)
@@ -195,20 +220,26 @@ class MemoryStore:
         ids = sorted(number for number in self._clients if number > after)[:limit]
         return [self._details(number, self._clients[number]) for number in ids]
 
-    async def set_client_active(self, client_id: int, *, active: bool) -> ClientDetails | None:
+    async def set_client_active(
+        self, client_id: int, *, active: bool, act: Act
+    ) -> ClientDetails | None:
         client = self._clients.get(client_id)
-        return None if client is None else self._change(client_id, client._replace(active=active))
+        if client is None:
+            return None
+        return self._change(client_id, act, client._replace(active=active))
 
     async def set_client_limit(
-        self, client_id: int, limit: LimitOverride | None
+        self, client_id: int, limit: LimitOverride | None, *, act: Act
     ) -> ClientDetails | None:
         if limit is not None:
             check_policy(limit.policy)
         client = self._clients.get(client_id)
-        return None if client is None else self._change(client_id, client._replace(limit=limit))
+        if client is None:
+            return None
+        return self._change(client_id, act, client._replace(limit=limit))
 
     async def set_client_options(
-        self, client_id: int, *, signed_only: bool | None, phishing_test: bool | None
+        self, client_id: int, *, signed_only: bool | None, phishing_test: bool | None, act: Act
     ) -> ClientDetails | None:
         client = self._clients.get(client_id)
         if client is None:
@@ -217,9 +248,11 @@ class MemoryStore:
             client = client._replace(signed_only=signed_only)
         if phishing_test is not None:
             client = client._replace(phishing_test=phishing_test)
-        return self._change(client_id, client)
+        return self._change(client_id, act, client)
 
-    async def add_api_key(self, client_id: int, key_id: int, record: bytes) -> ClientDetails | None:
+    async def add_api_key(
+        self, client_id: int, key_id: int, record: bytes, *, act: Act
+    ) -> ClientDetails | None:
         client = self._clients.get(client_id)
         if client is None:
             return None
@@ -227,20 +260,22 @@ class MemoryStore:
         if len(keys) != 1 or key_id != keys[-1].key_id + 1:
             raise ValueError("two keys are live, or this is not the next")
         added = _ApiKey(key_id, record, self._clock.now_us())
-        return self._change(client_id, client._replace(api_keys=(*keys, added)))
+        return self._change(client_id, act, client._replace(api_keys=(*keys, added)))
 
-    async def remove_oldest_api_key(self, client_id: int) -> ClientDetails | None:
+    async def remove_oldest_api_key(self, client_id: int, *, act: Act) -> ClientDetails | None:
         client = self._clients.get(client_id)
         if client is None:
             return None
         if len(client.api_keys) == 1:
             raise ValueError("only one key is live")
-        return self._change(client_id, client._replace(api_keys=client.api_keys[1:]))
+        return self._change(client_id, act, client._replace(api_keys=client.api_keys[1:]))
 
     async def meta(self, name: str) -> str | None:
         return self._meta.get(name)
 
-    async def settle_meta(self, name: str, proposed: str) -> str:
+    async def settle_meta(self, name: str, proposed: str, deed: Deed | None = None) -> str:
+        if name not in self._meta and deed is not None:
+            self._write_down(*deed)
         return self._meta.setdefault(name, proposed)
 
     async def set_meta(self, name: str, value: str) -> None:
@@ -256,10 +291,114 @@ class MemoryStore:
         """Remove a key's counters and leave the key (S6)."""
         del self._rows[public_id]
 
-    def _change(self, client_id: int, client: _Client) -> ClientDetails:
+    async def journal_end(self) -> End:
+        return self._journal[-1].end if self._journal else BEGINNING
+
+    async def journal_entries(
+        self, after: int, limit: int, which: Selection = ALL
+    ) -> Sequence[JournalEntry]:
+        found = [entry for entry in self._selected(which) if entry.sequence > after]
+        return found[:limit]
+
+    async def latest_entries(self, limit: int, which: Selection = ALL) -> Sequence[JournalEntry]:
+        return self._selected(which)[-limit:]
+
+    async def store_time_us(self) -> int:
+        return self._clock.now_us()
+
+    async def add_checkpoint(self, checkpoint: Checkpoint, lease: Lease | None = None) -> int:
+        if lease is not None:
+            self._require(lease)
+        self._checkpoints.append(checkpoint)
+        return len(self._checkpoints)
+
+    async def checkpoints(self, after: int, limit: int) -> Sequence[tuple[int, Checkpoint]]:
+        return list(enumerate(self._checkpoints, 1))[after : after + limit]
+
+    async def last_checkpoint(self) -> Checkpoint | None:
+        return self._checkpoints[-1] if self._checkpoints else None
+
+    async def acquire_lease(self, name: str, holder: str, duration_us: int) -> Lease | None:
+        now_us = self._clock.now_us()
+        before = self._leases.get(name)
+        if before is not None and before.expires_us > now_us:
+            return None
+        token = 1 if before is None else before.token + 1
+        self._leases[name] = Lease(name, holder, token, now_us, now_us + duration_us)
+        return self._leases[name]
+
+    async def renew_lease(self, lease: Lease, duration_us: int) -> Lease:
+        self._require(lease)
+        now_us = self._clock.now_us()
+        self._leases[lease.name] = lease._replace(
+            granted_us=now_us, expires_us=now_us + duration_us
+        )
+        return self._leases[lease.name]
+
+    async def rest_lease(self, lease: Lease, until_us: int = 0) -> None:
+        self._require(lease)
+        self._leases[lease.name] = Lease(lease.name, "", lease.token + 1, 0, until_us)
+
+    async def subscribe(self, reader: str, *, from_start: bool = False) -> int:
+        newest = 0 if from_start else self._last_fact
+        return self._readers.setdefault(reader, newest)
+
+    async def unsubscribe(self, reader: str) -> None:
+        self._readers.pop(reader, None)
+
+    async def unread_facts(self, reader: str, limit: int) -> Sequence[Fact]:
+        position = self._readers[reader]
+        return [fact for fact in self._facts if fact.position > position][:limit]
+
+    async def advance_reader(self, reader: str, position: int, lease: Lease | None = None) -> None:
+        if lease is not None:
+            self._require(lease)
+        self._readers[reader] = max(self._readers[reader], position)
+
+    async def prune_facts(self, before_us: int, lease: Lease | None = None) -> int:
+        if lease is not None:
+            self._require(lease)
+        slowest = min(self._readers.values(), default=self._last_fact)
+        kept = [
+            fact for fact in self._facts if fact.position > slowest or fact.time_us >= before_us
+        ]
+        count = len(self._facts) - len(kept)
+        self._facts = kept
+        return count
+
+    def append_facts(self, facts: Sequence[NewFact]) -> None:
+        """Write facts down, as a room's change does within its transaction."""
+        for fact in facts:
+            self._last_fact += 1
+            self._facts.append(Fact(self._last_fact, self._clock.now_us(), fact))
+
+    def _require(self, lease: Lease) -> None:
+        held = self._leases.get(lease.name)
+        if held is None or held.token != lease.token or self._clock.now_us() >= held.expires_us:
+            raise LeaseLostError(lease)
+
+    def _selected(self, which: Selection) -> list[JournalEntry]:
+        return [
+            entry
+            for entry in self._journal
+            if which.kind in {None, entry.deed.subject.kind}
+            and which.id in {None, entry.deed.subject.id}
+        ]
+
+    def _write_down(
+        self, act: Act, subject: Subject, before: State | None, after: State | None
+    ) -> None:
+        end = self._journal[-1].end if self._journal else BEGINNING
+        deed = Deed(act, subject, before, after)
+        self._journal.append(append(end, deed, self._clock.now_us()))
+
+    def _change(self, client_id: int, act: Act, client: _Client) -> ClientDetails:
+        before = self._details(client_id, self._clients[client_id])
         client = client._replace(version=client.version + 1)
+        after = self._details(client_id, client)
+        self._write_down(act, client_subject(client_id), client_state(before), client_state(after))
         self._clients[client_id] = client
-        return self._details(client_id, client)
+        return after
 
     def _details(self, client_id: int, client: _Client) -> ClientDetails:
         return ClientDetails(

@@ -8,6 +8,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.accounts.ports import ApiKeyDetails, BucketUsage, ClientDetails, LimitOverride
+from server.accounts.states import client_state, client_subject
+from server.journal.acts import Act, Deed
+from server.storage.books.journal_book import record
 from server.storage.books.sequences import next_number
 from server.storage.books.transactions import Transactions
 from server.storage.limits import check_policy
@@ -35,6 +38,7 @@ class SqlClientBook:
         *,
         signed_only: bool,
         phishing_test: bool,
+        act: Act,
     ) -> ClientDetails:
         """Create a client with its first API key; ValueError when the id is taken."""
         async with self._transactions.writing() as connection:
@@ -59,6 +63,7 @@ class SqlClientBook:
                 )
             )
             (details,) = await _details(connection, [await _row(connection, client_id)])
+            await self._record(connection, act, None, details)
             return details
 
     async def client_details(self, client_id: int) -> ClientDetails | None:
@@ -75,31 +80,36 @@ class SqlClientBook:
             )
             return await _details(connection, page.all())
 
-    async def set_client_active(self, client_id: int, *, active: bool) -> ClientDetails | None:
+    async def set_client_active(
+        self, client_id: int, *, active: bool, act: Act
+    ) -> ClientDetails | None:
         """Switch a client on or off."""
-        return await self._change(client_id, active=active)
+        return await self._change(client_id, act, active=active)
 
     async def set_client_limit(
-        self, client_id: int, limit: LimitOverride | None
+        self, client_id: int, limit: LimitOverride | None, *, act: Act
     ) -> ClientDetails | None:
         """Give a client a limit of its own, or (None) the default again."""
-        return await self._change(client_id, **_limit_columns(limit))
+        return await self._change(client_id, act, **_limit_columns(limit))
 
     async def set_client_options(
-        self, client_id: int, *, signed_only: bool | None, phishing_test: bool | None
+        self, client_id: int, *, signed_only: bool | None, phishing_test: bool | None, act: Act
     ) -> ClientDetails | None:
         """Change how a client's requests are treated; None leaves an option as it is."""
         options = {"signed_only": signed_only, "phishing_test": phishing_test}
         # Only what was given is written: two people may change one option each at once.
         given = {name: value for name, value in options.items() if value is not None}
-        return await self._change(client_id, **given)
+        return await self._change(client_id, act, **given)
 
-    async def add_api_key(self, client_id: int, key_id: int, record: bytes) -> ClientDetails | None:
+    async def add_api_key(
+        self, client_id: int, key_id: int, record: bytes, *, act: Act
+    ) -> ClientDetails | None:
         """Add a second live API key; ValueError when there are two or key_id is not the next."""
         async with self._transactions.writing() as connection:
-            # The client's row is changed first: its lock keeps a second rotation waiting.
+            # The client's row is locked first: that keeps a second rotation waiting.
+            before = await _locked(connection, client_id)
             row = await _bump(connection, client_id)
-            if row is None:
+            if before is None or row is None:
                 return None
             live = await _live_key_ids(connection, client_id)
             if len(live) >= _MAX_LIVE_KEYS:
@@ -112,13 +122,16 @@ class SqlClientBook:
                     client_id=client_id, key_id=key_id, record=record, created_us=now_us
                 )
             )
-            return (await _details(connection, [row]))[0]
+            (after,) = await _details(connection, [row])
+            await self._record(connection, act, before, after)
+            return after
 
-    async def remove_oldest_api_key(self, client_id: int) -> ClientDetails | None:
+    async def remove_oldest_api_key(self, client_id: int, *, act: Act) -> ClientDetails | None:
         """End a rotation; ValueError when only one key is live."""
         async with self._transactions.writing() as connection:
+            before = await _locked(connection, client_id)
             row = await _bump(connection, client_id)
-            if row is None:
+            if before is None or row is None:
                 return None
             live = await _live_key_ids(connection, client_id)
             if len(live) < _MAX_LIVE_KEYS:
@@ -126,12 +139,30 @@ class SqlClientBook:
             await connection.execute(
                 delete(api_key).where(api_key.c.client_id == client_id, api_key.c.key_id == live[0])
             )
-            return (await _details(connection, [row]))[0]
+            (after,) = await _details(connection, [row])
+            await self._record(connection, act, before, after)
+            return after
 
-    async def _change(self, client_id: int, **columns: object) -> ClientDetails | None:
+    async def _change(self, client_id: int, act: Act, **columns: object) -> ClientDetails | None:
         async with self._transactions.writing() as connection:
+            before = await _locked(connection, client_id)
             row = await _bump(connection, client_id, **columns)
-            return None if row is None else (await _details(connection, [row]))[0]
+            if before is None or row is None:
+                return None
+            (after,) = await _details(connection, [row])
+            await self._record(connection, act, before, after)
+            return after
+
+    async def _record(
+        self,
+        connection: AsyncConnection,
+        act: Act,
+        before: ClientDetails | None,
+        after: ClientDetails,
+    ) -> None:
+        was = None if before is None else client_state(before)
+        deed = Deed(act, client_subject(after.client_id), was, client_state(after))
+        await record(self._transactions.now_us, connection, deed)
 
 
 def _limit_columns(limit: LimitOverride | None) -> dict[str, object]:
@@ -164,6 +195,15 @@ def _limit(row: Row[Any]) -> LimitOverride | None:
 async def _row(connection: AsyncConnection, client_id: int) -> Row[Any] | None:
     found = await connection.execute(select(client).where(client.c.id == client_id))
     return found.one_or_none()
+
+
+async def _locked(connection: AsyncConnection, client_id: int) -> ClientDetails | None:
+    """Return a client as it is before a change, and let nobody change it until the commit."""
+    statement = select(client).where(client.c.id == client_id)
+    # As an UPDATE locks: verifications that make a purse for the client need not wait.
+    found = await connection.execute(statement.with_for_update(key_share=True))
+    details = await _details(connection, [found.one_or_none()])
+    return details[0] if details else None
 
 
 async def _bump(connection: AsyncConnection, client_id: int, **columns: object) -> Row[Any] | None:

@@ -10,13 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.counter_journal.ports import BACKUPS_KEPT, Place, Raised
 from server.counter_journal.records import Accepted
+from server.journal.acts import Deed
+from server.storage.books.journal_book import record
 from server.storage.books.transactions import Transactions
 from server.storage.schema import meta, otp_key
 
 NODE = "counter-journal/"
 BACKUPS = "backups"
 FENCE = "fence"
-LIFTED = "fence-lifted/"
 
 _AT_ONCE = 500
 """Counters per transaction: verifications of other stores' neighbours have their turn between."""
@@ -49,11 +50,12 @@ class SqlFenceBook:
             for backup in json.loads(text or "[]")
         ]
 
-    async def note_backup(self, backup: Mapping[str, object]) -> None:
+    async def note_backup(self, backup: Mapping[str, object], deed: Deed) -> None:
         """Remember a backup that was made: {"id": .., "made": .., "nodes": {name: first}}."""
         async with self._transactions.writing() as connection:
             known = json.loads(await _get(connection, BACKUPS) or "[]")
             await _put(connection, BACKUPS, json.dumps([*known, backup][-BACKUPS_KEPT:]))
+            await record(self._transactions.now_us, connection, deed)
 
     async def standing_fence(self) -> str | None:
         """Return the fence as text, None when none stands."""
@@ -65,16 +67,15 @@ class SqlFenceBook:
         async with self._transactions.writing() as connection:
             await connection.execute(update(meta).where(meta.c.name == FENCE).values(value=text))
 
-    async def lift_fence(self, record: str, gone: Mapping[str, Place]) -> None:
-        """Remove the fence, keep a record of it, and forget the nodes in `gone`."""
+    async def lift_fence(self, gone: Mapping[str, Place], deed: Deed) -> None:
+        """Remove the fence, enter the deed in the journal, and forget the nodes in `gone`."""
         async with self._transactions.writing() as connection:
-            at = json.loads(record)["at"]
-            await _put(connection, f"{LIFTED}{at}", record)
             await connection.execute(delete(meta).where(meta.c.name == FENCE))
             for node, place in gone.items():
                 await connection.execute(
                     delete(meta).where(meta.c.name == NODE + node, meta.c.value == _text(place))
                 )
+            await record(self._transactions.now_us, connection, deed)
 
     async def raise_counters(self, accepted: Sequence[Accepted]) -> Raised:
         """Set counters to the greater of the stored and the given ones; one per public id."""

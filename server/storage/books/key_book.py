@@ -5,7 +5,10 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Row, Select, and_, case, cast, or_, select, update
 
+from server.journal.acts import Act, Deed
 from server.otp.ports import KeyDetails
+from server.otp.states import key_state, key_subject
+from server.storage.books.journal_book import record
 from server.storage.books.transactions import Transactions
 from server.storage.schema import UNFINISHED_IMPORT, meta, otp_key, otp_key_record
 
@@ -39,17 +42,25 @@ class SqlKeyBook:
         async with self._transactions.reading() as connection:
             return [_key_details(row) for row in await connection.execute(page)]
 
-    async def set_key_active(self, public_id: str, *, active: bool) -> KeyDetails | None:
+    async def set_key_active(self, public_id: str, *, active: bool, act: Act) -> KeyDetails | None:
         """Switch a key on or off; bumps its version, so it holds for the next batch."""
+        one = _details().where(otp_key.c.public_id == public_id)
         async with self._transactions.writing() as connection:
+            # As an UPDATE locks. PostgreSQL cannot lock through the join's other table alone.
+            lock = one.with_for_update(key_share=True, of=otp_key)
+            before = (await connection.execute(lock)).one_or_none()
+            if before is None:
+                return None
             await connection.execute(
                 update(otp_key)
                 .where(and_(otp_key.c.public_id == public_id, VISIBLE))
                 .values(active=active, version=VERSION + 1)
             )
-            found = await connection.execute(_details().where(otp_key.c.public_id == public_id))
-            row = found.one_or_none()
-            return None if row is None else _key_details(row)
+            after = _key_details((await connection.execute(one)).one())
+            was = key_state(_key_details(before))
+            deed = Deed(act, key_subject(public_id), was, key_state(after))
+            await record(self._transactions.now_us, connection, deed)
+            return after
 
 
 def _details() -> Select[Any]:

@@ -4,6 +4,8 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.journal.acts import Deed
+from server.storage.books.journal_book import record
 from server.storage.books.transactions import Transactions
 from server.storage.schema import meta
 
@@ -20,14 +22,19 @@ class SqlMetaBook:
             value: str | None = found.scalar_one_or_none()
             return value
 
-    async def settle_meta(self, name: str, proposed: str) -> str:
+    async def settle_meta(self, name: str, proposed: str, deed: Deed | None = None) -> str:
         """Return the value that stands: the proposed one, stored now, when there was none.
 
         Of several processes that begin on one empty store, one proposes what all will use.
+        deed: what goes into the journal if the proposed value is stored now.
         """
         async with self._transactions.writing() as connection:
             insert = _insert(connection).values(name=name, value=proposed)
-            await connection.execute(insert.on_conflict_do_nothing(index_elements=[meta.c.name]))
+            settled = await connection.execute(
+                insert.on_conflict_do_nothing(index_elements=[meta.c.name])
+            )
+            if settled.rowcount == 1 and deed is not None:
+                await record(self._transactions.now_us, connection, deed)
             found = await connection.execute(select(meta.c.value).where(meta.c.name == name))
             value: str = found.scalar_one()
             return value

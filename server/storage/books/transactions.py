@@ -1,7 +1,8 @@
 """How a book gets at the database: one seam, with a keeper per engine."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,6 +12,10 @@ def reason(error: BaseException) -> str:
     """Return one line about a failure: the driver's words, without SQL and values."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     return f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"
+
+
+StoreClock: TypeAlias = Callable[[AsyncConnection], Awaitable[int]]
+"""Tells the store's time within a transaction, in microseconds since the epoch."""
 
 
 class Transactions(Protocol):

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.journal.acts import Act, Deed
 from server.otp.ports import KeyExistsError, NewKey
+from server.otp.states import ImportSummary
 from server.storage.books.imports import in_order, refuse_known, refuse_repeated
+from server.storage.books.journal_book import record
 from server.storage.books.transactions import Transactions
 
 _CHUNK = 2_000
@@ -24,15 +27,20 @@ SELECT new, true, 1, -1, -1, 0, '', 0, 0 FROM unnest($1::text[]) AS new
 """
 
 
-async def add_keys(transactions: Transactions, keys: Sequence[NewKey]) -> None:
+async def add_keys(transactions: Transactions, keys: Sequence[NewKey], act: Act) -> None:
     """Create all keys, or none: KeyExistsError."""
     await refuse_repeated(keys)
+    summary = ImportSummary()
     async with transactions.writing() as connection:
         await refuse_known(connection, keys, _CHUNK)
         now_us = await transactions.now_us(connection)
         # In one order, so that two imports at once cannot wait for each other.
         async for chunk in in_order(keys, _CHUNK):
             await _add(connection, chunk, now_us)
+            summary.add(chunk)
+        if keys:
+            deed = Deed(act, summary.subject, None, summary.state())
+            await record(transactions.now_us, connection, deed)
 
 
 async def _add(connection: AsyncConnection, keys: Sequence[NewKey], now_us: int) -> None:

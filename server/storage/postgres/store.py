@@ -1,7 +1,8 @@
 """The PostgreSQL store, put together: hot path, directory and books on one database."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
+from server.journal.acts import Act
 from server.otp.ports import (
     ClientRecord,
     Entry,
@@ -13,8 +14,11 @@ from server.otp.ports import (
 )
 from server.storage.batch_queue import BatchQueue
 from server.storage.books.client_book import SqlClientBook
+from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
+from server.storage.books.journal_book import SqlJournalBook
 from server.storage.books.key_book import SqlKeyBook
+from server.storage.books.lease_book import SqlLeaseBook
 from server.storage.books.meta_book import SqlMetaBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
@@ -29,8 +33,16 @@ from validation.gcra import Policy
 _BOOKS_TIMEOUT_S = 60.0
 
 
-class PostgresStore(SqlKeyBook, SqlClientBook, SqlMetaBook, SqlFenceBook):
-    """HotStore, Directory, KeyBook and ClientBook on one database, shared with any others.
+class PostgresStore(
+    SqlKeyBook,
+    SqlClientBook,
+    SqlMetaBook,
+    SqlJournalBook,
+    SqlLeaseBook,
+    SqlFactBook,
+    SqlFenceBook,
+):
+    """HotStore, Directory and all books on one database, shared with any others.
 
     Three lanes: one connection for batches, one for the directory, a small pool for the
     books. Each connects again by itself.
@@ -58,17 +70,17 @@ class PostgresStore(SqlKeyBook, SqlClientBook, SqlMetaBook, SqlFenceBook):
         """Decide a batch in order and commit it, as `HotStore` promises."""
         return await self._batches.submit(batch)
 
-    async def client(self, client_id: int) -> ClientRecord | None:
+    def client(self, client_id: int) -> Awaitable[ClientRecord | None]:
         """Return the newest committed state of a client, or None."""
-        return await self._client_reads.read(client_id)
+        return self._client_reads.read(client_id)
 
-    async def key(self, public_id: str) -> KeyRecord | None:
+    def key(self, public_id: str) -> Awaitable[KeyRecord | None]:
         """Return the newest committed state of a key, or None."""
-        return await self._key_reads.read(public_id)
+        return self._key_reads.read(public_id)
 
-    async def add_keys(self, keys: Sequence[NewKey]) -> None:
+    async def add_keys(self, keys: Sequence[NewKey], *, act: Act) -> None:
         """Create all keys with counters at (-1, -1), or none: KeyExistsError."""
-        await add_keys(self._transactions, keys)
+        await add_keys(self._transactions, keys, act)
 
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""

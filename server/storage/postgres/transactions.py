@@ -14,6 +14,12 @@ from server.storage.postgres.connection import UNREACHABLE
 _NOW_US = select(cast(extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger))
 
 
+async def server_time_us(connection: AsyncConnection) -> int:
+    """Return the server's time in microseconds since the epoch."""
+    now_us: int = (await connection.execute(_NOW_US)).scalar_one()
+    return now_us
+
+
 class PostgresTransactions:
     """Keeps `Transactions`."""
 
@@ -49,5 +55,4 @@ class PostgresTransactions:
 
     async def now_us(self, connection: AsyncConnection) -> int:
         """Return the store's time: the server's."""
-        now_us: int = (await connection.execute(_NOW_US)).scalar_one()
-        return now_us
+        return await server_time_us(connection)

@@ -17,8 +17,11 @@ from sqlalchemy import BigInteger, cast, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.clock import Clock
+from server.journal.acts import Act, Deed
 from server.otp.ports import NewKey, StoreError
+from server.otp.states import ImportSummary
 from server.storage.books.imports import in_order, refuse_known, refuse_repeated
+from server.storage.books.journal_book import record
 from server.storage.books.sequences import next_number
 from server.storage.books.transactions import Transactions
 from server.storage.schema import (
@@ -69,7 +72,7 @@ class KeyImport:
         self._write = write
         self._one_at_a_time = asyncio.Lock()
 
-    async def add(self, keys: Sequence[NewKey]) -> None:
+    async def add(self, keys: Sequence[NewKey], act: Act) -> None:
         """Create all keys, or none: KeyExistsError."""
         await refuse_repeated(keys)
         async with self._one_at_a_time:
@@ -78,10 +81,11 @@ class KeyImport:
             async with self._transactions.reading() as connection:
                 await refuse_known(connection, keys, _CHUNK)
             if len(keys) <= _CHUNK:
-                await self._insert(keys, version=1)
+                if keys:
+                    await self._add_at_once(keys, act)
                 return
             try:
-                await self._add_staged(keys)
+                await self._add_staged(keys, act)
             except StoreError:
                 # What cannot be removed now will be at the next start or import.
                 with suppress(StoreError):
@@ -114,21 +118,38 @@ class KeyImport:
             page = ids.order_by(otp_key.c.public_id).limit(_CHUNK)
             return list(await connection.scalars(page))
 
-    async def _add_staged(self, keys: Sequence[NewKey]) -> None:
+    async def _add_at_once(self, keys: Sequence[NewKey], act: Act) -> None:
+        """Add a few keys in the transaction that also writes the journal."""
+        summary = ImportSummary()
+        summary.add(sorted(keys))
+        async with self._transactions.writing() as connection:
+            for change in self._changes(keys, version=1):
+                await connection.exec_driver_sql(change.statement, list(change.rows))
+            await self._record(connection, act, summary)
+
+    async def _add_staged(self, keys: Sequence[NewKey], act: Act) -> None:
+        summary = ImportSummary()
         async with self._transactions.writing() as connection:
             number = await next_number(connection, IMPORT_SEQUENCE)
             await connection.execute(insert(meta).values(name=UNFINISHED_IMPORT, value=str(number)))
         # In the order of the file's pages, each of which is then written once.
         async for chunk in in_order(keys, _CHUNK):
-            await self._insert(chunk, version=-number)
+            await self._write(self._changes(chunk, version=-number))
+            summary.add(chunk)
+        # Here the keys appear for everybody, and here is their entry in the journal.
         async with self._transactions.writing() as connection:
             await _finish(connection)
+            await self._record(connection, act, summary)
 
-    async def _insert(self, keys: Sequence[NewKey], *, version: int) -> None:
+    def _changes(self, keys: Sequence[NewKey], *, version: int) -> list[Change]:
         now_us = self._clock.now_us()
         records = [(*key, now_us) for key in keys]
         counters = [(key.public_id, version, _ROOM) for key in keys]
-        await self._write([Change(_ADD_RECORDS, records), Change(_ADD_COUNTERS, counters)])
+        return [Change(_ADD_RECORDS, records), Change(_ADD_COUNTERS, counters)]
+
+    async def _record(self, connection: AsyncConnection, act: Act, summary: ImportSummary) -> None:
+        deed = Deed(act, summary.subject, None, summary.state())
+        await record(self._transactions.now_us, connection, deed)
 
 
 async def _finish(connection: AsyncConnection) -> None:

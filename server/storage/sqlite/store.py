@@ -1,12 +1,13 @@
 """The embedded store, put together: hot path, directory and books on one SQLite file."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from server.clock import Clock
+from server.journal.acts import Act
 from server.otp.ports import (
     ClientRecord,
     Entry,
@@ -18,8 +19,11 @@ from server.otp.ports import (
 )
 from server.storage.batch_queue import BatchQueue
 from server.storage.books.client_book import SqlClientBook
+from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
+from server.storage.books.journal_book import SqlJournalBook
 from server.storage.books.key_book import SqlKeyBook
+from server.storage.books.lease_book import SqlLeaseBook
 from server.storage.books.meta_book import SqlMetaBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
@@ -35,8 +39,16 @@ from validation.gcra import Policy
 T = TypeVar("T")
 
 
-class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook, SqlFenceBook):
-    """HotStore, Directory, KeyBook and ClientBook on one file that this process owns.
+class SqliteStore(
+    SqlKeyBook,
+    SqlClientBook,
+    SqlMetaBook,
+    SqlJournalBook,
+    SqlLeaseBook,
+    SqlFactBook,
+    SqlFenceBook,
+):
+    """HotStore, Directory and all books on one file that this process owns.
 
     Whoever writes holds the write turn, so batches and administrative changes never meet a
     locked file; a lock held by a foreign program is waited for one second.
@@ -71,17 +83,17 @@ class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook, SqlFenceBook):
         """Decide a batch in order and commit it, as `HotStore` promises."""
         return await self._batches.submit(batch)
 
-    async def client(self, client_id: int) -> ClientRecord | None:
+    def client(self, client_id: int) -> Awaitable[ClientRecord | None]:
         """Return the newest committed state of a client, or None."""
-        return await self._client_reads.read(client_id)
+        return self._client_reads.read(client_id)
 
-    async def key(self, public_id: str) -> KeyRecord | None:
+    def key(self, public_id: str) -> Awaitable[KeyRecord | None]:
         """Return the newest committed state of a key, or None."""
-        return await self._key_reads.read(public_id)
+        return self._key_reads.read(public_id)
 
-    async def add_keys(self, keys: Sequence[NewKey]) -> None:
+    async def add_keys(self, keys: Sequence[NewKey], *, act: Act) -> None:
         """Create all keys with counters at (-1, -1), or none: KeyExistsError."""
-        await self._import.add(keys)
+        await self._import.add(keys, act)
 
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""

@@ -27,8 +27,12 @@ from server.storage.postgres.store import PostgresStore, open_postgres
 from server.storage.refusals import SchemaRefusedError
 from server.storage.snapshot import Tally, snapshot
 from server.storage.sqlite.store import SqliteStore, open_sqlite
+from tests.server.acts import ACT, CAUSE
 from tests.server.still_clock import StillClock
 from tests.server.storage.entries import POLICY, TOKEN, decide, new_key, otp
+
+CHANGED = ("meta", "otp_key", "journal", "journal_head")
+"""By a restore: the fence; versions of an import's (schema.py); its own entry."""
 
 KEY = SealingKey.of(bytes(range(32)))
 MANY = [f"eeeeeeee{number:04d}" for number in range(2_100)]
@@ -51,19 +55,21 @@ def readers(tmp_path: Path) -> Readers:
 async def filled(database: Path | str) -> None:
     """Fill a store with a client, keys with sealed records, and counters."""
     store = await opened(database)
-    await bind_sealing_key(store, KEY.key_id, "the key")
+    await bind_sealing_key(store, KEY.key_id, "the key", cause=CAUSE)
     await store_id(store)
     await store_epoch(store)
     vault = FileVault(KEY)
     client = await store.reserve_client_id()
     sealed = await vault.seal_secret(api_key_label(client, 1), b"secret" * 4)
-    await store.add_client(client, "Müller & Söhne", sealed, signed_only=False, phishing_test=True)
+    await store.add_client(
+        client, "Müller & Söhne", sealed, signed_only=False, phishing_test=True, act=ACT
+    )
     secrets = OtpKeySecrets(bytes(16), bytes(6))
     keys = [
         NewKey(one, 1, await vault.seal_otp_key(OtpKeyBinding(one, 1), secrets), "7")
         for one in (TOKEN, *(one.translate(_MODHEX) for one in MANY))
     ]
-    await store.add_keys(keys)
+    await store.add_keys(keys, act=ACT)
     assert await decide(store, otp(client, 4, 2)) == [Kind.OK]
     await store.note_journal_node("machine-0", Place(5))
     await store.close()
@@ -120,10 +126,10 @@ async def test_a_restored_store_holds_every_row_and_is_fenced(
     backup = verify(tmp_path / "b", readers.identities)
     assert backup.files == {"keystead.toml": b"# hi"}
     assert backup.tallies == await tallies(source)
-    fence = await load(backup, target, compare=True)
+    fence = await load(backup, target, cause=CAUSE, compare=True)
     assert fence.nodes == {"machine-0": 5}
     before, after = await tallies(source), await tallies(target)
-    for changed in ("meta", "otp_key"):  # the fence; versions of an import's (schema.py)
+    for changed in CHANGED:
         before.pop(changed)
         after.pop(changed)
     assert after == before
@@ -146,7 +152,7 @@ async def test_a_backup_of_a_fenced_store_still_asks_for_the_first_journals(
 ) -> None:
     await filled(tmp_path / "a.db")
     await backed_up(tmp_path / "a.db", tmp_path / "1", readers)
-    await load(verify(tmp_path / "1", readers.identities), tmp_path / "b.db")
+    await load(verify(tmp_path / "1", readers.identities), tmp_path / "b.db", cause=CAUSE)
     store = await opened(tmp_path / "b.db")
     await store.note_journal_node("machine-0", Place(9))
     await store.note_journal_node("machine-9", Place(1))
@@ -168,12 +174,14 @@ async def test_rows_of_an_import_that_was_under_way_are_not_restored(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("server.storage.sqlite.key_import._finish", stop)
         with pytest.raises(StoreUnavailableError):
-            await store.add_keys([new_key(f"dddddddd{number:04d}") for number in range(300)])
+            await store.add_keys(
+                [new_key(f"dddddddd{number:04d}") for number in range(300)], act=ACT
+            )
     await store.close()
     async with snapshot(path) as read:
         assert "unfinished-key-import" in await read.meta()
     await backed_up(path, tmp_path / "b", readers)
-    await load(verify(tmp_path / "b", readers.identities), target)
+    await load(verify(tmp_path / "b", readers.identities), target, cause=CAUSE)
     restored = await tallies(target)
     assert restored["otp_key"].rows == restored["otp_key_record"].rows == 2_101
 
@@ -186,7 +194,7 @@ async def test_a_restore_overwrites_nothing(
     await filled(target)
     before = await tallies(target)
     with pytest.raises(SchemaRefusedError, match="not empty"):
-        await load(verify(tmp_path / "b", readers.identities), target)
+        await load(verify(tmp_path / "b", readers.identities), target, cause=CAUSE)
     assert await tallies(target) == before
     with pytest.raises(BackupError, match="exists already"):
         await backed_up(tmp_path / "source.db", tmp_path / "b", readers)
@@ -278,7 +286,7 @@ async def test_a_backup_of_a_schema_that_is_not_known_is_refused(
     backup = verify(tmp_path / "b", readers.identities)
     newer = backup._replace(head=backup.head._replace(revision="9999"))
     with pytest.raises(SchemaRefusedError, match="newer Keystead"):
-        await load(newer, tmp_path / "target.db")
+        await load(newer, tmp_path / "target.db", cause=CAUSE)
 
 
 def test_an_identity_is_private_and_never_replaced(readers: Readers) -> None:

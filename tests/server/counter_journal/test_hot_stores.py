@@ -15,8 +15,10 @@ from server.counter_journal.hot_stores import (
 )
 from server.counter_journal.ports import Place
 from server.counter_journal.segments import segments
+from server.journal.acts import Deed, Subject
 from server.otp.ports import FencedError, Kind, StoreUnavailableError, UnknownOutcomeError
 from server.storage.sqlite.store import SqliteStore, open_sqlite
+from tests.server.acts import ACT
 from tests.server.counter_journal.nodes import NODE, fence, node
 from tests.server.counter_journal.test_journal import uses
 from tests.server.still_clock import StillClock
@@ -125,7 +127,7 @@ async def test_a_fence_refuses_everything_until_it_falls(tmp_path: Path) -> None
     for entry in (otp(client, 1, 1), bad_otp(client)):
         with pytest.raises(FencedError, match="fenced"):
             await hot.spend_and_advance([entry])
-    await store.lift_fence('{"at": "now"}', {})
+    await store.lift_fence({}, Deed(ACT, Subject("fence", ""), None, None))
     with pytest.raises(FencedError):  # looked a moment ago
         await hot.spend_and_advance([otp(client, 1, 1)])
     clock.pass_by(1)

@@ -14,6 +14,7 @@ from server.otp.keys import KeyDesk
 from server.otp.ksm import KsmKey
 from server.otp.ports import KeyBook
 from server.otp.verify import Source, Verdict, Verifier, VerifierSettings
+from tests.server.acts import CAUSE
 from tests.server.faulty_store import FaultyStore, HotDirectory
 from tests.server.otp.log_lines import LogLines
 from tests.server.storage.keepers import Keeper
@@ -99,7 +100,7 @@ class Room:
 
     async def client(self, *, signed_only: bool = False, phishing_test: bool = False) -> Client:
         issued = await self.clients.add(
-            "a relying party", signed_only=signed_only, phishing_test=phishing_test
+            "a relying party", signed_only=signed_only, phishing_test=phishing_test, cause=CAUSE
         )
         return Client(issued.client.details.client_id, ApiKey(b64decode(issued.api_key)))
 
@@ -113,12 +114,12 @@ class Room:
     async def yubikey(self, public_id: str = "cccccccccccb") -> VirtualYubiKey:
         """Make a key and import it, the way an operator does."""
         made = self.stranger(public_id)
-        assert await self.keys.import_ksm(made.line) == 1
+        assert await self.keys.import_ksm(made.line, cause=CAUSE) == 1
         return made.yubikey
 
     async def rotate(self, client: Client) -> Client:
         """Return the client as it is known by its new API key."""
-        issued = await self.clients.rotate(client.client_id)
+        issued = await self.clients.rotate(client.client_id, cause=CAUSE)
         return Client(client.client_id, ApiKey(b64decode(issued.api_key)))
 
     def seal(self, made: Stranger, fields: OtpFields) -> str:

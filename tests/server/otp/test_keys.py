@@ -6,6 +6,7 @@ import pytest
 
 from server.otp.keys import KeyDesk, UnknownKeyError
 from server.otp.ksm import KsmError
+from tests.server.acts import CAUSE
 from tests.server.otp.room import Room
 from validation.status import Status
 
@@ -16,7 +17,7 @@ def lines(room: Room, *public_ids: str) -> str:
 
 async def test_imported_keys_are_listed_and_validate(room: Room) -> None:
     client, made = await room.client(), room.stranger("ccccccccccbb")
-    assert await room.keys.import_ksm(lines(room, "cc", "cb") + "\n" + made.line) == 3
+    assert await room.keys.import_ksm(lines(room, "cc", "cb") + "\n" + made.line, cause=CAUSE) == 3
     assert (await room.ask(client, room.press(made.yubikey))).status == Status.OK
     details = await room.keys.show("ccccccccccbb")
     assert (details.session, details.use, details.accepted_client) == (1, 0, client.client_id)
@@ -28,24 +29,24 @@ async def test_imported_keys_are_listed_and_validate(room: Room) -> None:
 async def test_a_known_public_id_names_its_line_and_nothing_is_imported(room: Room) -> None:
     await room.yubikey("cb")
     with pytest.raises(KsmError, match="line 2: the public id 'cb' is known already"):
-        await room.keys.import_ksm(lines(room, "cc", "cb", "cd"))
+        await room.keys.import_ksm(lines(room, "cc", "cb", "cd"), cause=CAUSE)
     assert [key.public_id for key in await room.keys.list(None, 9)] == ["cb"]
 
 
 async def test_a_bad_line_anywhere_imports_nothing(room: Room) -> None:
     with pytest.raises(KsmError, match="line 3"):
-        await room.keys.import_ksm(lines(room, "cc", "cb") + "\nnonsense")
+        await room.keys.import_ksm(lines(room, "cc", "cb") + "\nnonsense", cause=CAUSE)
     assert not await room.keys.list(None, 9)
 
 
 async def test_an_empty_file_imports_nothing(room: Room) -> None:
-    assert await room.keys.import_ksm("# nothing\n") == 0
+    assert await room.keys.import_ksm("# nothing\n", cause=CAUSE) == 0
 
 
 async def test_a_big_import_lets_verifications_through(room: Room) -> None:
     letters = "cbdefghijklnrtuv"
     text = lines(room, *(a + b + c for a in letters for b in letters for c in letters[:3]))
-    importing = asyncio.create_task(room.keys.import_ksm(text))
+    importing = asyncio.create_task(room.keys.import_ksm(text, cause=CAUSE))
     turns = 0
     while not importing.done():
         await asyncio.sleep(0)
@@ -56,16 +57,19 @@ async def test_a_big_import_lets_verifications_through(room: Room) -> None:
 
 async def test_keys_are_switched_off_and_on(room: Room) -> None:
     client, yubikey = await room.client(), await room.yubikey()
-    assert not (await room.keys.disable(yubikey.public_id)).active
+    assert not (await room.keys.disable(yubikey.public_id, cause=CAUSE)).active
     assert (await room.ask(client, room.press(yubikey))).status == Status.BAD_OTP
-    assert (await room.keys.enable(yubikey.public_id)).active
+    assert (await room.keys.enable(yubikey.public_id, cause=CAUSE)).active
     assert (await room.ask(client, room.press(yubikey))).status == Status.OK
+
+
+CHANGES = {"enable": {"cause": CAUSE}, "disable": {"cause": CAUSE}}
 
 
 @pytest.mark.parametrize("method", ["show", "enable", "disable"])
 async def test_an_unknown_key_is_said_to_be_unknown(room: Room, method: str) -> None:
     with pytest.raises(UnknownKeyError, match="'ccbb'"):
-        await getattr(KeyDesk, method)(room.keys, "ccbb")
+        await getattr(KeyDesk, method)(room.keys, "ccbb", **CHANGES.get(method, {}))
 
 
 async def test_a_page_of_keys_has_a_sane_size(room: Room) -> None:

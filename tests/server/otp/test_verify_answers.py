@@ -4,6 +4,7 @@ import pytest
 
 from server.otp.settings import VerifierSettings
 from server.otp.verify import Source
+from tests.server.acts import CAUSE
 from tests.server.otp.conftest import OpenRoom
 from tests.server.otp.room import NONCE, STRANGER, Client, Room, read_reply, sign_query
 from tests.server.still_clock import NOW_US
@@ -83,7 +84,7 @@ async def test_an_otp_of_another_key_under_this_public_id_is_bad_otp(room: Room)
 
 async def test_a_disabled_key_is_bad_otp(room: Room) -> None:
     client, yubikey = await room.client(), await room.yubikey()
-    await room.keys.disable(yubikey.public_id)
+    await room.keys.disable(yubikey.public_id, cause=CAUSE)
     assert (await room.ask(client, room.press(yubikey))).status == Status.BAD_OTP
 
 
@@ -147,7 +148,7 @@ async def test_an_unknown_client_is_no_such_client_signed_with_the_empty_key(roo
 
 async def test_a_disabled_client_is_not_allowed_without_a_429(room: Room) -> None:
     client, yubikey = await room.client(), await room.yubikey()
-    await room.clients.disable(client.client_id)
+    await room.clients.disable(client.client_id, cause=CAUSE)
     reply = await room.ask(client, room.press(yubikey))
     assert reply.status == Status.OPERATION_NOT_ALLOWED
     assert reply.verdict.limit is None
@@ -208,7 +209,7 @@ async def test_during_a_rotation_both_keys_verify_and_each_signs_its_own_answers
     assert (await room.ask(new, room.press(yubikey))).status == Status.OK
     unsigned = await room.ask(client, room.press(yubikey), signed=False)
     assert unsigned.status == Status.OK  # signed with the oldest live key
-    await room.clients.finish_rotation(client.client_id)
+    await room.clients.finish_rotation(client.client_id, cause=CAUSE)
     otp = room.press(yubikey)
     reply = await room.ask(client, otp, answered_by=new.key)
     assert reply.status == Status.BAD_SIGNATURE

@@ -6,6 +6,7 @@ import pytest
 
 from hsm.vault import OtpKeyBinding, OtpKeySecrets, RecordRefusedError, Vault
 from server.otp.ports import Kind, Outcome, StoreUnavailableError
+from tests.server.acts import CAUSE
 from tests.server.faulty_store import turn
 from tests.server.otp.conftest import OpenRoom
 from tests.server.otp.room import Client, Room
@@ -18,11 +19,11 @@ async def test_a_key_disabled_is_refused_at_once_by_workers_that_hold_it(room: R
     workers = [room.worker(), room.worker()]
     for worker in workers:
         assert (await room.ask(client, room.press(yubikey), worker=worker)).status == Status.OK
-    await room.keys.disable(yubikey.public_id)
+    await room.keys.disable(yubikey.public_id, cause=CAUSE)
     for worker in workers:
         reply = await room.ask(client, room.press(yubikey), worker=worker)
         assert reply.status == Status.BAD_OTP
-    await room.keys.enable(yubikey.public_id)
+    await room.keys.enable(yubikey.public_id, cause=CAUSE)
     for worker in workers:
         assert (await room.ask(client, room.press(yubikey), worker=worker)).status == Status.OK
 
@@ -32,13 +33,13 @@ async def test_a_client_disabled_is_refused_at_once_by_workers_that_hold_it(room
     workers = [room.worker(), room.worker()]
     for worker in workers:
         assert (await room.ask(client, room.press(yubikey), worker=worker)).status == Status.OK
-    await room.clients.disable(client.client_id)
+    await room.clients.disable(client.client_id, cause=CAUSE)
     for worker in workers:
         otp = room.press(yubikey)
         for _ in range(2):
             reply = await room.ask(client, otp, worker=worker)
             assert reply.status == Status.OPERATION_NOT_ALLOWED
-    await room.clients.enable(client.client_id)
+    await room.clients.enable(client.client_id, cause=CAUSE)
     for worker in workers:
         assert (await room.ask(client, otp, worker=worker)).status in {
             Status.OK,
@@ -48,10 +49,10 @@ async def test_a_client_disabled_is_refused_at_once_by_workers_that_hold_it(room
 
 async def test_a_bad_otp_does_not_outlive_the_enabling_of_its_key(room: Room) -> None:
     client, yubikey = await room.client(), await room.yubikey()
-    await room.keys.disable(yubikey.public_id)
+    await room.keys.disable(yubikey.public_id, cause=CAUSE)
     otp = room.press(yubikey)
     assert (await room.ask(client, otp)).status == Status.BAD_OTP
-    await room.keys.enable(yubikey.public_id)
+    await room.keys.enable(yubikey.public_id, cause=CAUSE)
     assert (await room.ask(client, otp)).status == Status.OK
 
 
@@ -61,7 +62,7 @@ async def test_a_key_imported_after_a_refusal_validates_at_once(room: Room) -> N
     stranger = room.stranger("ccccccccccbe")
     otp = room.press(stranger.yubikey)
     assert (await room.ask(client, otp)).status == Status.BAD_OTP
-    await room.keys.import_ksm(stranger.line)
+    await room.keys.import_ksm(stranger.line, cause=CAUSE)
     assert (await room.ask(client, otp)).status == Status.OK
     assert (await room.ask(client, room.press(yubikey))).status == Status.OK
 
@@ -83,7 +84,7 @@ async def test_a_new_api_key_is_accepted_and_an_ended_one_refused_at_once(room: 
     assert (await room.ask(client, room.press(yubikey), worker=worker)).status == Status.OK
     new = await room.rotate(client)
     assert (await room.ask(new, room.press(yubikey), worker=worker)).status == Status.OK
-    await room.clients.finish_rotation(client.client_id)
+    await room.clients.finish_rotation(client.client_id, cause=CAUSE)
     otp = room.press(yubikey)
     reply = await room.ask(client, otp, worker=worker, answered_by=new.key)
     assert reply.status == Status.BAD_SIGNATURE
@@ -94,10 +95,10 @@ async def test_signed_only_holds_at_once_and_ends_at_once(room: Room) -> None:
     client, yubikey = await room.client(), await room.yubikey()
     otp = room.press(yubikey)
     assert (await room.ask(client, otp, signed=False)).status == Status.OK
-    await room.clients.options(client.client_id, signed_only=True)
+    await room.clients.options(client.client_id, signed_only=True, cause=CAUSE)
     otp = room.press(yubikey)
     assert (await room.ask(client, otp, signed=False)).status == Status.BAD_SIGNATURE
-    await room.clients.options(client.client_id, signed_only=False)
+    await room.clients.options(client.client_id, signed_only=False, cause=CAUSE)
     assert (await room.ask(client, otp, signed=False)).status == Status.OK
 
 
@@ -116,27 +117,18 @@ async def test_a_read_that_began_before_a_request_refuses_only_those_that_asked_
     room: Room,
 ) -> None:
     client, yubikey = await room.client(), await room.yubikey()
-    await room.clients.disable(client.client_id)
+    await room.clients.disable(client.client_id, cause=CAUSE)
     otp = room.press(yubikey)
     room.store.hold_reads()
     early = asyncio.create_task(room.ask(client, otp))
     await turn()
     assert room.store.client_reads == 1  # read, and on its way back: still disabled
-    await room.clients.enable(client.client_id)
+    await room.clients.enable(client.client_id, cause=CAUSE)
     late = asyncio.create_task(room.ask(client, otp))
     await turn()
     room.store.release_reads()
     assert (await early).status == Status.OPERATION_NOT_ALLOWED
     assert (await late).status == Status.OK
-
-
-async def test_one_store_read_serves_many_requests_that_came_together(room: Room) -> None:
-    client, yubikey = await room.client(), await room.yubikey()
-    otps = [room.press(yubikey) for _ in range(30)]
-    replies = await asyncio.gather(*(room.ask(client, otp) for otp in otps))
-    assert {reply.status for reply in replies} == {Status.OK}
-    assert room.store.client_reads == 1
-    assert room.store.key_reads == 1
 
 
 async def test_good_otps_need_no_read_once_client_and_key_are_known(room: Room) -> None:

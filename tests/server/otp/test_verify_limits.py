@@ -7,6 +7,7 @@ import pytest
 from server.accounts.clients import ClientView
 from server.otp.settings import VerifierSettings
 from server.otp.verify import LimitAdvice, Source
+from tests.server.acts import CAUSE
 from tests.server.otp.conftest import OpenRoom
 from tests.server.otp.room import STRANGER, Client, Room, sign_query
 from validation.gcra import UNLIMITED, Policy, Rate
@@ -149,7 +150,7 @@ async def test_a_limit_raised_by_an_operator_holds_within_a_second(
     refused = await room.ask(client, room.press(yubikey))
     assert refused.verdict.limit is not None
     assert refused.verdict.limit.retry_after_s == 86_400
-    view = await room.clients.limit(client.client_id, rate=100, burst=100)
+    view = await room.clients.limit(client.client_id, rate=100, burst=100, cause=CAUSE)
     assert isinstance(view, ClientView)
     room.clock.pass_by(1)
     assert (await room.ask(client, room.press(yubikey))).status == Status.OK
@@ -171,7 +172,7 @@ async def test_advice_counts_down_while_the_refusal_is_remembered(open_room: Ope
 
 async def test_shadow_mode_lets_through_what_it_would_refuse(room: Room) -> None:
     client, yubikey = await room.client(), await room.yubikey()
-    await room.clients.limit(client.client_id, rate=10, burst=5, shadow=True)
+    await room.clients.limit(client.client_id, rate=10, burst=5, shadow=True, cause=CAUSE)
     replies = [await room.ask(client, room.press(yubikey)) for _ in range(7)]
     assert [reply.status for reply in replies] == [Status.OK] * 7
     assert [reply.verdict.shadowed for reply in replies] == [False] * 5 + [True] * 2

@@ -8,6 +8,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from server.otp.ports import StoreUnavailableError, UnknownOutcomeError
 from server.otp.verify import Source
+from tests.server.acts import CAUSE
 from tests.server.otp.conftest import file_vault
 from tests.server.otp.room import STRANGER, Client, Reply, Room, read_reply
 from tests.server.storage.keepers import MemoryKeeper
@@ -143,19 +144,19 @@ class VerifierMachine(RuleBasedStateMachine):
     def switch_key(self, key: int, *, active: bool) -> None:
         desk = self.room.keys
         switch = desk.enable if active else desk.disable
-        self.runner.run(switch(self.yubikeys[key].public_id))
+        self.runner.run(switch(self.yubikeys[key].public_id, cause=CAUSE))
 
     @rule(client=st.integers(0, 1), active=st.booleans())
     def switch_client(self, client: int, *, active: bool) -> None:
         desk = self.room.clients
         switch = desk.enable if active else desk.disable
-        self.runner.run(switch(self.clients[client].client_id))
+        self.runner.run(switch(self.clients[client].client_id, cause=CAUSE))
 
     @rule(client=st.integers(0, 1))
     def rotate(self, client: int) -> None:
         async def whole() -> Client:
             new = await self.room.rotate(self.clients[client])
-            await self.room.clients.finish_rotation(new.client_id)
+            await self.room.clients.finish_rotation(new.client_id, cause=CAUSE)
             return new
 
         self.clients[client] = self.runner.run(whole())
@@ -163,7 +164,9 @@ class VerifierMachine(RuleBasedStateMachine):
     @rule(client=st.integers(0, 1), burst=st.sampled_from([1, 1000]), shadow=st.booleans())
     def limit(self, client: int, burst: int, *, shadow: bool) -> None:
         client_id = self.clients[client].client_id
-        self.runner.run(self.room.clients.limit(client_id, rate=burst, burst=burst, shadow=shadow))
+        self.runner.run(
+            self.room.clients.limit(client_id, rate=burst, burst=burst, shadow=shadow, cause=CAUSE)
+        )
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 60.0]))
     def wait(self, seconds: float) -> None:

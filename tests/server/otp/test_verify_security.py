@@ -7,6 +7,7 @@ import pytest
 
 from server.otp.batcher import Batcher
 from server.otp.verify import Verifier
+from tests.server.acts import CAUSE
 from tests.server.otp.room import NONCE, STRANGER, Client, Room, read_reply
 from validation.modhex import ALPHABET
 from validation.otp import OtpFields
@@ -78,7 +79,7 @@ async def test_s4_unknown_public_ids_leave_no_trace_in_the_store(room: Room) -> 
 async def test_s5_counters_order_otps_as_a_pair(room: Room) -> None:
     client = await room.client()
     made = room.stranger("ccccccccccbb")
-    await room.keys.import_ksm(made.line)
+    await room.keys.import_ksm(made.line, cause=CAUSE)
     yubikey = made.yubikey
     yubikey.session, yubikey.use = 5, 200
     assert (await room.ask(client, room.press(yubikey))).status == Status.OK
@@ -97,7 +98,7 @@ async def test_s5_counters_order_otps_as_a_pair(room: Room) -> None:
 async def test_s5_a_session_counter_no_key_can_have_is_refused(room: Room) -> None:
     client = await room.client()
     made = room.stranger("ccccccccccbb")
-    await room.keys.import_ksm(made.line)
+    await room.keys.import_ksm(made.line, cause=CAUSE)
     otp = room.seal(made, OtpFields(made.secrets.private_id, 0x8000, 0, 0, 0))
     assert (await room.ask(client, otp)).status == Status.BAD_OTP
     otp = room.seal(made, OtpFields(made.secrets.private_id, 0x7FFF, 0, 0, 0))
@@ -128,7 +129,7 @@ async def test_s12_no_identity_is_learned_on_first_use(room: Room) -> None:
 
 async def test_s10_no_secret_part_of_a_request_reaches_a_log_line(room: Room) -> None:
     client, yubikey = await room.client(), await room.yubikey()
-    await room.clients.limit(client.client_id, rate=1, burst=5)
+    await room.clients.limit(client.client_id, rate=1, burst=5, cause=CAUSE)
     otps = [room.press(yubikey) for _ in range(8)]
     nonce = "canarycanarycanary"
     for otp in (*otps, otps[0]):
@@ -169,12 +170,12 @@ async def test_nothing_before_the_counters_consumes_an_otp(room: Room) -> None:
         await refused(worker, Status.BAD_SIGNATURE, key=strict.key)
         assert (await room.verdict(nobody, otp)).status == Status.NO_SUCH_CLIENT
         assert (await room.ask(strict, otp, signed=False)).status == Status.BAD_SIGNATURE
-        await room.clients.disable(client.client_id)
+        await room.clients.disable(client.client_id, cause=CAUSE)
         await refused(worker, Status.OPERATION_NOT_ALLOWED)
-        await room.clients.enable(client.client_id)
-        await room.keys.disable(yubikey.public_id)
+        await room.clients.enable(client.client_id, cause=CAUSE)
+        await room.keys.disable(yubikey.public_id, cause=CAUSE)
         await refused(worker, Status.BAD_OTP)
-        await room.keys.enable(yubikey.public_id)
+        await room.keys.enable(yubikey.public_id, cause=CAUSE)
     busy = room.worker(Batcher(room.store, clock=room.clock, queue_limit=0))
     await refused(busy, Status.BACKEND_ERROR)
     assert (await room.keys.show(yubikey.public_id)).session == -1

@@ -31,6 +31,14 @@ async def keeper(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 
 @pytest.fixture
+async def postgres(postgres_url: str) -> AsyncIterator[PostgresKeeper]:
+    """Return the keeper on PostgreSQL alone."""
+    made = PostgresKeeper(postgres_url, POLICY)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
 async def store(keeper: Keeper) -> Store:
     """Return a handle on the keeper's store, with nothing in it."""
     return await keeper.open()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from server.otp.ports import SIGNED_BUCKET, Advance, Entry, Kind, NewKey, Outcome
+from tests.server.acts import ACT
 from tests.server.storage.keepers import Store
 from validation.gcra import UNLIMITED, Policy, Rate
 
@@ -19,13 +20,13 @@ async def a_client(store: Store, **options: bool) -> int:
     """Create a client and return its id; its version is 1."""
     client_id = await store.reserve_client_id()
     flags = {"signed_only": False, "phishing_test": False, **options}
-    await store.add_client(client_id, "someone", b"sealed", **flags)
+    await store.add_client(client_id, "someone", b"sealed", **flags, act=ACT)
     return client_id
 
 
 async def the_keys(store: Store, *public_ids: str) -> None:
     """Create keys; their versions are 1."""
-    await store.add_keys([new_key(public_id) for public_id in public_ids or (TOKEN,)])
+    await store.add_keys([new_key(public_id) for public_id in public_ids or (TOKEN,)], act=ACT)
 
 
 def new_key(public_id: str, *, serial: str = "123") -> NewKey:

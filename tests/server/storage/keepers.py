@@ -4,18 +4,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from sqlalchemy import Table, delete, insert, select
+from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from server.facts import NewFact
 from server.otp.decision import KeyRow
+from server.storage.books.fact_book import append_facts
 from server.storage.postgres.store import PostgresStore, open_postgres
-from server.storage.schema import budget, meta, metadata, otp_key
+from server.storage.schema import budget, lease, meta, metadata, otp_key
 from server.storage.sqlite.store import SqliteStore, open_sqlite
 from tests.server.memory_store import MemoryStore
 from tests.server.still_clock import StillClock
 from validation.gcra import Budget, Policy
 
 Store: TypeAlias = MemoryStore | SqliteStore | PostgresStore
+_HOURS_S = 3600 * 5
+
 Rows: TypeAlias = Mapping[str, Sequence[Mapping[str, object]]]
 
 
@@ -44,6 +48,14 @@ class Keeper(Protocol):
         """Return all budgets that were spent from."""
         ...
 
+    async def append_facts(self, facts: Sequence[NewFact]) -> None:
+        """Write facts down, as a change does within its transaction."""
+        ...
+
+    async def hours_pass(self) -> None:
+        """Let every lease end, as time does."""
+        ...
+
 
 class MemoryKeeper:
     """The stand-in."""
@@ -66,6 +78,12 @@ class MemoryKeeper:
 
     async def budgets(self) -> dict[tuple[int, int], Budget]:
         return dict(self._store._budgets)
+
+    async def append_facts(self, facts: Sequence[NewFact]) -> None:
+        self._store.append_facts(facts)
+
+    async def hours_pass(self) -> None:
+        self.clock.pass_by(_HOURS_S)
 
 
 class SqlKeeper:
@@ -113,17 +131,22 @@ class SqlKeeper:
             await connection.execute(delete(meta).where(meta.c.name == name))
             await connection.execute(insert(meta).values(name=name, value=value))
 
-    async def named(self, prefix: str) -> list[str]:
-        """Return the named values whose names begin so."""
+    async def append_facts(self, facts: Sequence[NewFact]) -> None:
+        transactions = self._opened[-1]._transactions
+        async with transactions.writing() as connection:
+            await append_facts(transactions.now_us, connection, facts)
+
+    async def hours_pass(self) -> None:
+        # The server's clock is not ours: all that was to end later ends earlier instead.
         async with self.engine.begin() as connection:
-            found = select(meta.c.value).where(meta.c.name.startswith(prefix))
-            return list(await connection.scalars(found))
+            earlier = lease.c.expires_us - _HOURS_S * 1_000_000
+            await connection.execute(update(lease).values(expires_us=earlier))
 
     async def install(self, rows: Rows) -> None:
         """Replace the contents of the tables named in `rows` and of those that refer to them."""
         async with self.engine.begin() as connection:
             for table in reversed(metadata.sorted_tables):
-                if table.name != "sequence":
+                if table.name not in {"sequence", "journal_head"}:
                     await connection.execute(delete(table))
             for table in metadata.sorted_tables:
                 if rows.get(table.name):

@@ -4,6 +4,7 @@ import asyncio
 
 from server.accounts.ports import LimitOverride
 from server.otp.ports import UNSIGNED_BUCKETS, Kind, Outcome
+from tests.server.acts import ACT
 from tests.server.storage.entries import (
     BURST,
     OTHER,
@@ -73,7 +74,7 @@ async def test_exactly_500_of_500_are_admitted_from_many_connections(
     client = await a_client(store)
     # One session an hour: nothing refills while the test runs.
     policy = Policy(Rate(3_600_000_000, 499 * 3_600_000_000), UNLIMITED)
-    details = await store.set_client_limit(client, override(policy))
+    details = await store.set_client_limit(client, override(policy), act=ACT)
     assert details is not None
     handles = [store, *[await keeper.open() for _ in range(7)]]
     if isinstance(keeper, PostgresKeeper):
@@ -97,7 +98,7 @@ async def test_a_full_purse_under_contention_admits_nobody_by_a_slow_clock(
     """A burst of one: every racer but one comes with a time before the winner's."""
     client = await a_client(store)
     policy = Policy(Rate(3_600_000_000, 0), UNLIMITED)
-    details = await store.set_client_limit(client, override(policy))
+    details = await store.set_client_limit(client, override(policy), act=ACT)
     assert details is not None
     handles = [store, *[await keeper.open() for _ in range(7)]]
     if isinstance(keeper, PostgresKeeper):
@@ -191,13 +192,13 @@ async def test_a_disabled_client_is_stale_at_once_and_consumes_nothing(
     client = await a_client(store)
     await the_keys(store)
     before = await keeper.counters()
-    off = await store.set_client_active(client, active=False)
+    off = await store.set_client_active(client, active=False, act=ACT)
     assert off is not None
     assert (off.active, off.version) == (False, 2)
     for version in (1, 2):
         assert await decide(store, otp(client, 1, 1, client_version=version)) == [Kind.STALE_CLIENT]
     assert await keeper.counters() == before
-    on = await store.set_client_active(client, active=True)
+    on = await store.set_client_active(client, active=True, act=ACT)
     assert on is not None
     assert await decide(store, otp(client, 1, 1, client_version=on.version)) == [Kind.OK]
 
@@ -206,7 +207,7 @@ async def test_a_client_in_shadow_mode_is_let_through_and_told_apart(
     keeper: Keeper, store: Store
 ) -> None:
     client = await a_client(store)
-    await store.set_client_limit(client, override(POLICY, shadow=True))
+    await store.set_client_limit(client, override(POLICY, shadow=True), act=ACT)
     entry = bad_otp(client, key_version=0)._replace(client_version=2)
     outcomes = await store.spend_and_advance([entry] * (BURST + 2))
     assert kinds(outcomes) == [Kind.CHARGED] * (BURST + 2)
@@ -220,7 +221,7 @@ async def test_an_override_holds_until_it_expires(keeper: Keeper, store: Store) 
     client = await a_client(store)
     tight = Policy(Rate(DAY_US, 0), UNLIMITED)
     expires_us = keeper.clock.us + STEP_US
-    await store.set_client_limit(client, override(tight, expires_us=expires_us))
+    await store.set_client_limit(client, override(tight, expires_us=expires_us), act=ACT)
     entry = bad_otp(client, key_version=0)._replace(client_version=2)
     assert await decide(store, entry, entry) == [Kind.CHARGED, Kind.LIMITED]
     keeper.clock.us = expires_us - 1
@@ -233,7 +234,7 @@ async def test_an_override_holds_until_it_expires(keeper: Keeper, store: Store) 
 async def test_both_limits_must_admit_a_session(keeper: Keeper, store: Store) -> None:
     client = await a_client(store)
     await store.set_client_limit(
-        client, override(Policy(Rate.per_second(1000, 1000), Rate.per_day(3)))
+        client, override(Policy(Rate.per_second(1000, 1000), Rate.per_day(3))), act=ACT
     )
     entry = bad_otp(client, key_version=0)._replace(client_version=2)
     outcomes = await store.spend_and_advance([entry] * 4)
@@ -245,7 +246,7 @@ async def test_both_limits_must_admit_a_session(keeper: Keeper, store: Store) ->
 
 async def test_no_limit_is_no_limit(store: Store) -> None:
     client = await a_client(store)
-    await store.set_client_limit(client, override(Policy(UNLIMITED, UNLIMITED)))
+    await store.set_client_limit(client, override(Policy(UNLIMITED, UNLIMITED)), act=ACT)
     entry = bad_otp(client, key_version=0)._replace(client_version=2)
     for _ in range(3):
         assert set(await decide(store, *[entry] * 500)) == {Kind.CHARGED}

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from server.accounts.ports import ApiKeyDetails, LimitOverride
+from tests.server.acts import ACT
 from tests.server.storage.entries import POLICY, a_client, bad_otp, decide
 from tests.server.storage.keepers import Keeper, Store
 from validation.gcra import UNLIMITED, Policy, Rate
@@ -28,7 +29,7 @@ async def test_client_ids_count_from_one_and_are_never_given_twice(
 async def test_a_client_is_shown_as_it_was_added(store: Store) -> None:
     client = await store.reserve_client_id()
     details = await store.add_client(
-        client, "Zoë's VPN", b"sealed", signed_only=True, phishing_test=True
+        client, "Zoë's VPN", b"sealed", signed_only=True, phishing_test=True, act=ACT
     )
     assert details == await store.client_details(client)
     assert (details.name, details.active, details.version) == ("Zoë's VPN", True, 1)
@@ -40,10 +41,10 @@ async def test_a_client_is_shown_as_it_was_added(store: Store) -> None:
 
 async def test_a_limit_is_kept_with_its_reason_and_can_be_taken_back(store: Store) -> None:
     client = await a_client(store)
-    details = await store.set_client_limit(client, LIMIT)
+    details = await store.set_client_limit(client, LIMIT, act=ACT)
     assert details is not None
     assert (details.limit, details.version) == (LIMIT, 2)
-    details = await store.set_client_limit(client, None)
+    details = await store.set_client_limit(client, None, act=ACT)
     assert details is not None
     assert (details.limit, details.version) == (None, 3)
 
@@ -62,7 +63,7 @@ async def test_a_limit_that_cannot_be_calculated_with_is_refused(
 ) -> None:
     client = await a_client(store)
     with pytest.raises(ValueError, match="a limit needs"):
-        await store.set_client_limit(client, LimitOverride(policy, False, "", None))
+        await store.set_client_limit(client, LimitOverride(policy, False, "", None), act=ACT)
     details = await store.client_details(client)
     assert details is not None
     assert (details.limit, details.version) == (None, 1)
@@ -70,7 +71,7 @@ async def test_a_limit_that_cannot_be_calculated_with_is_refused(
 
 async def test_options_are_changed_under_a_new_version(store: Store) -> None:
     client = await a_client(store)
-    details = await store.set_client_options(client, signed_only=True, phishing_test=False)
+    details = await store.set_client_options(client, signed_only=True, phishing_test=False, act=ACT)
     assert details is not None
     assert (details.signed_only, details.phishing_test, details.version) == (True, False, 2)
 
@@ -78,16 +79,16 @@ async def test_options_are_changed_under_a_new_version(store: Store) -> None:
 async def test_a_rotation_adds_the_next_key_and_ends_without_the_oldest(store: Store) -> None:
     client = await a_client(store)
     with pytest.raises(ValueError, match="only one"):
-        await store.remove_oldest_api_key(client)
+        await store.remove_oldest_api_key(client, act=ACT)
     with pytest.raises(ValueError, match="the next"):
-        await store.add_api_key(client, 3, b"no")
+        await store.add_api_key(client, 3, b"no", act=ACT)
     for number in (2, 3):
-        details = await store.add_api_key(client, number, b"new")
+        details = await store.add_api_key(client, number, b"new", act=ACT)
         assert details is not None
         assert [key.key_id for key in details.api_keys] == [number - 1, number]
         with pytest.raises(ValueError, match="two"):
-            await store.add_api_key(client, number + 1, b"no")
-        details = await store.remove_oldest_api_key(client)
+            await store.add_api_key(client, number + 1, b"no", act=ACT)
+        details = await store.remove_oldest_api_key(client, act=ACT)
         assert details is not None
         assert [key.key_id for key in details.api_keys] == [number]
     details = await store.client_details(client)
@@ -99,8 +100,8 @@ async def test_of_two_rotations_at_once_one_is_refused(keeper: Keeper, store: St
     client = await a_client(store)
     other = await keeper.open()
     found = await asyncio.gather(
-        store.add_api_key(client, 2, b"a"),
-        other.add_api_key(client, 2, b"b"),
+        store.add_api_key(client, 2, b"a", act=ACT),
+        other.add_api_key(client, 2, b"b", act=ACT),
         return_exceptions=True,
     )
     assert sorted(type(one).__name__ for one in found) == ["ClientDetails", "ValueError"]
@@ -108,11 +109,11 @@ async def test_of_two_rotations_at_once_one_is_refused(keeper: Keeper, store: St
 
 async def test_what_is_not_there_cannot_be_changed(store: Store) -> None:
     assert await store.client_details(1) is None
-    assert await store.set_client_active(1, active=True) is None
-    assert await store.set_client_limit(1, LIMIT) is None
-    assert await store.set_client_options(1, signed_only=True, phishing_test=True) is None
-    assert await store.add_api_key(1, 1, b"x") is None
-    assert await store.remove_oldest_api_key(1) is None
+    assert await store.set_client_active(1, active=True, act=ACT) is None
+    assert await store.set_client_limit(1, LIMIT, act=ACT) is None
+    assert await store.set_client_options(1, signed_only=True, phishing_test=True, act=ACT) is None
+    assert await store.add_api_key(1, 1, b"x", act=ACT) is None
+    assert await store.remove_oldest_api_key(1, act=ACT) is None
 
 
 async def test_clients_are_listed_in_order_page_by_page(store: Store) -> None:

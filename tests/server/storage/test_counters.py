@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from server.otp.ports import MAX_BATCH, Advance, Kind
+from tests.server.acts import ACT
 from tests.server.storage.entries import (
     BURST,
     OTHER,
@@ -156,13 +157,13 @@ async def test_s1_of_parallel_requests_with_one_otp_one_is_ok(keeper: Keeper, st
 async def test_a_disabled_key_is_stale_at_once_whatever_the_worker_knows(store: Store) -> None:
     client = await a_client(store)
     await the_keys(store)
-    off = await store.set_key_active(TOKEN, active=False)
+    off = await store.set_key_active(TOKEN, active=False, act=ACT)
     assert off is not None
     assert (off.active, off.version) == (False, 2)
     assert await decide(store, otp(client, 1, 1, key_version=1)) == [Kind.STALE_KEY]
     assert await decide(store, otp(client, 1, 1, key_version=2)) == [Kind.STALE_KEY]
     assert await decide(store, bad_otp(client, key_version=2)) == [Kind.CHARGED]
-    on = await store.set_key_active(TOKEN, active=True)
+    on = await store.set_key_active(TOKEN, active=True, act=ACT)
     assert on is not None
     assert await decide(store, otp(client, 1, 1, key_version=on.version)) == [Kind.OK]
 
@@ -171,7 +172,7 @@ async def test_a_repeated_request_for_a_disabled_key_is_no_replayed_request(stor
     client = await a_client(store)
     await the_keys(store)
     await decide(store, otp(client, 1, 1))
-    await store.set_key_active(TOKEN, active=False)
+    await store.set_key_active(TOKEN, active=False, act=ACT)
     assert await decide(store, otp(client, 1, 1, key_version=2)) == [Kind.STALE_KEY]
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 from server.accounts.ports import LimitOverride
 from server.otp.ports import ClientRecord, KeyRecord, SealedApiKey
+from tests.server.acts import ACT
 from tests.server.storage.entries import OTHER, POLICY, TOKEN, a_client, the_keys
 from tests.server.storage.keepers import Store
 from validation.gcra import UNLIMITED, Policy, Rate
@@ -40,7 +41,7 @@ async def test_a_limit_of_its_own_is_read_while_it_holds(store: Store) -> None:
         (FAR_AHEAD_US, TIGHT, True),
         (LONG_AGO_US, POLICY, False),
     ]:
-        await store.set_client_limit(client, LimitOverride(TIGHT, True, "", expires_us))
+        await store.set_client_limit(client, LimitOverride(TIGHT, True, "", expires_us), act=ACT)
         record = await store.client(client)
         assert record is not None
         assert (record.policy, record.shadow) == (policy, shadow)
@@ -48,9 +49,9 @@ async def test_a_limit_of_its_own_is_read_while_it_holds(store: Store) -> None:
 
 async def test_every_change_of_a_client_is_read_under_a_new_version(store: Store) -> None:
     client = await a_client(store)
-    await store.set_client_active(client, active=False)
-    await store.set_client_options(client, signed_only=True, phishing_test=True)
-    await store.add_api_key(client, 2, b"second")
+    await store.set_client_active(client, active=False, act=ACT)
+    await store.set_client_options(client, signed_only=True, phishing_test=True, act=ACT)
+    await store.add_api_key(client, 2, b"second", act=ACT)
     record = await store.client(client)
     assert record is not None
     assert (record.version, record.active) == (4, False)
@@ -62,7 +63,7 @@ async def test_a_key_is_read_with_its_sealed_record(store: Store) -> None:
     await the_keys(store, TOKEN, "")
     assert await store.key(TOKEN) == KeyRecord(TOKEN, 1, True, 1, b"record of cccccccccccb")
     assert await store.key("") == KeyRecord("", 1, True, 1, b"record of ")
-    await store.set_key_active(TOKEN, active=False)
+    await store.set_key_active(TOKEN, active=False, act=ACT)
     assert await store.key(TOKEN) == KeyRecord(TOKEN, 2, False, 1, b"record of cccccccccccb")
 
 

@@ -9,14 +9,16 @@ import pytest
 from server.counter_journal.desk import FenceDesk, FenceError
 from server.counter_journal.ports import Place
 from server.counter_journal.records import Accepted
+from server.journal.acts import Actor, Cause, Deed, Subject
 from server.otp.ports import Kind
 from server.storage.postgres.store import PostgresStore
 from server.storage.sqlite.store import SqliteStore
+from tests.server.acts import ACT, CAUSE
 from tests.server.counter_journal.nodes import NEW, NODE, STORE, accept, fence, node
-from tests.server.still_clock import StillClock
 from tests.server.storage.entries import OTHER, POLICY, TOKEN, a_client, decide, otp, the_keys
 from tests.server.storage.keepers import PostgresKeeper, SqliteKeeper
 
+DEED = Deed(ACT, Subject("a", "b"), None, None)
 SqlKeeper: TypeAlias = SqliteKeeper | PostgresKeeper
 SqlStore: TypeAlias = SqliteStore | PostgresStore
 
@@ -40,7 +42,7 @@ async def store(keeper: SqlKeeper) -> SqlStore:
 
 
 def desk(store: SqlStore) -> FenceDesk:
-    return FenceDesk(store, clock=StillClock(), store=STORE, epoch=NEW)
+    return FenceDesk(store, store=STORE, epoch=NEW)
 
 
 async def test_counters_are_raised_and_never_lowered(store: SqlStore) -> None:
@@ -85,7 +87,7 @@ async def test_nodes_and_the_newest_backups_are_remembered(store: SqlStore) -> N
     await store.note_journal_node("machine-1", Place(None))
     assert await store.journal_nodes() == {NODE: Place(7), "machine-1": Place(None)}
     for number in range(3):
-        await store.note_backup({"id": str(number), "made": "now", "nodes": {NODE: number}})
+        await store.note_backup({"id": str(number), "made": "now", "nodes": {NODE: number}}, DEED)
     assert await store.kept_backups() == [{NODE: Place(1)}, {NODE: Place(2)}]
 
 
@@ -98,7 +100,7 @@ async def test_a_replay_of_all_journals_lifts_the_fence(
         await accept(journal, 1, 2, public_id=TOKEN.encode())
     await store.note_journal_node(NODE, Place(1))
     await keeper.install_meta("fence", fence(machine_0=1, machine_1=1).encode())
-    done = await desk(store).replay([tmp_path / "j"], by="me")
+    done = await desk(store).replay([tmp_path / "j"], cause=CAUSE)
     assert (done.entries, done.raised, done.stands) == (2, 1, True)
     assert set(done.problems) == {"machine-1"}
     standing = await desk(store).status()
@@ -106,7 +108,7 @@ async def test_a_replay_of_all_journals_lifts_the_fence(
     assert standing.problems == done.problems
     async with node(tmp_path / "k", "machine-1"):
         pass
-    done = await desk(store).replay([tmp_path / "j", tmp_path / "k"], by="me")
+    done = await desk(store).replay([tmp_path / "j", tmp_path / "k"], cause=CAUSE)
     assert not done.stands
     assert await desk(store).status() is None
     assert await store.journal_nodes() == {}  # those of before the restore are done with
@@ -120,23 +122,23 @@ async def test_a_node_that_came_back_is_not_forgotten_with_the_fence(
     await store.note_journal_node(NODE, Place(1))
     await keeper.install_meta("fence", fence(machine_0=1).encode())
     await store.note_journal_node(NODE, Place(8))
-    await desk(store).release("it burned down", by="me")
+    await desk(store).release(CAUSE)
     assert await store.journal_nodes() == {NODE: Place(8)}
 
 
 async def test_a_release_needs_a_reason_and_keeps_it(keeper: SqlKeeper, store: SqlStore) -> None:
     with pytest.raises(FenceError, match="no fence"):
-        await desk(store).release("just so", by="me")
+        await desk(store).release(CAUSE)
     await keeper.install_meta("fence", fence(machine_0=1).encode())
-    for reason in ("", "  ", "two\nlines", "x" * 501):
+    for reason in ("", "  "):
         with pytest.raises(FenceError, match="say why"):
-            await desk(store).release(reason, by="me")
+            await desk(store).release(Cause(CAUSE.actor, reason))
     assert await desk(store).status() is not None
-    await desk(store).release("the machine burned down", by="user 7")
+    await desk(store).release(Cause(Actor("local", "7"), "the machine burned down"))
     assert await desk(store).status() is None
-    (kept,) = await keeper.named("fence-lifted/")
-    assert "the machine burned down" in kept
-    assert "user 7" in kept
+    (entry,) = await store.latest_entries(1)
+    assert (entry.action, entry.actor.name) == ("fence.release", "7")
+    assert entry.reason == "the machine burned down"
 
 
 async def test_keys_that_were_imported_since_can_be_told_later(
@@ -144,13 +146,13 @@ async def test_keys_that_were_imported_since_can_be_told_later(
 ) -> None:
     async with node(tmp_path) as journal:
         await accept(journal, 9, public_id=TOKEN.encode())
-    assert (await desk(store).replay([tmp_path], by="me")).unknown == [TOKEN]
+    assert (await desk(store).replay([tmp_path], cause=CAUSE)).unknown == [TOKEN]
     client = await a_client(store)
     await the_keys(store)
-    assert (await desk(store).replay([tmp_path], by="me")).raised == 1
+    assert (await desk(store).replay([tmp_path], cause=CAUSE)).raised == 1
     assert await decide(store, otp(client, 1, 9)) == [Kind.REPLAYED_OTP]
 
 
 async def test_a_directory_that_is_none_is_refused(store: SqlStore, tmp_path: Path) -> None:
     with pytest.raises(FenceError, match="no directory"):
-        await desk(store).replay([tmp_path / "absent"], by="me")
+        await desk(store).replay([tmp_path / "absent"], cause=CAUSE)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from server.otp.ports import KeyDetails, KeyExistsError, Kind
+from tests.server.acts import ACT
 from tests.server.storage.entries import (
     OTHER,
     TOKEN,
@@ -20,7 +21,7 @@ MANY = [f"cccccccc{n:04d}" for n in range(2_100)]
 
 
 async def test_a_new_key_has_never_been_used(store: Store) -> None:
-    await store.add_keys([new_key(TOKEN, serial="1234")])
+    await store.add_keys([new_key(TOKEN, serial="1234")], act=ACT)
     details = await store.key_details(TOKEN)
     assert details is not None
     assert details._replace(created_us=0) == KeyDetails(
@@ -46,7 +47,7 @@ async def test_an_import_with_a_known_key_changes_nothing_and_names_the_first(
     before = await store.list_keys(None, 10_000)
     incoming = [new_key(public_id) for public_id in [*MANY[:count], OTHER, TOKEN]]
     with pytest.raises(KeyExistsError) as refused:
-        await store.add_keys(incoming)
+        await store.add_keys(incoming, act=ACT)
     assert refused.value.public_id == OTHER
     assert await store.list_keys(None, 10_000) == before
     assert await store.key(MANY[0]) is None
@@ -55,7 +56,9 @@ async def test_an_import_with_a_known_key_changes_nothing_and_names_the_first(
 @pytest.mark.parametrize("count", [3, len(MANY)])
 async def test_an_import_that_brings_a_key_twice_changes_nothing(store: Store, count: int) -> None:
     with pytest.raises(KeyExistsError) as refused:
-        await store.add_keys([new_key(public_id) for public_id in [*MANY[:count], MANY[1]]])
+        await store.add_keys(
+            [new_key(public_id) for public_id in [*MANY[:count], MANY[1]]], act=ACT
+        )
     assert refused.value.public_id == MANY[1]
     assert await store.list_keys(None, 10) == []
 
@@ -70,7 +73,7 @@ async def test_a_large_import_is_there_as_a_whole(store: Store) -> None:
     assert key is not None
     assert key.version == 1
     assert await decide(store, otp(client, 1, 1, public_id=MANY[-1])) == [Kind.OK]
-    off = await store.set_key_active(MANY[7], active=False)
+    off = await store.set_key_active(MANY[7], active=False, act=ACT)
     assert off is not None
     assert (off.version, off.active) == (2, False)
     await the_keys(store, TOKEN)
@@ -114,10 +117,10 @@ async def test_keys_are_listed_in_byte_order_page_by_page(store: Store) -> None:
 
 
 async def test_an_unknown_key_cannot_be_switched_or_shown(store: Store) -> None:
-    assert await store.set_key_active(TOKEN, active=False) is None
+    assert await store.set_key_active(TOKEN, active=False, act=ACT) is None
     assert await store.key_details(TOKEN) is None
 
 
 async def test_an_import_of_nothing_is_fine(store: Store) -> None:
-    await store.add_keys([])
+    await store.add_keys([], act=ACT)
     assert await store.list_keys(None, 10) == []

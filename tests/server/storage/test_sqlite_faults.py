@@ -15,6 +15,7 @@ from server.otp.decision import Decision, KeyUpdate
 from server.otp.ports import Kind, Outcome, StoreError, StoreUnavailableError, UnknownOutcomeError
 from server.storage.sqlite import hot
 from server.storage.sqlite.store import SqliteStore
+from tests.server.acts import ACT
 from tests.server.storage.entries import (
     POLICY,
     TOKEN,
@@ -88,7 +89,7 @@ async def test_a_foreign_lock_is_an_unavailable_store_until_it_goes(
         with pytest.raises(StoreUnavailableError, match="locked"):
             await decide(store, otp(client, 1, 1))
         with pytest.raises(StoreUnavailableError, match="locked"):
-            await store.set_key_active(TOKEN, active=False)
+            await store.set_key_active(TOKEN, active=False, act=ACT)
         with pytest.raises(StoreUnavailableError):
             await store.probe()
         assert await store.key(TOKEN) is not None, "reads go on"
@@ -109,7 +110,7 @@ async def test_a_full_disk_is_an_error_until_there_is_room_again(
             with pytest.raises(UnknownOutcomeError):
                 await store.spend_and_advance(batch)
         with pytest.raises(StoreError):
-            await store.add_keys([new_key(f"vvvvvvvv{n:04d}") for n in range(2000)])
+            await store.add_keys([new_key(f"vvvvvvvv{n:04d}") for n in range(2000)], act=ACT)
         with pytest.raises(StoreUnavailableError):
             await store.probe()
     await store.probe()
@@ -166,7 +167,7 @@ async def test_an_interrupted_import_is_nowhere_to_be_seen_and_removed_at_the_ne
     first = staged[0]
     assert await store.key(first) is None
     assert await store.key_details(first) is None
-    assert await store.set_key_active(first, active=False) is None
+    assert await store.set_key_active(first, active=False, act=ACT) is None
     assert [key.public_id for key in await store.list_keys(None, 10)] == [TOKEN]
     assert await decide(
         store,
@@ -252,5 +253,5 @@ async def test_a_client_id_that_is_taken_is_refused_and_its_client_unchanged(
     client = await a_client(store)
     before = await store.client_details(client)
     with pytest.raises(ValueError, match="exists already"):
-        await store.add_client(client, "other", b"x", signed_only=True, phishing_test=True)
+        await store.add_client(client, "other", b"x", signed_only=True, phishing_test=True, act=ACT)
     assert await store.client_details(client) == before

@@ -10,18 +10,22 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 from hsm.filevault import FileVault
+from hsm.journalkey import JournalKey
 from hsm.keyfile import SealingKey
 from server.accounts.clients import ClientDesk
+from server.journal.desk import JournalDesk
 from server.metrics.tally import Tally
 from server.otp.keys import KeyDesk
 from server.web.admin import admin_app
 from server.web.peer import peer_uid
 from server.web.runner import Serving, serve
+from tests.server.journal.copies import Copies
 from tests.server.memory_store import MemoryStore
 from tests.server.still_clock import StillClock
 from tests.server.web.peer import Peer, Reply
 from validation.gcra import UNLIMITED, Policy, Rate
 
+KEY = JournalKey.generate()
 DEFAULT = Policy(Rate.per_second(10, 50), UNLIMITED)
 Identify = Callable[[asyncio.BaseTransport | None], int | None]
 
@@ -75,6 +79,7 @@ def office_app(
     return admin_app(
         clients=ClientDesk(store, vault, clock=clock, default_policy=DEFAULT),
         keys=KeyDesk(store, vault),
+        journal=JournalDesk(store, KEY, Copies()),
         status=status,
         identify=identify,
     )

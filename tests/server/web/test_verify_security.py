@@ -15,6 +15,7 @@ from server.metrics import layout
 from server.metrics.exposition import metrics_registry
 from server.otp.ports import StoreUnavailableError, UnknownOutcomeError
 from server.otp.settings import VerifierSettings
+from tests.server.acts import CAUSE
 from tests.server.otp.room import GENEROUS
 from tests.server.storage.keepers import Keeper, MemoryKeeper, SqliteKeeper
 from tests.server.web.conftest import OpenDoor
@@ -212,7 +213,7 @@ async def test_s10_canaries_appear_in_no_log_metric_or_foreign_answer(
     caplog.set_level(0)
     client = await house.room.client()
     stranger = house.room.stranger("cccccccccccb")
-    await house.room.keys.import_ksm(stranger.line)
+    await house.room.keys.import_ksm(stranger.line, cause=CAUSE)
     otps = [house.room.press(stranger.yubikey) for _ in range(12)]
     canaries = [otp[12:] for otp in otps] + [stranger.line.split(",")[3], NONCE]
     answers: list[bytes] = []

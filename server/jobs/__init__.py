@@ -1,0 +1,1 @@
+"""Jobs: what is to be done now and then, once among all machines that share a store."""

@@ -1,0 +1,48 @@
+"""The jobs that every installation has."""
+
+from typing import Protocol
+
+import structlog
+
+from server.facts import FactBook
+from server.jobs.job import Job
+from server.journal.desk import JournalDesk
+from server.leases import Lease
+
+_log = structlog.stdlib.get_logger(__name__)
+
+DAY_S = 24 * 60 * 60
+FACTS_KEPT_DAYS = 30
+"""How long facts stay that every reader is done with: a person may want to look."""
+
+_DAY_US = DAY_S * 1_000_000
+
+
+def journal_checkpoint(desk: JournalDesk) -> Job:
+    """Sign once a day where the journal ends."""
+
+    async def run(lease: Lease) -> None:
+        checkpoint = await desk.checkpoint(lease)
+        # In the log too, which many ship to another machine at once.
+        _log.info("journal_checkpoint", checkpoint=checkpoint.to_json())
+
+    return Job("journal-checkpoint", DAY_S, run)
+
+
+class StoreTime(Protocol):
+    """Tells the store's time."""
+
+    async def store_time_us(self) -> int:
+        """Return microseconds since the epoch."""
+        ...
+
+
+def facts_pruning(facts: FactBook, time: StoreTime) -> Job:
+    """Remove once a day the facts that nobody waits for."""
+
+    async def run(lease: Lease) -> None:
+        before_us = await time.store_time_us() - FACTS_KEPT_DAYS * _DAY_US
+        while await facts.prune_facts(before_us, lease):
+            pass
+
+    return Job("facts-pruning", DAY_S, run)
