@@ -12,7 +12,7 @@ from server.backup.archive import Member, read_archive
 from server.backup.manifest import COUNTS, FILES, HEAD, ROWS, Head, decode_counts
 from server.backup.recipients import BackupError
 from server.counter_journal.fence import Fence
-from server.journal.acts import Cause, Deed, Subject
+from server.journal.acts import Cause, Deed, State, Subject
 from server.storage.books.fence_book import FENCE
 from server.storage.identity import STORE_EPOCH
 from server.storage.snapshot import Filling, Part, Tally, filling
@@ -84,7 +84,7 @@ async def load(
         await target.put_meta({FENCE: fence.encode(), STORE_EPOCH: fence.epoch})
         await target.upgrade()
         subject = Subject("store", "")
-        after = {"backup": fence.backup, "made": fence.made, "fenced": True}
+        after: State = {"backup": fence.backup, "made": fence.made, "fenced": True}
         await target.record(Deed(cause.act("store.restore"), subject, None, after))
     return fence
 

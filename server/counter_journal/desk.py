@@ -96,7 +96,11 @@ class FenceDesk:
         return fence
 
     async def _lift(self, fence: Fence, act: Act, told: State | None) -> None:
-        before = {"backup": fence.backup, "made": fence.made, "problems": dict(fence.problems)}
+        before: State = {
+            "backup": fence.backup,
+            "made": fence.made,
+            "problems": dict(fence.problems),
+        }
         gone = {node: Place(first) for node, first in fence.nodes.items()}
         await self._book.lift_fence(gone, Deed(act, Subject("fence", fence.backup), before, told))
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from server.accounts.text import checked_reason
 from server.counter_journal.desk import FenceDesk
 from server.counter_journal.fence import Fence
-from server.journal.acts import Cause, Deed, Subject
+from server.journal.acts import Cause, Deed, State, Subject
 from server.web.admin_request import ACTOR, PREFIX, Body, read_json, read_query, write_down
 
 _FENCE = PREFIX + "/fence"
@@ -73,7 +73,7 @@ class AdminBackups:
         """Remember that a backup was made, so that journals before it can go one day."""
         made = await read_json(request, _Backup)
         act = Cause(request[ACTOR]).act("backup.make")
-        after = {"made": made.made, "nodes": dict(made.nodes)}
+        after: State = {"made": made.made, "nodes": dict(made.nodes)}
         await self._book.note_backup(
             made.model_dump(), Deed(act, Subject("backup", made.id), None, after)
         )

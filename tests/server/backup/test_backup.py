@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+import pyrage  # type: ignore[import-untyped] # the library ships no types
 import pytest
 
 from hsm.filevault import FileVault
 from hsm.keyfile import SealingKey
 from hsm.vault import OtpKeyBinding, OtpKeySecrets
-from server.backup import archive as archive_module
 from server.backup.archive import read_archive, writing
 from server.backup.drill import drill
 from server.backup.make import Made, make_backup
@@ -255,10 +255,8 @@ async def test_a_full_disk_leaves_nothing_behind(
         def flush(self) -> None:
             pass
 
-    encrypt = archive_module.pyrage.encrypt_io
-    monkeypatch.setattr(
-        archive_module.pyrage, "encrypt_io", lambda read, _out, to: encrypt(read, Full(), to)
-    )
+    encrypt = pyrage.encrypt_io
+    monkeypatch.setattr(pyrage, "encrypt_io", lambda read, _out, to: encrypt(read, Full(), to))
     with pytest.raises(BackupError, match="No space left"):
         await backed_up(tmp_path / "source.db", tmp_path / "b", readers)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("b")]  # noqa: ASYNC240 - as above

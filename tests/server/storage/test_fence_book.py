@@ -56,7 +56,7 @@ async def test_counters_are_raised_and_never_lowered(store: SqlStore) -> None:
             Accepted("ccccccccccbb", 1, 1, 1, 9),
         ]
     )
-    assert (done.raised, done.unknown) == (1, {"ccccccccccbb"})
+    assert done == (1, frozenset({"ccccccccccbb"}))
     assert await decide(store, otp(client, 5, 5, nonce="n")) == [Kind.REPLAYED_OTP]
     assert await decide(store, otp(client, 2, 3, public_id=OTHER)) == [Kind.REPLAYED_OTP]
     assert await decide(store, otp(client, 2, 4, public_id=OTHER)) == [Kind.OK]
@@ -137,8 +137,8 @@ async def test_a_release_needs_a_reason_and_keeps_it(keeper: SqlKeeper, store: S
     await desk(store).release(Cause(Actor("local", "7"), "the machine burned down"))
     assert await desk(store).status() is None
     (entry,) = await store.latest_entries(1)
-    assert (entry.action, entry.actor.name) == ("fence.release", "7")
-    assert entry.reason == "the machine burned down"
+    assert (entry.deed.act.action, entry.deed.act.actor.name) == ("fence.release", "7")
+    assert entry.deed.act.reason == "the machine burned down"
 
 
 async def test_keys_that_were_imported_since_can_be_told_later(
