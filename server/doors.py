@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple, Protocol
 
@@ -19,11 +20,13 @@ from server.config import Config
 from server.foundation import Foundation
 from server.metrics.exposition import Gauge, metrics_registry
 from server.metrics.tally import Tally
+from server.moving.desk import MovingDesk
 from server.otp.batcher import Batcher
 from server.otp.keys import KeyDesk
 from server.otp.ports import Directory
 from server.otp.settings import VerifierSettings
 from server.otp.verify import Verifier
+from server.storage.gathering import gather_in
 from server.web.admin import admin_app
 from server.web.guard import Caps
 from server.web.loop_lag import watch_loop_lag
@@ -119,7 +122,12 @@ def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web.Appli
 
     policy = config.limits.default_policy
     clients = ClientDesk(base.store, base.vault, clock=clock, default_policy=policy)
-    return admin_app(clients=clients, keys=KeyDesk(base.store, base.vault), status=status)
+    return admin_app(
+        clients=clients,
+        keys=KeyDesk(base.store, base.vault),
+        moving=MovingDesk(base.store, base.vault, partial(gather_in, base.imports)),
+        status=status,
+    )
 
 
 async def open_side_doors(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from hsm import keyfile
@@ -9,6 +10,7 @@ from hsm.filevault import FileVault
 from server.clock import Clock, SystemClock
 from server.config import Config
 from server.datadir import DataDirectory
+from server.storage.gathering import remove_leftovers
 from server.storage.identity import bind_sealing_key, bucket_salt
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ class Foundation(NamedTuple):
     vault: FileVault
     key_id: bytes
     salt: bytes
+    imports: Path
+    """Where imports gather what they bring; made when one begins."""
 
 
 async def open_store(config: Config, data: DataDirectory, clock: Clock, *, create: bool) -> Store:
@@ -57,7 +61,9 @@ async def foundation(
     store = await open_store(config, data, clock, create=create or not config.store.is_sqlite)
     try:
         await bind_sealing_key(store, key_id, data.sealing_key_file)
-        yield Foundation(store, vault, key_id, await bucket_salt(store))
+        # Whoever is here holds the directory's lock: what an import left behind is nobody's.
+        remove_leftovers(data.imports)
+        yield Foundation(store, vault, key_id, await bucket_salt(store), data.imports)
     finally:
         await store.close()
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from server.programs import client_commands, key_commands
+from server.programs import client_commands, key_commands, moving_commands
 from server.programs.exits import EXPLAINED, CommandError, Exit
 from server.programs.installation import Setting, configuration
 from server.programs.options import (
@@ -33,6 +33,8 @@ app = typer.Typer(
 )
 store_app = typer.Typer(help="The database.", no_args_is_help=True)
 config_app = typer.Typer(help="The configuration.", no_args_is_help=True)
+app.command("import")(moving_commands.import_)
+app.command("export")(moving_commands.export)
 app.add_typer(client_commands.app, name="client")
 app.add_typer(key_commands.app, name="key")
 app.add_typer(store_app, name="store")

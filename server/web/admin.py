@@ -17,11 +17,14 @@ from aiohttp import hdrs, web
 from hsm.vault import VaultError
 from server.accounts.clients import ClientDesk, RotationError, UnknownClientError
 from server.accounts.text import InputError
+from server.moving.desk import ImportUnderWayError, MovingDesk, RotatingError
+from server.moving.ports import ConflictError
 from server.otp.keys import KeyDesk, UnknownKeyError
 from server.otp.ksm import KsmError
 from server.otp.ports import StoreError, UnknownOutcomeError
 from server.web.admin_clients import AdminClients
 from server.web.admin_keys import AdminKeys
+from server.web.admin_moving import AdminMoving
 from server.web.admin_request import PREFIX, UID, read_query
 from server.web.faults import describe_fault
 from server.web.peer import peer_uid
@@ -35,7 +38,12 @@ _Identify = Callable[[asyncio.BaseTransport | None], int | None]
 
 
 def admin_app(
-    *, clients: ClientDesk, keys: KeyDesk, status: _Status, identify: _Identify = peer_uid
+    *,
+    clients: ClientDesk,
+    keys: KeyDesk,
+    moving: MovingDesk,
+    status: _Status,
+    identify: _Identify = peer_uid,
 ) -> web.Application:
     """Return the application of the admin door, to be served on a Unix socket of mode 0600.
 
@@ -63,6 +71,7 @@ def admin_app(
     app.router.add_get(PREFIX + "/status", show_status, allow_head=False)
     app.router.add_routes(AdminClients(clients).routes())
     app.router.add_routes(AdminKeys(keys).routes())
+    app.router.add_routes(AdminMoving(moving, translate=problem_of).routes())
     return app
 
 
@@ -99,6 +108,9 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (KsmError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (RotationError, HTTPStatus.CONFLICT),
+    (ImportUnderWayError, HTTPStatus.CONFLICT),
+    (ConflictError, HTTPStatus.CONFLICT),
+    (RotatingError, HTTPStatus.CONFLICT),
 )
 """What the rooms refuse, in words that are meant for the operator."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from server.moving.ports import Gathered, Progress
 from server.otp.ports import (
     ClientRecord,
     Entry,
@@ -15,12 +16,13 @@ from server.storage.batch_queue import BatchQueue
 from server.storage.books.client_book import SqlClientBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.meta_book import SqlMetaBook
+from server.storage.books.move_book import SqlMoveBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
 from server.storage.postgres.connection import check_dsn, postgres_engine
 from server.storage.postgres.directory import PostgresDirectory
 from server.storage.postgres.hot import HotPath
-from server.storage.postgres.key_import import add_keys
+from server.storage.postgres.key_import import add_keys, move_in
 from server.storage.postgres.transactions import PostgresTransactions
 from server.storage.upgrade import ensure_schema
 from validation.gcra import Policy
@@ -28,7 +30,7 @@ from validation.gcra import Policy
 _BOOKS_TIMEOUT_S = 60.0
 
 
-class PostgresStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
+class PostgresStore(SqlKeyBook, SqlClientBook, SqlMetaBook, SqlMoveBook):
     """HotStore, Directory, KeyBook and ClientBook on one database, shared with any others.
 
     Three lanes: one connection for batches, one for the directory, a small pool for the
@@ -67,7 +69,11 @@ class PostgresStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
 
     async def add_keys(self, keys: Sequence[NewKey]) -> None:
         """Create all keys with counters at (-1, -1), or none: KeyExistsError."""
-        await add_keys(self._transactions, keys)
+        await add_keys(self._transactions, keys, self.kept_counters)
+
+    async def move_in(self, gathered: Gathered, progress: Progress) -> None:
+        """Take over everything that an import gathered, or nothing: ConflictError."""
+        await move_in(self._transactions, gathered, progress, self.kept_counters)
 
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""

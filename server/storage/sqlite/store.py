@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from server.clock import Clock
+from server.moving.ports import Gathered, Progress
 from server.otp.ports import (
     ClientRecord,
     Entry,
@@ -20,6 +21,7 @@ from server.storage.batch_queue import BatchQueue
 from server.storage.books.client_book import SqlClientBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.meta_book import SqlMetaBook
+from server.storage.books.move_book import SqlMoveBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
 from server.storage.sqlite.checkpoint import Checkpointer
@@ -34,7 +36,7 @@ from validation.gcra import Policy
 T = TypeVar("T")
 
 
-class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
+class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook, SqlMoveBook):
     """HotStore, Directory, KeyBook and ClientBook on one file that this process owns.
 
     Whoever writes holds the write turn, so batches and administrative changes never meet a
@@ -60,7 +62,9 @@ class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
         self._transactions = SqliteTransactions(
             self._engine, turn=self._turn, clock=clock, note=self._checkpoints.note
         )
-        self._import = KeyImport(self._transactions, clock=clock, write=self._write)
+        self._import = KeyImport(
+            self._transactions, clock=clock, write=self._write, kept=self.kept_counters
+        )
         self._batches = BatchQueue(self._decide)
         self._client_reads: GatheredReads[int, ClientRecord] = GatheredReads(self._read_clients)
         self._key_reads: GatheredReads[str, KeyRecord] = GatheredReads(self._read_keys)
@@ -82,6 +86,10 @@ class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
         """Create all keys with counters at (-1, -1), or none: KeyExistsError."""
         await self._import.add(keys)
 
+    async def move_in(self, gathered: Gathered, progress: Progress) -> None:
+        """Take over everything that an import gathered, or nothing: ConflictError."""
+        await self._import.move_in(gathered, progress)
+
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""
         async with self._turn:
@@ -95,7 +103,7 @@ class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook):
 
     async def clean_up(self) -> None:
         """Remove what an interrupted import left behind."""
-        await self._import.clean_up()
+        await self._import.clean_up_at_start()
 
     async def close(self) -> None:
         """Finish what was accepted, then close; the last to close empties the log."""

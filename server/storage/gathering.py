@@ -1,0 +1,240 @@
+"""Gathers an import in a SQLite file of its own, beside the store whatever that is.
+
+Secrets come sealed. The file is worth nothing after a crash, so nothing is synced; the next
+start removes what lies there. Reading back in order of public ids lets the store write each
+of its pages once, however the reference's file was ordered.
+"""
+
+import asyncio
+import secrets
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from server.moving.counters_file import Counters
+from server.moving.ports import File, IncomingClient, IncomingKey
+from server.otp.ports import NewKey, StoreUnavailableError
+
+T = TypeVar("T")
+
+_PAGE = 500
+_CACHE_KIB = 16 * 1024
+
+_TABLES = """
+PRAGMA journal_mode=OFF;
+PRAGMA synchronous=OFF;
+PRAGMA temp_store=MEMORY;
+CREATE TABLE key (id TEXT, line INTEGER, known INTEGER, generation INTEGER, record BLOB,
+                  serial TEXT, created_us INTEGER);
+CREATE TABLE counter (id TEXT, line INTEGER, active INTEGER, session INTEGER, use INTEGER,
+                      clock INTEGER, nonce TEXT, accepted_us INTEGER, created_us INTEGER);
+CREATE TABLE client (id INTEGER, line INTEGER, active INTEGER, created_us INTEGER, name TEXT,
+                     email TEXT, notes TEXT, api_key BLOB, changes INTEGER);
+CREATE TABLE raised (id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE kept (id TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+
+_ORDER = """
+CREATE INDEX key_by_id ON key (id);
+CREATE INDEX counter_by_id ON counter (id);
+CREATE INDEX client_by_id ON client (id);
+"""
+
+_COUNTERS = "c.id, c.active, c.session, c.use, c.clock, c.nonce, c.accepted_us, c.created_us"
+
+_NEW_KEYS = f"""
+SELECT k.id, k.generation, k.record, k.serial, k.created_us, {_COUNTERS}
+  FROM key AS k LEFT JOIN counter AS c ON c.id = k.id
+ WHERE k.known = 0 AND k.id > ? ORDER BY k.id LIMIT {_PAGE}
+"""  # noqa: S608 - only constants are put in
+
+_OF_OTHERS = f"""
+SELECT {_COUNTERS} FROM counter AS c LEFT JOIN key AS k ON k.id = c.id AND k.known = 0
+ WHERE k.id IS NULL AND c.id > ? ORDER BY c.id LIMIT {_PAGE}
+"""  # noqa: S608 - only constants are put in
+
+_LISTED = f"""
+SELECT {_COUNTERS} FROM {{list}} AS l JOIN counter AS c ON c.id = l.id
+ WHERE l.id > ? ORDER BY l.id LIMIT {_PAGE}
+"""  # noqa: S608 - only constants are put in
+
+_TABLE_OF = {File.KEYS: "key", File.CLIENTS: "client", File.COUNTERS: "counter"}
+
+_REPEATS = """
+SELECT t.line, f.first FROM {table} AS t
+  JOIN (SELECT id, min(line) AS first FROM {table} GROUP BY id HAVING count(*) > 1) AS f
+    ON f.id = t.id AND t.line > f.first
+ ORDER BY t.line LIMIT ?
+"""
+
+_BEFORE_ALL = ""
+"""Less than every public id but the empty one, which `_pages` asks for by itself."""
+
+
+class FileGathering:
+    """Keeps `server.moving.ports.Gathering` in a file that only this import uses."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="keystead-gather")
+        self._connection: sqlite3.Connection | None = None
+
+    async def open(self) -> None:
+        """Make the file; StoreUnavailableError."""
+        await self._run(self._open)
+
+    async def add_keys(self, keys: Sequence[tuple[int, IncomingKey]]) -> None:
+        """Gather keys, each with its line, that the store does not have."""
+        await self._insert("key", 7, ((*_key_row(line, key),) for line, key in keys))
+
+    async def add_known_keys(self, keys: Sequence[tuple[int, str]]) -> None:
+        """Note lines and public ids of keys that the store has with the same secrets."""
+        rows = ((public_id, line, 1, None, None, None, None) for line, public_id in keys)
+        await self._insert("key", 7, rows)
+
+    async def add_counters(self, counters: Sequence[tuple[int, Counters]]) -> None:
+        """Gather counters, each with its line."""
+        await self._insert("counter", 9, ((one[0], line, *one[1:]) for line, one in counters))
+
+    async def add_clients(self, clients: Sequence[tuple[int, int, IncomingClient | None]]) -> None:
+        """Gather lines, ids and what they bring; None: the client stays as it is."""
+        nothing = (None,) * 6
+        rows = (
+            (client_id, line, *((*one[1:], 1) if one is not None else (*nothing, 0)))
+            for line, client_id, one in clients
+        )
+        await self._insert("client", 9, rows)
+
+    async def order(self) -> None:
+        """Bring what was gathered into order; nothing is added afterwards."""
+        await self._run(lambda connection: connection.executescript(_ORDER))
+
+    async def repeats(self, file: File, limit: int) -> Sequence[tuple[int, int]]:
+        """Return up to `limit` lines that repeat an earlier one's id: (line, first line)."""
+        return await self._fetch(_REPEATS.format(table=_TABLE_OF[file]), limit)
+
+    async def counters_of_others(self) -> AsyncIterator[Sequence[Counters]]:
+        """Yield counters whose key is not one of the new ones."""
+        async for page in self._pages(_OF_OTHERS):
+            yield [_counters(row) for row in page]
+
+    async def sort_out(self, raised: Sequence[str], kept: Sequence[str]) -> None:
+        """Say which public ids are to be raised, and which kept."""
+        await self._insert("raised", 1, ((public_id,) for public_id in raised))
+        await self._insert("kept", 1, ((public_id,) for public_id in kept))
+
+    async def new_keys(self) -> AsyncIterator[Sequence[IncomingKey]]:
+        """Yield the keys that the store does not have, with the counters they come with."""
+        async for page in self._pages(_NEW_KEYS):
+            yield [_incoming(row) for row in page]
+
+    async def raised(self) -> AsyncIterator[Sequence[Counters]]:
+        """Yield counters of keys that the store has."""
+        async for page in self._pages(_LISTED.format(list="raised")):
+            yield [_counters(row) for row in page]
+
+    async def kept(self) -> AsyncIterator[Sequence[Counters]]:
+        """Yield counters of keys that nobody has."""
+        async for page in self._pages(_LISTED.format(list="kept")):
+            yield [_counters(row) for row in page]
+
+    async def clients(self) -> Sequence[IncomingClient]:
+        """Return new and changed clients."""
+        rows = await self._fetch(
+            "SELECT id, active, created_us, name, email, notes, api_key FROM client"
+            " WHERE changes ORDER BY id"
+        )
+        return [IncomingClient(row[0], bool(row[1]), *row[2:]) for row in rows]
+
+    async def close(self) -> None:
+        """Close and remove the file."""
+        try:
+            await self._run(self._close)
+        finally:
+            self._thread.shutdown()
+            self._path.unlink(missing_ok=True)
+
+    def _open(self, _: object) -> None:
+        self._path.parent.mkdir(mode=0o700, exist_ok=True)
+        self._path.unlink(missing_ok=True)
+        self._path.touch(mode=0o600)
+        self._connection = sqlite3.connect(
+            self._path, isolation_level=None, check_same_thread=False
+        )
+        self._connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+        self._connection.executescript(_TABLES)
+
+    def _close(self, _: object) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    async def _pages(self, statement: str) -> AsyncIterator[Sequence[Any]]:
+        """Yield pages of rows that begin with their id; the empty public id comes first."""
+        empty = await self._fetch(statement.replace("id > ?", "id = ?", 1), _BEFORE_ALL)
+        if empty:
+            yield empty
+        after = _BEFORE_ALL
+        while page := await self._fetch(statement, after):
+            yield page
+            after = page[-1][0]
+
+    async def _insert(self, table: str, columns: int, rows: Iterable[Sequence[object]]) -> None:
+        values = ",".join("?" * columns)
+        statement = f"INSERT INTO {table} VALUES ({values})"  # noqa: S608 - names of ours
+        ready = list(rows)
+        if ready:
+            await self._run(lambda connection: _write(connection, statement, ready))
+
+    async def _fetch(self, statement: str, *values: object) -> list[Any]:
+        return await self._run(lambda connection: connection.execute(statement, values).fetchall())
+
+    async def _run(self, work: Callable[[Any], T]) -> T:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._thread, lambda: work(self._connection))
+        except (sqlite3.Error, OSError) as error:
+            raise StoreUnavailableError(
+                f"the import cannot be gathered in {self._path.parent}: {error}"
+            ) from error
+
+
+def _write(
+    connection: sqlite3.Connection, statement: str, rows: Sequence[Sequence[object]]
+) -> None:
+    connection.execute("BEGIN")
+    connection.executemany(statement, rows)
+    connection.execute("COMMIT")
+
+
+def _key_row(line: int, key: IncomingKey) -> tuple[object, ...]:
+    new = key.key
+    return new.public_id, line, 0, new.generation, new.record, new.serial, key.created_us
+
+
+def _incoming(row: Sequence[Any]) -> IncomingKey:
+    key = NewKey(row[0], row[1], row[2], row[3])
+    return IncomingKey(key, row[4], None if row[5] is None else _counters(row[5:]))
+
+
+def _counters(row: Sequence[Any]) -> Counters:
+    return Counters(row[0], bool(row[1]), *row[2:])
+
+
+async def gather_in(directory: Path) -> FileGathering:
+    """Begin to gather an import in `directory`; StoreUnavailableError."""
+    gathering = FileGathering(directory / f"import-{secrets.token_hex(8)}")
+    try:
+        await gathering.open()
+    except BaseException:
+        await gathering.close()
+        raise
+    return gathering
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Remove what an import left that never ended; the caller alone uses the directory."""
+    for file in directory.glob("import-*"):
+        file.unlink(missing_ok=True)
