@@ -22,12 +22,15 @@ from server.metrics.exposition import Gauge, metrics_registry
 from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
 from server.otp.batcher import Batcher
+from server.otp.decrypter import Decrypter
 from server.otp.keys import KeyDesk
+from server.otp.opener import OtpOpener
 from server.otp.ports import Directory
 from server.otp.settings import VerifierSettings
 from server.otp.verify import Verifier
 from server.storage.gathering import gather_in
 from server.web.admin import admin_app
+from server.web.decrypt import DecryptDoor
 from server.web.guard import Caps
 from server.web.loop_lag import watch_loop_lag
 from server.web.ops import NotReadyError, ops_app
@@ -82,14 +85,18 @@ async def open_verify_door(
             keys=config.verify.keys_cached,
         ),
     )
+    sources = SourceReader([ipaddress.ip_network(n) for n in config.limits.trusted_proxies])
     app = verify_app(
         verifier,
         tally=tally,
         clock=clock,
-        sources=SourceReader([ipaddress.ip_network(n) for n in config.limits.trusted_proxies]),
+        sources=sources,
         legacy=config.verify.legacy,
         body_s=config.http.body_seconds,
     )
+    if config.verify.decrypt == "loopback":
+        opener = OtpOpener(directory, vault, limit=config.verify.ciphers_cached)
+        app.add_routes(DecryptDoor(Decrypter(opener), sources).routes())
     caps = Caps(
         head_s=config.http.header_seconds,
         idle_s=config.http.idle_seconds,

@@ -8,6 +8,7 @@ from hsm.vault import OtpKeyBinding, RevealingVault
 from server.accounts.clients import api_key_label
 from server.moving import clients_file, counters_file, keys_file
 from server.moving.clients_file import MovedClient
+from server.moving.courtesy import courteous
 from server.moving.imports import Import
 from server.moving.keys_file import MovedKey
 from server.moving.ports import File, Gathering, MoveBook, StoredClient
@@ -52,11 +53,17 @@ class MovingDesk:
         if self._importing.locked():
             raise ImportUnderWayError
         async with self._importing:
-            gathering = await self._gather()
-            try:
-                yield Import(self._book, self._vault, gathering)
-            finally:
-                await gathering.close()
+            with courteous():
+                async with self._gathered() as gathering:
+                    yield Import(self._book, self._vault, gathering)
+
+    @asynccontextmanager
+    async def _gathered(self) -> AsyncIterator[Gathering]:
+        gathering = await self._gather()
+        try:
+            yield gathering
+        finally:
+            await gathering.close()
 
     def export(self, file: File) -> AsyncGenerator[str, None]:
         """Yield a file's text in pieces. Keys and clients come with their secrets, in the clear."""

@@ -1,6 +1,5 @@
 """An import under way: pieces of files in, a report out, then everything at once or nothing."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -9,7 +8,8 @@ from server.moving.cells import MAX_LINE, MAX_LINES, CellError, is_record
 from server.moving.client_intake import ClientIntake
 from server.moving.clients_file import parse_client
 from server.moving.counters_file import Counters, parse_counters
-from server.moving.key_intake import PAUSE_EVERY, KeyIntake
+from server.moving.courtesy import make_way
+from server.moving.key_intake import KeyIntake
 from server.moving.keys_file import parse_key
 from server.moving.ports import File, Gathering, MoveBook, Progress
 from server.moving.report import MAX_LISTED, Change, Report
@@ -86,8 +86,7 @@ class Import:
     ) -> list[tuple[int, T]]:
         found = []
         for at, (number, line) in enumerate(records):
-            if at % PAUSE_EVERY == 0:
-                await asyncio.sleep(0)
+            await make_way(at)
             try:
                 found.append((number, parse(number, line)))
             except CellError as error:

@@ -1,17 +1,14 @@
 """Keys on their way in: sealed at once, compared with what the store has."""
 
-import asyncio
 from collections.abc import Sequence
 
 from hsm.vault import OtpKeyBinding, Vault
+from server.moving.courtesy import make_way
 from server.moving.keys_file import MovedKey
 from server.moving.ports import File, Gathering, IncomingKey, KnownKey, MoveBook
 from server.moving.report import Change, Report
 from server.otp.ports import NewKey
 from validation.otp import InvalidOtpError, OtpCipher, OtpFields
-
-PAUSE_EVERY = 32
-"""Lines read or sealed before verifications have their turn: less than a millisecond."""
 
 _GENERATION = 1
 
@@ -31,8 +28,7 @@ class KeyIntake:
         new: list[tuple[int, IncomingKey]] = []
         same: list[tuple[int, str]] = []
         for at, (line, key) in enumerate(keys):
-            if at % PAUSE_EVERY == 0:
-                await asyncio.sleep(0)
+            await make_way(at)
             if (stored := known.get(key.public_id)) is None:
                 new.append((line, await self._seal(key)))
             elif await self._is_same(key, stored):

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from server.moving.cells import CellError
 
@@ -10,6 +11,7 @@ _MAX_LETTERS = 40
 _US = 1_000_000
 
 
+@lru_cache(maxsize=1024)  # files repeat their times
 def read_moment(name: str, cell: str) -> int | None:
     """Return microseconds since the epoch, None for an empty cell; CellError for anything else.
 

@@ -152,6 +152,39 @@ def store_upgrade(
         say(f"The schema was {done.before} and is {done.after} now.")
 
 
+@store_app.command("move")
+def store_move(
+    context: typer.Context,
+    *,
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="postgresql://USER@HOST/DATABASE; it must be empty. No password here: ~/.pgpass.",
+        ),
+    ],
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Move the embedded store to PostgreSQL, compared to the last counter. Stop serving first.
+
+    Afterwards the embedded store is refused, so that it is never served again by accident. An
+    interrupted move is begun anew by the same command.
+    """
+    from server.programs.progress import bar  # noqa: PLC0415
+    from server.programs.store_move import move_store  # noqa: PLC0415
+
+    directory = chosen_data(context, data)
+    with bar() as shown:
+        counts = move_store(directory, configuration(directory), to, shown.advance)
+    if as_json:
+        say_json({"moved_to": to, "rows": counts})
+        return
+    for table_name, count in counts.items():
+        say(f"{table_name}: {count} rows, compared")
+    say(f"Moved. Write into {directory.config_file}, under [store]: database = {to!r}")
+
+
 @config_app.command("check")
 def config_check(
     context: typer.Context, *, data: Data = None, database: Database = None, as_json: Json = False

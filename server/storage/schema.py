@@ -139,3 +139,7 @@ CLIENT_SEQUENCE = "client"
 IMPORT_SEQUENCE = "key_import"
 UNFINISHED_IMPORT = "unfinished-key-import"
 MOVED_TO = "moved-to"
+"""In a store that was moved: where to. Nobody serves from it any more."""
+
+MOVE_UNDER_WAY = "move-under-way"
+"""In a store that another one is being moved to. Nobody serves from it yet."""

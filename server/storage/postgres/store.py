@@ -19,6 +19,7 @@ from server.storage.books.meta_book import SqlMetaBook
 from server.storage.books.move_book import SqlMoveBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
+from server.storage.moved import refuse_moved
 from server.storage.postgres.connection import check_dsn, postgres_engine
 from server.storage.postgres.directory import PostgresDirectory
 from server.storage.postgres.hot import HotPath
@@ -119,6 +120,7 @@ async def open_postgres(
     store = PostgresStore(dsn, default_policy=default_policy, command_timeout_s=command_timeout_s)
     try:
         await store.connect()
+        await refuse_moved(store)
     except BaseException:
         await store.close()
         raise

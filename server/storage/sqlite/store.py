@@ -24,6 +24,7 @@ from server.storage.books.meta_book import SqlMetaBook
 from server.storage.books.move_book import SqlMoveBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
+from server.storage.moved import refuse_moved
 from server.storage.sqlite.checkpoint import Checkpointer
 from server.storage.sqlite.connection import prepare_database_file, sqlite_engine
 from server.storage.sqlite.hot import Change, HotPath
@@ -130,6 +131,7 @@ class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook, SqlMoveBook):
         return decided.outcomes
 
     async def _write(self, changes: Sequence[Change]) -> None:
+        await self._checkpoints.finished()
         async with self._turn:
             await self._on_hot_thread(self._hot.write, changes)
         self._checkpoints.note(sum(len(change.rows) for change in changes))
@@ -174,6 +176,7 @@ async def open_sqlite(
         checkpoint_pages=checkpoint_pages,
     )
     try:
+        await refuse_moved(store)
         await store.clean_up()
     except BaseException:
         await store.close()
