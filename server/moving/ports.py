@@ -146,8 +146,12 @@ class ConflictError(Exception):
     """Somebody added a key or client of an import while it ran. Nothing was imported."""
 
 
+class AbandonedError(Exception):
+    """Whoever asked for an import has gone away."""
+
+
 Progress = Callable[[int], Awaitable[None]]
-"""Told how many rows were written so far. What it raises ends the import, which is undone."""
+"""Told how many rows were written so far. AbandonedError from it ends the import: it is undone."""
 
 
 class MoveBook(Protocol):

@@ -9,7 +9,7 @@ import typer
 
 from server.programs.admin_client import AdminClient, RefusedError
 from server.programs.exits import CommandError, Exit
-from server.programs.file_pieces import pieces
+from server.programs.file_pieces import MAX_OCTETS, pieces
 from server.programs.options import Data, Database, Json, admin_api
 from server.programs.progress import Bar, bar
 from server.programs.terminal import complain, say, say_json
@@ -64,6 +64,8 @@ def import_(
     hold secrets in the clear: remove them afterwards. Inside Keystead they are sealed.
     """
     files = _given(keys, clients, counters)
+    for path in files.values():
+        _look_at(path)
     try:
         with admin_api(context, data, database) as admin, bar() as shown:
             done = _import(admin, files, shown, dry_run=dry_run)
@@ -199,7 +201,15 @@ def _given(keys: Path | None, clients: Path | None, counters: Path | None) -> di
     files = {name: path for name, path in named.items() if path is not None}
     if not files:
         raise CommandError("name at least one of --keys, --clients and --counters", Exit.USAGE)
-    for path in files.values():
-        if path.is_dir():
-            raise CommandError(f"{path} is a directory")
     return files
+
+
+def _look_at(path: Path) -> None:
+    """Refuse what cannot be read before anything is asked of the service."""
+    try:
+        if path.is_dir():
+            raise CommandError(f"{path} is a directory; name a file")
+        if path.stat().st_size > MAX_OCTETS:
+            raise CommandError(f"{path} is larger than 1 GiB: split it")
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}") from error

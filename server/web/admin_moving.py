@@ -17,7 +17,7 @@ from aiohttp import web
 
 from server.moving.desk import MovingDesk
 from server.moving.imports import Import
-from server.moving.ports import File
+from server.moving.ports import AbandonedError, File
 from server.web.admin_request import PREFIX, read_query, write_down
 from server.web.faults import describe_fault
 from server.web.problems import ProblemError
@@ -76,15 +76,18 @@ class AdminMoving:
         async def tell(done: int) -> None:
             nonlocal next_at
             if request.transport is None or request.transport.is_closing():
-                raise ConnectionResetError("the command went away")
+                raise AbandonedError
             if loop.time() >= next_at:
                 next_at = loop.time() + _TOLD_EVERY_S
-                await answer.write(_line({"done": done, "of": importing.rows}))
+                try:
+                    await answer.write(_line({"done": done, "of": importing.rows}))
+                except ConnectionError as error:
+                    raise AbandonedError from error
 
         try:
             await tell(0)
             await importing.activate(tell)
-        except ConnectionError:
+        except AbandonedError:
             write_down(request, "import.abandoned")
             return answer
         except Exception as fault:  # noqa: BLE001 - the answer has begun: its last line says it
