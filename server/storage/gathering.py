@@ -6,6 +6,7 @@ of its pages once, however the reference's file was ordered.
 """
 
 import asyncio
+import os
 import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -21,6 +22,13 @@ T = TypeVar("T")
 
 _PAGE = 500
 _CACHE_KIB = 16 * 1024
+
+_FLUSH_ROWS = 8_192
+"""Rows after which the file is flushed, a megabyte at a time.
+
+Nothing needs it to be. But what lies about unwritten is written in one go some day, and the
+commits of the store beside it then wait for half a second.
+"""
 
 _TABLES = """
 PRAGMA journal_mode=OFF;
@@ -80,6 +88,8 @@ class FileGathering:
         self._path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="keystead-gather")
         self._connection: sqlite3.Connection | None = None
+        self._descriptor: int | None = None
+        self._unflushed = 0
 
     async def open(self) -> None:
         """Make the file; StoreUnavailableError."""
@@ -159,7 +169,9 @@ class FileGathering:
     def _open(self, _: object) -> None:
         self._path.parent.mkdir(mode=0o700, exist_ok=True)
         self._path.unlink(missing_ok=True)
-        self._path.touch(mode=0o600)
+        # Kept open as long as the connection: closing it would drop SQLite's locks.
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self._descriptor = os.open(self._path, flags, 0o600)
         self._connection = sqlite3.connect(
             self._path, isolation_level=None, check_same_thread=False
         )
@@ -170,6 +182,20 @@ class FileGathering:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def _write(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
+        if self._connection is None or self._descriptor is None:
+            raise StoreUnavailableError("the import is closed")
+        self._connection.execute("BEGIN")
+        self._connection.executemany(statement, rows)
+        self._connection.execute("COMMIT")
+        self._unflushed += len(rows)
+        if self._unflushed >= _FLUSH_ROWS:
+            os.fsync(self._descriptor)
+            self._unflushed = 0
 
     async def _pages(self, statement: str) -> AsyncIterator[Sequence[Any]]:
         """Yield pages of rows that begin with their id; the empty public id comes first."""
@@ -186,7 +212,7 @@ class FileGathering:
         statement = f"INSERT INTO {table} VALUES ({values})"  # noqa: S608 - names of ours
         ready = list(rows)
         if ready:
-            await self._run(lambda connection: _write(connection, statement, ready))
+            await self._run(lambda _: self._write(statement, ready))
 
     async def _fetch(self, statement: str, *values: object) -> list[Any]:
         return await self._run(lambda connection: connection.execute(statement, values).fetchall())
@@ -199,14 +225,6 @@ class FileGathering:
             raise StoreUnavailableError(
                 f"the import cannot be gathered in {self._path.parent}: {error}"
             ) from error
-
-
-def _write(
-    connection: sqlite3.Connection, statement: str, rows: Sequence[Sequence[object]]
-) -> None:
-    connection.execute("BEGIN")
-    connection.executemany(statement, rows)
-    connection.execute("COMMIT")
 
 
 def _key_row(line: int, key: IncomingKey) -> tuple[object, ...]:

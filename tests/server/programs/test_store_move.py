@@ -11,7 +11,6 @@ from tests.keystead_process import KeysteadProcess
 from tests.postgres_server import PostgresServer
 from tests.server.moving_files import ReferenceClient, ReferenceKey, counter_file, key_file
 
-
 _HOLD = """
 CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql
     AS $$BEGIN PERFORM pg_sleep(600); RETURN NULL; END$$;
