@@ -28,7 +28,7 @@ from server.otp.opener import OtpOpener
 from server.otp.ports import Directory
 from server.otp.settings import VerifierSettings
 from server.otp.verify import Verifier
-from server.storage.gathering import gather_in
+from server.reading import workbench
 from server.web.admin import admin_app
 from server.web.decrypt import DecryptDoor
 from server.web.guard import Caps
@@ -129,10 +129,12 @@ def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web.Appli
 
     policy = config.limits.default_policy
     clients = ClientDesk(base.store, base.vault, clock=clock, default_policy=policy)
+    data = base.data
+    bench = partial(workbench, data.sealing_key_file, base.key_id, data.imports)
     return admin_app(
         clients=clients,
         keys=KeyDesk(base.store, base.vault),
-        moving=MovingDesk(base.store, base.vault, partial(gather_in, base.imports)),
+        moving=MovingDesk(base.store, base.vault, bench),
         status=status,
     )
 

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from hsm import keyfile
@@ -27,8 +26,7 @@ class Foundation(NamedTuple):
     vault: FileVault
     key_id: bytes
     salt: bytes
-    imports: Path
-    """Where imports gather what they bring; made when one begins."""
+    data: DataDirectory
 
 
 async def open_store(config: Config, data: DataDirectory, clock: Clock, *, create: bool) -> Store:
@@ -63,7 +61,7 @@ async def foundation(
         await bind_sealing_key(store, key_id, data.sealing_key_file)
         # Whoever is here holds the directory's lock: what an import left behind is nobody's.
         remove_leftovers(data.imports)
-        yield Foundation(store, vault, key_id, await bucket_salt(store), data.imports)
+        yield Foundation(store, vault, key_id, await bucket_salt(store), data)
     finally:
         await store.close()
 

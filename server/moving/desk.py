@@ -1,17 +1,16 @@
 """The desk for moving: one import at a time, and the reference's files on their way out."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from hsm.vault import OtpKeyBinding, RevealingVault
 from server.accounts.clients import api_key_label
 from server.moving import clients_file, counters_file, keys_file
 from server.moving.clients_file import MovedClient
-from server.moving.courtesy import courteous
 from server.moving.imports import Import
 from server.moving.keys_file import MovedKey
-from server.moving.ports import File, Gathering, MoveBook, StoredClient
+from server.moving.ports import File, MoveBook, StoredClient, Workbench
 
 _PAGE = 256
 
@@ -36,15 +35,18 @@ class RotatingError(Exception):
 class MovingDesk:
     """What an operator may move. Store and vault errors pass through.
 
-    gather: makes an empty place to gather an import in.
+    workbench: makes a place for an import, and clears it away at the end of its context.
     """
 
     def __init__(
-        self, book: MoveBook, vault: RevealingVault, gather: Callable[[], Awaitable[Gathering]]
+        self,
+        book: MoveBook,
+        vault: RevealingVault,
+        workbench: Callable[[], AbstractAsyncContextManager[Workbench]],
     ) -> None:
         self._book = book
         self._vault = vault
-        self._gather = gather
+        self._workbench = workbench
         self._importing = asyncio.Lock()
 
     @asynccontextmanager
@@ -52,18 +54,8 @@ class MovingDesk:
         """Begin an import; whatever it gathered is gone afterwards. ImportUnderWayError."""
         if self._importing.locked():
             raise ImportUnderWayError
-        async with self._importing:
-            with courteous():
-                async with self._gathered() as gathering:
-                    yield Import(self._book, self._vault, gathering)
-
-    @asynccontextmanager
-    async def _gathered(self) -> AsyncIterator[Gathering]:
-        gathering = await self._gather()
-        try:
-            yield gathering
-        finally:
-            await gathering.close()
+        async with self._importing, self._workbench() as (reader, gathering):
+            yield Import(self._book, self._vault, reader=reader, gathering=gathering)
 
     def export(self, file: File) -> AsyncGenerator[str, None]:
         """Yield a file's text in pieces. Keys and clients come with their secrets, in the clear."""

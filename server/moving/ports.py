@@ -1,7 +1,8 @@
 """What the moving room needs of the outside: a place to gather, and the store's own book.
 
-A file is read in pieces. What its lines say is gathered in a `Gathering`, sealed, beside the
-store; when everything was found right the `MoveBook` takes it over, all or nothing.
+A file is read in pieces by a `Reader`, which puts what the lines say, sealed, on a `Shelf` beside
+the store. There it is compared with the store as a `Gathering`; when everything was found right
+the `MoveBook` takes it over, all or nothing.
 """
 
 import enum
@@ -46,9 +47,10 @@ class IncomingKey(NamedTuple):
 
 
 class IncomingClient(NamedTuple):
-    """A client to be made (name, api_key sealed as key 1), or what to change of a known one.
+    """A client on its way in. api_key: sealed as key 1.
 
-    A known client is only ever switched off, never on; api_key is None then.
+    is_known: the store has it already, and it is changed: switched off, never on, and told its
+    e-mail address and notes when it has none.
     """
 
     client_id: int
@@ -57,7 +59,32 @@ class IncomingClient(NamedTuple):
     name: str
     email: str
     notes: str
-    api_key: bytes | None
+    api_key: bytes
+    is_known: bool = False
+
+
+class Shelf(Protocol):
+    """Takes in what the files say. Raises StoreError when there is no room."""
+
+    async def add_keys(self, keys: Sequence[tuple[int, IncomingKey, bytes]]) -> None:
+        """Gather keys, each with its line and a proof of its secrets."""
+        ...
+
+    async def add_counters(self, counters: Sequence[tuple[int, Counters]]) -> None:
+        """Gather counters, each with its line."""
+        ...
+
+    async def add_clients(self, clients: Sequence[tuple[int, IncomingClient]]) -> None:
+        """Gather clients, each with its line."""
+        ...
+
+    async def order(self) -> None:
+        """Bring what was gathered into order; nothing is added afterwards."""
+        ...
+
+    async def repeats(self, file: File, limit: int) -> Sequence[tuple[int, int]]:
+        """Return up to `limit` lines that repeat an earlier one's id: (line, first line)."""
+        ...
 
 
 class Gathered(Protocol):
@@ -81,30 +108,26 @@ class Gathered(Protocol):
 
 
 class Gathering(Gathered, Protocol):
-    """Takes in what the files say. Raises StoreError when there is no room."""
+    """What was read, while it is compared with the store. Raises StoreError."""
 
-    async def add_keys(self, keys: Sequence[tuple[int, IncomingKey]]) -> None:
-        """Gather keys, each with its line, that the store does not have."""
+    async def open(self) -> None:
+        """Begin; whoever read the files is done."""
         ...
 
-    async def add_known_keys(self, keys: Sequence[tuple[int, str]]) -> None:
-        """Note lines and public ids of keys that the store has with the same secrets."""
+    def proofs(self) -> AsyncIterator[Sequence[tuple[str, int, bytes]]]:
+        """Yield public ids of keys, their lines and proofs, in order."""
         ...
 
-    async def add_counters(self, counters: Sequence[tuple[int, Counters]]) -> None:
-        """Gather counters, each with its line."""
+    async def mark_known(self, public_ids: Sequence[str]) -> None:
+        """Say that the store has these keys."""
         ...
 
-    async def add_clients(self, clients: Sequence[tuple[int, int, IncomingClient | None]]) -> None:
-        """Gather lines, ids and what they bring; None: the client stays as it is."""
+    async def all_clients(self) -> Sequence[tuple[int, IncomingClient]]:
+        """Return all clients, each with its line."""
         ...
 
-    async def order(self) -> None:
-        """Bring what was gathered into order; nothing is added afterwards."""
-        ...
-
-    async def repeats(self, file: File, limit: int) -> Sequence[tuple[int, int]]:
-        """Return up to `limit` lines that repeat an earlier one's id: (line, first line)."""
+    async def mark_clients(self, known: Mapping[int, bool]) -> None:
+        """Say which clients the store has, and whether that changes them."""
         ...
 
     def counters_of_others(self) -> AsyncIterator[Sequence[Counters]]:
@@ -115,9 +138,40 @@ class Gathering(Gathered, Protocol):
         """Say which of the last page's public ids are to be raised, and which kept."""
         ...
 
-    async def close(self) -> None:
-        """Forget everything."""
+
+class Fault(NamedTuple):
+    """A line that cannot be taken. said: what is wrong and what to do, never what it holds."""
+
+    file: File
+    line: int
+    said: str
+
+
+class Reading(NamedTuple):
+    """What was read. records: records of each file that came; faults: the first of fault_count."""
+
+    records: dict[File, int]
+    faults: list[Fault]
+    fault_count: int
+
+
+class Reader(Protocol):
+    """Reads pieces of files onto a shelf, wherever it works. Raises StoreError and VaultError."""
+
+    async def read(self, file: File, piece: bytes) -> None:
+        """Read whole lines of a file, in their order."""
         ...
+
+    async def finish(self) -> Reading:
+        """Return what was read, when all of it lies in order on the shelf."""
+        ...
+
+
+class Workbench(NamedTuple):
+    """Where one import is made."""
+
+    reader: Reader
+    gathering: Gathering
 
 
 class StoredKey(NamedTuple):

@@ -2,21 +2,12 @@
 
 import enum
 from collections import Counter
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
-from server.moving.ports import File
+from server.moving.ports import Fault, File
 
 MAX_LISTED = 100
 """Faults that are told one by one; the rest is counted."""
-
-
-class Fault(NamedTuple):
-    """A line that cannot be taken. said: what is wrong and what to do, never what it holds."""
-
-    file: File
-    line: int
-    said: str
 
 
 class Change(enum.StrEnum):
@@ -46,6 +37,11 @@ class Report:
         if len(self.faults) < MAX_LISTED:
             self.faults.append(Fault(file, line, said))
 
+    def take_over(self, faults: Sequence[Fault], count: int) -> None:
+        """Add what somebody else found."""
+        self.faults += faults
+        self.fault_count += count
+
     def as_json(self) -> Mapping[str, object]:
         """Return it for the admin API; faults by file and line."""
         return {
@@ -59,7 +55,7 @@ class Report:
             },
             "errors": [
                 {"file": fault.file.value, "line": fault.line, "error": fault.said}
-                for fault in sorted(self.faults)
+                for fault in sorted(self.faults)[:MAX_LISTED]
             ],
             "errors_total": self.fault_count,
         }

@@ -9,7 +9,7 @@ import asyncio
 import os
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,16 +30,20 @@ Nothing needs it to be. But what lies about unwritten is written in one go some 
 commits of the store beside it then wait for half a second.
 """
 
-_TABLES = """
+_PRAGMAS = f"""
+PRAGMA cache_size=-{_CACHE_KIB};
 PRAGMA journal_mode=OFF;
 PRAGMA synchronous=OFF;
 PRAGMA temp_store=MEMORY;
+"""
+
+_TABLES = """
 CREATE TABLE key (id TEXT, line INTEGER, known INTEGER, generation INTEGER, record BLOB,
-                  serial TEXT, created_us INTEGER);
+                  serial TEXT, created_us INTEGER, proof BLOB);
 CREATE TABLE counter (id TEXT, line INTEGER, active INTEGER, session INTEGER, use INTEGER,
                       clock INTEGER, nonce TEXT, accepted_us INTEGER, created_us INTEGER);
 CREATE TABLE client (id INTEGER, line INTEGER, active INTEGER, created_us INTEGER, name TEXT,
-                     email TEXT, notes TEXT, api_key BLOB, changes INTEGER);
+                     email TEXT, notes TEXT, api_key BLOB, known INTEGER, changes INTEGER);
 CREATE TABLE raised (id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE kept (id TEXT PRIMARY KEY) WITHOUT ROWID;
 """
@@ -68,6 +72,13 @@ SELECT {_COUNTERS} FROM {{list}} AS l JOIN counter AS c ON c.id = l.id
  WHERE l.id > ? ORDER BY l.id LIMIT {_PAGE}
 """  # noqa: S608 - only constants are put in
 
+_PROOFS = f"SELECT id, line, proof FROM key WHERE id > ? ORDER BY id LIMIT {_PAGE}"  # noqa: S608 - a constant of ours
+
+_RANGE = """
+SELECT min(id), max(id), count(*)
+  FROM (SELECT id FROM key WHERE known = 0 {beyond} ORDER BY id LIMIT ?1)
+"""
+
 _TABLE_OF = {File.KEYS: "key", File.CLIENTS: "client", File.COUNTERS: "counter"}
 
 _REPEATS = """
@@ -82,40 +93,38 @@ _BEFORE_ALL = ""
 
 
 class FileGathering:
-    """Keeps `server.moving.ports.Gathering` in a file that only this import uses."""
+    """Keeps `Shelf` and `Gathering` of `server.moving.ports` in a file that one import uses.
+
+    Two of them may have the file one after the other: who reads the files, then who compares.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="keystead-gather")
         self._connection: sqlite3.Connection | None = None
         self._descriptor: int | None = None
         self._unflushed = 0
 
-    async def open(self) -> None:
+    async def create(self) -> None:
         """Make the file; StoreUnavailableError."""
+        await self._run(self._create)
+
+    async def open(self) -> None:
+        """Open the file that was made; StoreUnavailableError."""
         await self._run(self._open)
 
-    async def add_keys(self, keys: Sequence[tuple[int, IncomingKey]]) -> None:
-        """Gather keys, each with its line, that the store does not have."""
-        await self._insert("key", 7, ((*_key_row(line, key),) for line, key in keys))
-
-    async def add_known_keys(self, keys: Sequence[tuple[int, str]]) -> None:
-        """Note lines and public ids of keys that the store has with the same secrets."""
-        rows = ((public_id, line, 1, None, None, None, None) for line, public_id in keys)
-        await self._insert("key", 7, rows)
+    async def add_keys(self, keys: Sequence[tuple[int, IncomingKey, bytes]]) -> None:
+        """Gather keys, each with its line and a proof of its secrets."""
+        await self._insert("key", 8, (_key_row(*each) for each in keys))
 
     async def add_counters(self, counters: Sequence[tuple[int, Counters]]) -> None:
         """Gather counters, each with its line."""
         await self._insert("counter", 9, ((one[0], line, *one[1:]) for line, one in counters))
 
-    async def add_clients(self, clients: Sequence[tuple[int, int, IncomingClient | None]]) -> None:
-        """Gather lines, ids and what they bring; None: the client stays as it is."""
-        nothing = (None,) * 6
-        rows = (
-            (client_id, line, *((*one[1:], 1) if one is not None else (*nothing, 0)))
-            for line, client_id, one in clients
-        )
-        await self._insert("client", 9, rows)
+    async def add_clients(self, clients: Sequence[tuple[int, IncomingClient]]) -> None:
+        """Gather clients, each with its line."""
+        rows = ((one[0], line, *one[1:7], 0, 1) for line, one in clients)
+        await self._insert("client", 10, rows)
 
     async def order(self) -> None:
         """Bring what was gathered into order; nothing is added afterwards."""
@@ -124,6 +133,27 @@ class FileGathering:
     async def repeats(self, file: File, limit: int) -> Sequence[tuple[int, int]]:
         """Return up to `limit` lines that repeat an earlier one's id: (line, first line)."""
         return await self._fetch(_REPEATS.format(table=_TABLE_OF[file]), limit)
+
+    async def proofs(self) -> AsyncIterator[Sequence[tuple[str, int, bytes]]]:
+        """Yield public ids of keys, their lines and proofs, in order."""
+        async for page in self._pages(_PROOFS):
+            yield page
+
+    async def mark_known(self, public_ids: Sequence[str]) -> None:
+        """Say that the store has these keys."""
+        rows = [(public_id,) for public_id in public_ids]
+        await self._run(lambda _: self._write("UPDATE key SET known = 1 WHERE id = ?", rows))
+
+    async def all_clients(self) -> Sequence[tuple[int, IncomingClient]]:
+        """Return all clients, each with its line."""
+        rows = await self._fetch("SELECT line, * FROM client ORDER BY line")
+        return [(row[0], _client(row[1], *row[3:])) for row in rows]
+
+    async def mark_clients(self, known: Mapping[int, bool]) -> None:
+        """Say which clients the store has, and whether that changes them."""
+        rows = [(changes, client_id) for client_id, changes in known.items()]
+        statement = "UPDATE client SET known = 1, changes = ? WHERE id = ?"
+        await self._run(lambda _: self._write(statement, rows))
 
     async def counters_of_others(self) -> AsyncIterator[Sequence[Counters]]:
         """Yield counters whose key is not one of the new ones."""
@@ -152,31 +182,35 @@ class FileGathering:
 
     async def clients(self) -> Sequence[IncomingClient]:
         """Return new and changed clients."""
-        rows = await self._fetch(
-            "SELECT id, active, created_us, name, email, notes, api_key FROM client"
-            " WHERE changes ORDER BY id"
-        )
-        return [IncomingClient(row[0], bool(row[1]), *row[2:]) for row in rows]
+        rows = await self._fetch("SELECT * FROM client WHERE changes ORDER BY id")
+        return [_client(row[0], *row[2:]) for row in rows]
+
+    async def ranges(self, size: int) -> AsyncIterator[tuple[str, str, int]]:
+        """Yield where pieces of `size` new keys begin and end, and how many each has."""
+        rows = await self._fetch(_RANGE.format(beyond=""), size)
+        while rows and rows[0][2]:
+            yield rows[0]
+            rows = await self._fetch(_RANGE.format(beyond="AND id > ?2"), size, rows[0][1])
 
     async def close(self) -> None:
-        """Close and remove the file."""
+        """Close the file."""
         try:
             await self._run(self._close)
         finally:
             self._thread.shutdown()
-            self._path.unlink(missing_ok=True)
+
+    def _create(self, _: object) -> None:
+        self.path.parent.mkdir(mode=0o700, exist_ok=True)
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        self._open(None)
+        if self._connection is not None:
+            self._connection.executescript(_TABLES)
 
     def _open(self, _: object) -> None:
-        self._path.parent.mkdir(mode=0o700, exist_ok=True)
-        self._path.unlink(missing_ok=True)
         # Kept open as long as the connection: closing it would drop SQLite's locks.
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self._descriptor = os.open(self._path, flags, 0o600)
-        self._connection = sqlite3.connect(
-            self._path, isolation_level=None, check_same_thread=False
-        )
-        self._connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
-        self._connection.executescript(_TABLES)
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self._connection.executescript(_PRAGMAS)
 
     def _close(self, _: object) -> None:
         connection, self._connection = self._connection, None
@@ -223,13 +257,20 @@ class FileGathering:
             return await loop.run_in_executor(self._thread, lambda: work(self._connection))
         except (sqlite3.Error, OSError) as error:
             raise StoreUnavailableError(
-                f"the import cannot be gathered in {self._path.parent}: {error}"
+                f"the import cannot be gathered in {self.path.parent}: {error}"
             ) from error
 
 
-def _key_row(line: int, key: IncomingKey) -> tuple[object, ...]:
+def _key_row(line: int, key: IncomingKey, proof: bytes) -> tuple[object, ...]:
     new = key.key
-    return new.public_id, line, 0, new.generation, new.record, new.serial, key.created_us
+    return new.public_id, line, 0, new.generation, new.record, new.serial, key.created_us, proof
+
+
+def _client(client_id: int, *row: Any) -> IncomingClient:  # noqa: ANN401 - a row of many types
+    active, created_us, name, email, notes, api_key, known, _ = row
+    return IncomingClient(
+        client_id, bool(active), created_us, name, email, notes, api_key, bool(known)
+    )
 
 
 def _incoming(row: Sequence[Any]) -> IncomingKey:
@@ -241,15 +282,9 @@ def _counters(row: Sequence[Any]) -> Counters:
     return Counters(row[0], bool(row[1]), *row[2:])
 
 
-async def gather_in(directory: Path) -> FileGathering:
-    """Begin to gather an import in `directory`; StoreUnavailableError."""
-    gathering = FileGathering(directory / f"import-{secrets.token_hex(8)}")
-    try:
-        await gathering.open()
-    except BaseException:
-        await gathering.close()
-        raise
-    return gathering
+def new_gathering(directory: Path) -> FileGathering:
+    """Return the gathering of a new import in `directory`; its file is not made yet."""
+    return FileGathering(directory / f"import-{secrets.token_hex(8)}")
 
 
 def remove_leftovers(directory: Path) -> None:

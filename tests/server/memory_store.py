@@ -279,7 +279,7 @@ class MemoryStore:
         raised = [each async for page in gathered.raised() for each in page]
         clients = await gathered.clients()
         await progress(len(keys) + len(kept) + len(raised))
-        taken = [each for each in clients if each.api_key and each.client_id in self._clients]
+        taken = [each for each in clients if not each.is_known and each.client_id in self._clients]
         if taken or any(each.key.public_id in self._keys for each in keys):
             raise ConflictError
         await self.add_keys([each.key for each in keys])
@@ -310,7 +310,7 @@ class MemoryStore:
         number = client.client_id
         email, notes = self._told.get(number, (None, None))
         self._told[number] = (email or client.email or None, notes or client.notes or None)
-        if client.api_key is None:
+        if client.is_known:
             old = self._clients[number]
             self._change(number, old._replace(active=old.active and client.active))
             return

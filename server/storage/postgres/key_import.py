@@ -159,8 +159,8 @@ async def _raise(connection: AsyncConnection, counters: Sequence[Counters]) -> N
 async def _take_clients(
     connection: AsyncConnection, clients: Sequence[IncomingClient], now_us: int
 ) -> None:
-    new = [each for each in clients if each.api_key is not None]
-    changed = [each for each in clients if each.api_key is None]
+    new = [each for each in clients if not each.is_known]
+    changed = [each for each in clients if each.is_known]
     if new:
         rows = [
             (each[0], each.name, each.active, each.created_us or now_us, each.email, each.notes)

@@ -23,6 +23,36 @@ INSERT INTO otp_key (public_id, version, active, session, use, clock, nonce, acc
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)
 """
 
+INCOMING = "incoming"
+"""Under which name the file is attached that an import gathered."""
+
+_COPY_RECORDS = f"""
+INSERT INTO main.otp_key_record (public_id, generation, record, serial, created_us)
+SELECT id, generation, record, serial, CASE created_us WHEN 0 THEN ? ELSE created_us END
+  FROM {INCOMING}.key WHERE known = 0 AND id BETWEEN ? AND ? ORDER BY id
+"""  # noqa: S608 - the only part put in is a constant of ours
+
+
+def _ahead(column: str, otherwise: str) -> str:
+    """Return SQL for the column of the counters that are ahead: kept ones, or the file's."""
+    return (
+        f"CASE WHEN (w.session, w.use) > (coalesce(c.session, -1), coalesce(c.use, -1))"
+        f" THEN w.{column} ELSE coalesce(c.{column}, {otherwise}) END"
+    )
+
+
+_COPY_COUNTERS = f"""
+INSERT INTO main.otp_key (public_id, version, active, session, use, clock, nonce, accepted_us,
+                          accepted_client)
+SELECT k.id, ?, coalesce(c.active, 1) AND coalesce(w.active, 1), {_ahead("session", "-1")},
+       {_ahead("use", "-1")}, {_ahead("clock", "0")},
+       coalesce(nullif({_ahead("nonce", "''")}, ''), '{_ROOM}'), {_ahead("accepted_us", "0")}, 0
+  FROM {INCOMING}.key AS k
+  LEFT JOIN {INCOMING}.counter AS c ON c.id = k.id
+  LEFT JOIN main.kept_counter AS w ON w.public_id = k.id
+ WHERE k.known = 0 AND k.id BETWEEN ? AND ? ORDER BY k.id
+"""  # noqa: S608 - the only parts put in are constants of ours
+
 _KEEP = """
 INSERT INTO kept_counter (public_id, active, session, use, clock, nonce, accepted_us,
                           import_number)
@@ -80,6 +110,14 @@ def add_keys(keys: Sequence[IncomingKey], *, version: int, now_us: int) -> list[
     return [Change(_ADD_RECORDS, records), Change(_ADD_COUNTERS, counters)]
 
 
+def copy_keys(first: str, last: str, *, number: int, now_us: int) -> list[Change]:
+    """Make the new keys of import `number` from one id to another, with their counters."""
+    return [
+        Change(_COPY_RECORDS, [(now_us, first, last)]),
+        Change(_COPY_COUNTERS, [(-number, first, last)]),
+    ]
+
+
 def _state(counters: Counters | None) -> tuple[object, ...]:
     if counters is None:
         return True, -1, -1, 0, _ROOM, 0
@@ -103,7 +141,7 @@ def raise_counters(counters: Sequence[Counters]) -> list[Change]:
 
 def clients(incoming: Sequence[IncomingClient], now_us: int) -> list[Change]:
     """Make and change clients. Their ids are never given out again."""
-    new = [each for each in incoming if each.api_key is not None]
+    new = [each for each in incoming if not each.is_known]
     return [
         Change(
             _ADD_CLIENT,
@@ -128,7 +166,7 @@ def clients(incoming: Sequence[IncomingClient], now_us: int) -> list[Change]:
             [
                 (each.active, each.email or None, each.notes or None, each.client_id)
                 for each in incoming
-                if each.api_key is None
+                if each.is_known
             ],
         ),
         Change(_NEVER_AGAIN, [(each.client_id,) for each in new[-1:]]),

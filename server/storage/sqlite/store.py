@@ -1,8 +1,9 @@
 """The embedded store, put together: hot path, directory and books on one SQLite file."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -64,7 +65,11 @@ class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook, SqlMoveBook):
             self._engine, turn=self._turn, clock=clock, note=self._checkpoints.note
         )
         self._import = KeyImport(
-            self._transactions, clock=clock, write=self._write, kept=self.kept_counters
+            self._transactions,
+            clock=clock,
+            write=self._write,
+            kept=self.kept_counters,
+            attached=self._attached,
         )
         self._batches = BatchQueue(self._decide)
         self._client_reads: GatheredReads[int, ClientRecord] = GatheredReads(self._read_clients)
@@ -135,6 +140,17 @@ class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook, SqlMoveBook):
         async with self._turn:
             await self._on_hot_thread(self._hot.write, changes)
         self._checkpoints.note(sum(len(change.rows) for change in changes))
+
+    @asynccontextmanager
+    async def _attached(self, path: Path, name: str) -> AsyncIterator[None]:
+        """Let `_write` read another file under a name."""
+        async with self._turn:
+            await self._on_hot_thread(self._hot.attach, path, name)
+        try:
+            yield
+        finally:
+            async with self._turn:
+                await self._on_hot_thread(self._hot.detach, name)
 
     async def _read_clients(self, client_ids: Sequence[int]) -> Mapping[int, ClientRecord]:
         return await self._on_reader_thread(self._reader.clients, client_ids)

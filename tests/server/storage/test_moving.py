@@ -1,6 +1,7 @@
 """Imports into every store: all at once, counters to the maximum, nothing at all on a fault."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,8 @@ from server.moving.imports import RefusedError
 from server.moving.ports import AbandonedError, ConflictError, File
 from server.moving.report import Report
 from server.otp.ports import Kind
-from server.storage.gathering import gather_in
 from server.storage.sqlite import key_import
+from tests.server.moving_bench import bench
 from tests.server.moving_files import (
     ReferenceClient,
     ReferenceKey,
@@ -37,7 +38,7 @@ async def _nobody_asks(_: int) -> None:
 
 @pytest.fixture
 def desk(store: Store, tmp_path: Path) -> MovingDesk:
-    return MovingDesk(store, VAULT, lambda: gather_in(tmp_path / "imports"))
+    return MovingDesk(store, VAULT, partial(bench, VAULT, tmp_path / "imports"))
 
 
 async def move_in(desk: MovingDesk, dry_run: bool = False, **files: str) -> Report:  # noqa: FBT001, FBT002 - the rest are files
@@ -356,7 +357,7 @@ async def test_leftovers_of_a_crash_are_removed_at_the_next_start(
 ) -> None:
     keeper = SqliteKeeper(tmp_path / "keystead.db", POLICY)
     store = await keeper.open()
-    desk = MovingDesk(store, VAULT, lambda: gather_in(tmp_path / "imports"))
+    desk = MovingDesk(store, VAULT, partial(bench, VAULT, tmp_path / "imports"))
     keys = [ReferenceKey() for _ in range(MANY)]
 
     async def die(_: object, **__: object) -> None:

@@ -16,11 +16,11 @@ from server.accounts.clients import ClientDesk
 from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
 from server.otp.keys import KeyDesk
-from server.storage.gathering import gather_in
 from server.web.admin import admin_app
 from server.web.peer import peer_uid
 from server.web.runner import Serving, serve
 from tests.server.memory_store import MemoryStore
+from tests.server.moving_bench import bench
 from tests.server.still_clock import StillClock
 from tests.server.web.peer import Peer, Reply
 from validation.gcra import UNLIMITED, Policy, Rate
@@ -78,7 +78,7 @@ def office_app(
     return admin_app(
         clients=ClientDesk(store, vault, clock=clock, default_policy=DEFAULT),
         keys=KeyDesk(store, vault),
-        moving=MovingDesk(store, vault, partial(gather_in, imports)),
+        moving=MovingDesk(store, vault, partial(bench, vault, imports)),
         status=status,
         identify=identify,
     )
