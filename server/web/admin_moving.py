@@ -18,6 +18,7 @@ from aiohttp import web
 from server.moving.desk import MovingDesk
 from server.moving.imports import Import
 from server.moving.ports import AbandonedError, File
+from server.otp.ports import StoreUnavailableError
 from server.web.admin_request import PREFIX, read_query, write_down
 from server.web.faults import describe_fault
 from server.web.problems import ProblemError
@@ -53,6 +54,12 @@ class AdminMoving:
     async def import_(self, request: web.Request) -> web.StreamResponse:
         """Import files of the reference server: all of them, or nothing and the lines at fault."""
         dry_run = _read_flag(request, "dry_run")
+        try:
+            return await self._import(request, dry_run=dry_run)
+        except StoreUnavailableError as error:
+            raise _undone(error) from error
+
+    async def _import(self, request: web.Request, *, dry_run: bool) -> web.StreamResponse:
         async with self._desk.importing() as importing:
             await _read_files(request, importing)
             report = await importing.check()
@@ -91,7 +98,8 @@ class AdminMoving:
             write_down(request, "import.abandoned")
             return answer
         except Exception as fault:  # noqa: BLE001 - the answer has begun: its last line says it
-            problem = self._translate(fault)
+            undone = isinstance(fault, StoreUnavailableError)
+            problem = _undone(fault) if undone else self._translate(fault)
             await answer.write(_line({"status": problem.status.value, "problem": problem.detail}))
         else:
             report = importing.report.as_json()
@@ -121,6 +129,14 @@ class AdminMoving:
                 return web.Response(text=text, content_type="text/csv")
             write_down(request, "export", file=file.value)
             return await _send(request, pieces)
+
+
+def _undone(fault: Exception) -> ProblemError:
+    """Say what the store said: a full disk is the operator's to mend."""
+    _log.error("administration_failed", **describe_fault(fault))
+    return ProblemError(
+        HTTPStatus.SERVICE_UNAVAILABLE, f"the store failed, and nothing was imported: {fault}"
+    )
 
 
 async def _send(request: web.Request, pieces: AsyncIterator[str]) -> web.StreamResponse:

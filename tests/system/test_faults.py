@@ -133,7 +133,7 @@ def test_an_import_that_fills_the_disk_is_rolled_back_and_nobody_notices(tmp_pat
         keystead.start()
         ended = keystead.run("import", "--keys", str(file))
         assert ended.code == 1
-        assert "nothing was changed" in ended.err
+        assert "nothing was imported" in ended.err
         assert "Traceback" not in ended.err + keystead.log_text()
         assert not list((keystead.directory / "imports").iterdir())
         assert len(keystead.cli("key", "list")["keys"]) == 1

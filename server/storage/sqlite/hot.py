@@ -27,10 +27,14 @@ class Decided(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A statement and the rows to execute it for."""
+    """A statement and the rows to execute it for.
+
+    pages: how many pages it may write, 0 for one a row.
+    """
 
     statement: str
     rows: Sequence[tuple[object, ...]]
+    pages: int = 0
 
 
 class HotPath:

@@ -23,6 +23,9 @@ INSERT INTO otp_key (public_id, version, active, session, use, clock, nonce, acc
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)
 """
 
+_PAGES = 32
+"""What a few hundred rows that lie side by side fill, generously."""
+
 INCOMING = "incoming"
 """Under which name the file is attached that an import gathered."""
 
@@ -113,8 +116,8 @@ def add_keys(keys: Sequence[IncomingKey], *, version: int, now_us: int) -> list[
 def copy_keys(first: str, last: str, *, number: int, now_us: int) -> list[Change]:
     """Make the new keys of import `number` from one id to another, with their counters."""
     return [
-        Change(_COPY_RECORDS, [(now_us, first, last)]),
-        Change(_COPY_COUNTERS, [(-number, first, last)]),
+        Change(_COPY_RECORDS, [(now_us, first, last)], pages=_PAGES),
+        Change(_COPY_COUNTERS, [(-number, first, last)], pages=_PAGES),
     ]
 
 

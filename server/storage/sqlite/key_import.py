@@ -19,7 +19,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, cast, insert, select
 
 from server.clock import Clock
 from server.moving.ports import ConflictError, Gathered, IncomingKey, Progress
-from server.otp.ports import NewKey, StoreError, StoreUnavailableError
+from server.otp.ports import NewKey, StoreError, StoreUnavailableError, UnknownOutcomeError
 from server.storage.books.imports import (
     CONFLICT,
     Kept,
@@ -143,10 +143,7 @@ class KeyImport:
 
         at_once: rows per transaction.
         """
-        async with self._transactions.reading() as connection:
-            number = await connection.scalar(
-                select(cast(meta.c.value, BigInteger)).where(meta.c.name == UNFINISHED_IMPORT)
-            )
+        number = await self._unfinished()
         if number is None:
             return
         keys = select(otp_key.c.public_id).where(otp_key.c.version == -number)
@@ -183,11 +180,26 @@ class KeyImport:
             await connection.execute(insert(meta).values(name=UNFINISHED_IMPORT, value=str(number)))
         try:
             yield number
+        except UnknownOutcomeError as error:
+            # Only the last commit shows anything, and whether that one happened can be seen.
+            if await self._unfinished() != number:
+                raise
+            with suppress(StoreError):
+                await self.clean_up()
+            raise StoreUnavailableError(f"nothing was written: {error}") from error
         except BaseException:
             # What cannot be removed now will be at the next start or import.
             with suppress(StoreError):
                 await self.clean_up()
             raise
+
+    async def _unfinished(self) -> int | None:
+        """Return the number of an import that has not come to its end."""
+        async with self._transactions.reading() as connection:
+            number: int | None = await connection.scalar(
+                select(cast(meta.c.value, BigInteger)).where(meta.c.name == UNFINISHED_IMPORT)
+            )
+        return number
 
     async def _look_for_kept(self) -> None:
         async with self._transactions.reading() as connection:

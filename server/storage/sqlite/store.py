@@ -139,7 +139,7 @@ class SqliteStore(SqlKeyBook, SqlClientBook, SqlMetaBook, SqlMoveBook):
         await self._checkpoints.finished()
         async with self._turn:
             await self._on_hot_thread(self._hot.write, changes)
-        self._checkpoints.note(sum(len(change.rows) for change in changes))
+        self._checkpoints.note(sum(change.pages or len(change.rows) for change in changes))
 
     @asynccontextmanager
     async def _attached(self, path: Path, name: str) -> AsyncIterator[None]:
