@@ -1,8 +1,9 @@
 """Gathers an import in a SQLite file of its own, beside the store whatever that is.
 
-Secrets come sealed. The file is worth nothing after a crash, so nothing is synced; the next
-start removes what lies there. Reading back in order of public ids lets the store write each
-of its pages once, however the reference's file was ordered.
+Secrets come sealed. The file is worth nothing after a crash, so nothing is synced, which would
+only make the store's commits wait; the next start removes what lies there. Reading back in order
+of public ids lets the store write each of its pages once, however the reference's file was
+ordered.
 """
 
 import asyncio
@@ -22,13 +23,6 @@ T = TypeVar("T")
 
 _PAGE = 500
 _CACHE_KIB = 16 * 1024
-
-_FLUSH_ROWS = 8_192
-"""Rows after which the file is flushed, a megabyte at a time.
-
-Nothing needs it to be. But what lies about unwritten is written in one go some day, and the
-commits of the store beside it then wait for half a second.
-"""
 
 _PRAGMAS = f"""
 PRAGMA cache_size=-{_CACHE_KIB};
@@ -104,8 +98,6 @@ class FileGathering:
         self.path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="keystead-gather")
         self._connection: sqlite3.Connection | None = None
-        self._descriptor: int | None = None
-        self._unflushed = 0
 
     async def create(self) -> None:
         """Make the file; StoreUnavailableError."""
@@ -214,8 +206,6 @@ class FileGathering:
             self._connection.executescript(_TABLES)
 
     def _open(self, _: object) -> None:
-        # Kept open as long as the connection: closing it would drop SQLite's locks.
-        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         self._connection.executescript(_PRAGMAS)
 
@@ -223,20 +213,13 @@ class FileGathering:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)
 
     def _write(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
-        if self._connection is None or self._descriptor is None:
+        if self._connection is None:
             raise StoreUnavailableError("the import is closed")
         self._connection.execute("BEGIN")
         self._connection.executemany(statement, rows)
         self._connection.execute("COMMIT")
-        self._unflushed += len(rows)
-        if self._unflushed >= _FLUSH_ROWS:
-            os.fsync(self._descriptor)
-            self._unflushed = 0
 
     async def _pages(self, statement: str) -> AsyncIterator[Sequence[Any]]:
         """Yield pages of rows that begin with their id; the empty public id comes first."""

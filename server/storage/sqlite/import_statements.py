@@ -23,8 +23,12 @@ INSERT INTO otp_key (public_id, version, active, session, use, clock, nonce, acc
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)
 """
 
-_PAGES = 32
-"""What a few hundred rows that lie side by side fill, generously."""
+_PAGES = 512
+"""Pages that a few hundred new rows count for, many times what they fill.
+
+So the log is checkpointed every few megabytes of an import: the commits of verifications wait
+for what a checkpoint syncs, and many little waits are better than one long one.
+"""
 
 INCOMING = "incoming"
 """Under which name the file is attached that an import gathered."""
