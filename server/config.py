@@ -5,12 +5,21 @@ never a value here: secrets are files, and the configuration only names them.
 """
 
 import ipaddress
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from server.address import Address
+from server.tlsfiles import TlsFiles
 from validation.gcra import UNLIMITED, Policy, Rate
 
 
@@ -41,6 +50,12 @@ def _database(text: str) -> str:
 
 def _network(text: str) -> str:
     ipaddress.ip_network(text)
+    return text
+
+
+def _absolute(text: str | None) -> str | None:
+    if text is not None and not Path(text).is_absolute():
+        raise ValueError("a file is named by its whole path, from / on")
     return text
 
 
@@ -81,6 +96,51 @@ class Listen(_Section):
     def ops_address(self) -> Address:
         """The operations door's address, parsed."""
         return Address.parse(self.ops)
+
+
+class Tls(_Section):
+    """TLS on the verification door: without these files it speaks plain HTTP."""
+
+    certificate: Annotated[
+        str | None,
+        AfterValidator(_absolute),
+        Field(
+            description="a PEM file: the certificate of the verification door, then its chain",
+            examples=["/etc/keystead/tls/fullchain.pem"],
+        ),
+    ] = None
+    key: Annotated[
+        str | None,
+        AfterValidator(_absolute),
+        Field(
+            description="a PEM file: the certificate's private key, which only its owner can read",
+            examples=["/etc/keystead/tls/privkey.pem"],
+        ),
+    ] = None
+    client_ca: Annotated[
+        str | None,
+        AfterValidator(_absolute),
+        Field(
+            description="a PEM file: authorities; clients must show a certificate of theirs",
+            examples=["/etc/keystead/tls/clients.pem"],
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("a certificate and its key belong together: name both files, or none")
+        if self.client_ca is not None and self.certificate is None:
+            raise ValueError("client_ca needs certificate and key beside it")
+        return self
+
+    @property
+    def files(self) -> TlsFiles | None:
+        """The files, None for plain HTTP."""
+        if self.certificate is None or self.key is None:
+            return None
+        authorities = None if self.client_ca is None else Path(self.client_ca)
+        return TlsFiles(Path(self.certificate), Path(self.key), authorities)
 
 
 class Store(_Section):
@@ -227,6 +287,9 @@ class Log(_Section):
 class Http(_Section):
     """Deadlines and caps on what strangers send."""
 
+    handshake_seconds: Annotated[
+        float, Field(gt=0, le=60, description="to finish a TLS handshake", examples=[5.0])
+    ] = 5.0
     header_seconds: Annotated[
         float, Field(gt=0, le=60, description="to send a request's head", examples=[5.0])
     ] = 5.0
@@ -265,6 +328,7 @@ class Config(_Section):
         int, Field(ge=1, le=256, description="processes that verify", examples=[1])
     ] = 1
     listen: Listen = Listen()
+    tls: Tls = Tls()
     store: Store = Store()
     verify: Verify = Verify()
     limits: Limits = Limits()

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from importlib.metadata import PackageNotFoundError, version
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import structlog
 from aiohttp import web
@@ -32,8 +32,13 @@ from server.web.guard import Caps
 from server.web.loop_lag import watch_loop_lag
 from server.web.ops import NotReadyError, ops_app
 from server.web.runner import Serving, serve
+from server.web.security_txt import PATH as SECURITY_TXT
+from server.web.security_txt import SecurityTxt
 from server.web.source import SourceReader
 from server.web.verify import verify_app
+
+if TYPE_CHECKING:
+    from server.web.certificate import ServedCertificate
 
 try:
     VERSION = version("keystead")
@@ -65,6 +70,8 @@ async def open_verify_door(
     tally: Tally,
     clock: Clock,
     listener: socket.socket,
+    certificate: "ServedCertificate | None",
+    security_txt: SecurityTxt | None,
 ) -> Serving:
     """Build the verification room and open its door."""
     verifier = Verifier(
@@ -90,14 +97,17 @@ async def open_verify_door(
         legacy=config.verify.legacy,
         body_s=config.http.body_seconds,
     )
+    if security_txt is not None:
+        app.router.add_get(SECURITY_TXT, security_txt.answer)
     caps = Caps(
+        handshake_s=config.http.handshake_seconds,
         head_s=config.http.header_seconds,
         idle_s=config.http.idle_seconds,
         write_s=config.http.write_seconds,
         connections=config.http.connections,
     )
     grace_s = config.http.drain_seconds
-    return await serve(app, [listener], tally=tally, caps=caps, grace_s=grace_s)
+    return await serve(app, [listener], tally=tally, caps=caps, grace_s=grace_s, tls=certificate)
 
 
 class Doors(NamedTuple):
@@ -154,6 +164,26 @@ async def open_side_doors(
     tally = tallies["control"]
     for app, listener in ((build_admin_app(config, base, clock), doors.admin), (ops, doors.ops)):
         stack.push_async_callback((await serve(app, [listener], tally=tally)).stop)
+
+
+def serve_certificate(
+    stack: AsyncExitStack, config: Config, clock: Clock, tally: Tally, *, in_service: str = ""
+) -> "ServedCertificate | None":
+    """Read the verification door's TLS files and look after them until `stack` ends; TlsError.
+
+    None: the configuration names no files. in_service: as for `server.tls.load`.
+    """
+    files = config.tls.files
+    if files is None:
+        return None
+    # Late: reading certificates takes a library that a start without TLS does not wait for.
+    from server.web.certificate import ServedCertificate  # noqa: PLC0415
+
+    certificate = ServedCertificate.read(files, clock=clock, tally=tally, in_service=in_service)
+    task = asyncio.get_running_loop().create_task(certificate.watch())
+    stack.callback(task.cancel)
+    stack.callback(tally.no_certificate)
+    return certificate
 
 
 def start_jobs(stack: AsyncExitStack, base: Foundation, clock: Clock) -> None:

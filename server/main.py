@@ -8,7 +8,7 @@ what it uses, never the whole.
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from server.clock import Clock, SystemClock
 from server.config import Config
@@ -19,6 +19,7 @@ from server.doors import (
     build_admin_app,
     open_side_doors,
     open_verify_door,
+    serve_certificate,
     start_jobs,
     watch_loop,
 )
@@ -31,6 +32,10 @@ from server.storage.link.connection import Link
 from server.storage.link.desk import StoreDesk
 from server.storage.link.remote import RemoteStore
 from server.web.runner import Serving, serve
+from server.web.security_txt import SecurityTxt
+
+if TYPE_CHECKING:
+    from server.web.certificate import ServedCertificate
 
 
 def batcher(hot: HotStore, config: Config, clock: Clock) -> Batcher:
@@ -48,12 +53,13 @@ class OneProcess(NamedTuple):
 @asynccontextmanager
 async def whole_service(
     config: Config, data: DataDirectory, clock: Clock, *, verify: socket.socket, doors: Doors
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Serving]:
     """Everything in this process. Leaving finishes what was accepted."""
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(foundation(config, data, clock))
         tally = Tally.open(data.run / "tally-0")
         watch_loop(stack, clock, tally)
+        certificate = serve_certificate(stack, config, clock, tally)
         start_jobs(stack, base, clock)
         batches = batcher(CountedHotStore(base.store, tally), config, clock)
         stack.push_async_callback(batches.close)
@@ -75,17 +81,29 @@ async def whole_service(
             tally=tally,
             clock=clock,
             listener=verify,
+            certificate=certificate,
+            security_txt=SecurityTxt.read(data.security_txt, clock),
         )
         stack.push_async_callback(door.stop)
-        yield
+        yield door
+
+
+def seats(slot: int) -> tuple[str, str]:
+    """Return the names of a slot's two tallies: one each while a worker relieves another."""
+    return f"{slot}", f"{slot}b"
 
 
 class Control(NamedTuple):
-    """What workers need of the control process. desk: None when they have a store themselves."""
+    """What workers need of the control process.
+
+    desk: None when they have a store themselves; certificate: None without TLS. Workers read its
+    files themselves: no private key is sent anywhere.
+    """
 
     desk: StoreDesk | None
     key_id: bytes
     salt: bytes
+    certificate: "ServedCertificate | None" = None
 
 
 @asynccontextmanager
@@ -97,8 +115,10 @@ async def control(
         base = await stack.enter_async_context(foundation(config, data, clock))
         tallies = {"control": Tally.open(data.run / "tally-control")}
         for slot in range(config.workers):
-            tallies[f"worker-{slot}"] = Tally.open(data.run / f"tally-{slot}")
+            for seat in seats(slot):
+                tallies[f"worker-{seat}"] = Tally.open(data.run / f"tally-{seat}")
         watch_loop(stack, clock, tallies["control"])
+        certificate = serve_certificate(stack, config, clock, tallies["control"])
         start_jobs(stack, base, clock)
         desk = None
         if config.store.is_sqlite:
@@ -114,7 +134,7 @@ async def control(
         await open_side_doors(
             stack, config, base, clock, doors=doors, tallies=tallies, workforce=workforce
         )
-        yield Control(desk, base.key_id, base.salt)
+        yield Control(desk, base.key_id, base.salt, certificate)
 
 
 class WrongKeyError(Exception):
@@ -127,19 +147,24 @@ async def worker(
     data: DataDirectory,
     clock: Clock,
     *,
-    slot: int,
+    seat: str,
     control: Control,
     link: Link,
     listener: socket.socket,
+    in_service: str,
 ) -> AsyncIterator[Serving]:
-    """Verify on one listening socket, with the control process's store or one of our own."""
+    """Verify on one listening socket, with the control process's store or one of our own.
+
+    in_service: fingerprint of the certificate that the service shows, "" without TLS.
+    """
     async with AsyncExitStack() as stack:
         vault, key_id = open_vault(config, data)
         if key_id != control.key_id:
             raise WrongKeyError(f"{data.sealing_key_file} was replaced: restart the service")
-        tally = Tally.open(data.run / f"tally-{slot}")
+        tally = Tally.open(data.run / f"tally-{seat}")
         tally.reset_gauges()
         watch_loop(stack, clock, tally)
+        certificate = serve_certificate(stack, config, clock, tally, in_service=in_service)
         store: RemoteStore | Store = RemoteStore(link)
         hot: HotStore = store
         if not config.store.is_sqlite:
@@ -157,6 +182,8 @@ async def worker(
             tally=tally,
             clock=clock,
             listener=listener,
+            certificate=certificate,
+            security_txt=SecurityTxt.read(data.security_txt, clock),
         )
 
 

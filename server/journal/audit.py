@@ -28,9 +28,7 @@ class Audit:
 
     def __init__(self, keys: PublicKeys, checkpoints: Iterable[Checkpoint]) -> None:
         self._chain = Chain()
-        self._checkpoints = sorted(
-            dict.fromkeys(checkpoints), key=lambda one: (one.end.sequence, one.time_us)
-        )
+        self._checkpoints = sorted(set(checkpoints), key=lambda one: one.end.sequence)
         self._attested = 0
         self._fault = self._doubt(keys)
         self._due: dict[int, Sequence[Checkpoint]] = {
@@ -77,8 +75,8 @@ class Audit:
         return None
 
     def _attest(self, end: End) -> None:
+        # Those that agree first: two that contradict each other give one answer, in any order.
         due = self._due.get(end.sequence, ())
-        # Those that agree first: of two that contradict each other, one is right.
         for one in sorted(due, key=lambda one: one.end.hash != end.hash):
             if one.end.hash != end.hash:
                 # From the last entry that a checkpoint vouches for: nothing tells more.

@@ -68,10 +68,28 @@ class TallyCollector(Collector):
             lag.add_metric([process], self._tallies[process].take_lag_s())
         yield connections
         yield lag
+        yield from _certificate(list(copies.values()))
         for gauge in self._gauges:
             yield GaugeMetricFamily(gauge.name, gauge.text, value=gauge.read())
         if self._build:
             yield InfoMetricFamily("keystead_build", "What is running.", value=self._build)
+
+
+def _certificate(processes: Sequence[Sequence[int]]) -> Iterator[Metric]:
+    """Show the certificate that expires first, of all that are in service; nothing without TLS."""
+    expiries = [cells[layout.CERTIFICATE_EXPIRES_AT] for cells in processes]
+    if not any(expiries):
+        return
+    yield GaugeMetricFamily(
+        "keystead_tls_certificate_expiry_timestamp_seconds",
+        "When the TLS certificate in service expires: the earliest over all processes.",
+        value=min(expiry for expiry in expiries if expiry),
+    )
+    yield GaugeMetricFamily(
+        "keystead_tls_certificate_refused",
+        "Processes that refused the TLS files as they are now, and serve with older ones.",
+        value=sum(cells[layout.CERTIFICATE_REFUSED_AT] for cells in processes),
+    )
 
 
 def _counter(family: layout.Family, total: Sequence[int]) -> Metric:

@@ -16,6 +16,8 @@ from validation.status import Status
 class Rejected(enum.StrEnum):
     """Why a connection or request was turned away before any room of the service saw it."""
 
+    SLOW_HANDSHAKE = "slow_handshake"  # no TLS within the deadline
+    HANDSHAKE = "handshake"  # not TLS, an old TLS, or not the client certificate that is required
     SLOW_HEAD = "slow_head"  # no complete request head within the deadline
     SLOW_BODY = "slow_body"  # no complete body within the deadline
     SLOW_READER = "slow_reader"  # the answer could not be delivered within the deadline
@@ -141,11 +143,17 @@ OPEN_CONNECTIONS_AT = DURATION_SUM_AT + 1
 LOOP_LAG_AT = OPEN_CONNECTIONS_AT + 1
 """A gauge: longest time the event loop was late, in microseconds, since it was last read."""
 
-CELLS = LOOP_LAG_AT + 1
+CERTIFICATE_EXPIRES_AT = LOOP_LAG_AT + 1
+"""A gauge: when the TLS certificate in service expires, in Unix seconds; 0 without TLS."""
+
+CERTIFICATE_REFUSED_AT = CERTIFICATE_EXPIRES_AT + 1
+"""A gauge: 1 while the TLS files that lie there were refused, and older ones serve."""
+
+CELLS = CERTIFICATE_REFUSED_AT + 1
 SIZE = CELLS * 8
 """Octets of a tally's file."""
 
 FINGERPRINT = int.from_bytes(
-    hashlib.blake2b(repr((1, _TABLE, DURATION_BOUNDS_S)).encode(), digest_size=8).digest(), "big"
+    hashlib.blake2b(repr((2, _TABLE, DURATION_BOUNDS_S)).encode(), digest_size=8).digest(), "big"
 )
-"""Version of the layout: changes with the table. The leading 1 is for changes beside it."""
+"""Version of the layout: changes with the table. The leading 2 is for changes beside it."""

@@ -4,6 +4,7 @@ Modules are imported by the command that needs them, so that `--help` and `keyst
 as fast as they can.
 """
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +20,7 @@ from server.programs.options import (
     Root,
     chosen_data,
     database_setting,
+    file_setting,
 )
 from server.programs.terminal import complain, say, say_json
 
@@ -104,6 +106,22 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    tls_certificate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Speak TLS to clients with this certificate and chain (PEM).",
+            show_default=False,
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The certificate's private key (PEM), readable by its owner alone.",
+            show_default=False,
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Processes that verify.", show_default=False)
     ] = None,
@@ -117,6 +135,8 @@ def serve(
     settings = [
         Setting(("listen", "verify"), listen, "--listen"),
         Setting(("listen", "ops"), ops_listen, "--ops-listen"),
+        file_setting(("tls", "certificate"), tls_certificate, "--tls-certificate"),
+        file_setting(("tls", "key"), tls_key, "--tls-key"),
         Setting(("workers",), workers, "--workers"),
         database_setting(database),
     ]
@@ -223,6 +243,7 @@ def _is_refusal(error: Exception) -> bool:
     from server.otp.ports import StoreError  # noqa: PLC0415
     from server.programs.unix_sockets import ListenError  # noqa: PLC0415
     from server.storage.refusals import StoreRefusedError  # noqa: PLC0415
+    from server.tlsfiles import TlsError  # noqa: PLC0415
 
     return isinstance(
         error,
@@ -232,5 +253,6 @@ def _is_refusal(error: Exception) -> bool:
         | ListenError
         | StoreError
         | StoreRefusedError
+        | TlsError
         | VaultError,
     )

@@ -22,6 +22,7 @@ from server.configfile import ConfigError
 from server.datadir import DataDirectory, DataDirectoryError
 from server.programs.admin_client import AdminClient
 from server.programs.installation import Setting, configuration
+from server.tlsfiles import TlsError
 
 Grade = Literal["ok", "warn", "fail"]
 
@@ -66,6 +67,7 @@ def examine(data: DataDirectory, database: str | None) -> list[Finding]:
     running = data.holder() if data.root.is_dir() else None
     findings.append(check_service(data, running))
     findings += check_sealing_key(data)
+    findings.append(check_tls(config))
     findings += check_store(data, config)
     findings += check_disk(data.root)
     findings.append(check_clock(data))
@@ -131,6 +133,30 @@ def check_sealing_key(data: DataDirectory) -> Iterator[Finding]:
         yield Finding("sealing key", "fail", str(error))
         return
     yield Finding("sealing key", "ok", f"key {key.key_id.hex()}; keep a copy of the file elsewhere")
+
+
+def check_tls(config: Config) -> Finding:
+    """Whether the certificate on the disk can be served, and for how long."""
+    files = config.tls.files
+    if files is None:
+        return Finding("TLS", "ok", "not configured: clients are served plain HTTP")
+    from server import tls  # noqa: PLC0415 - reading certificates takes a library of its own
+
+    now = time.time()
+    try:
+        certificate = tls.load(files, now_s=now).certificate
+    except TlsError as error:
+        return Finding("TLS", "fail", str(error))
+    days = certificate.days_left(now)
+    found = f"{files.certificate}, until {certificate.expires} ({days} days)"
+    if not certificate.names:
+        return Finding(
+            "TLS", "warn", f"{found}, for no host", "Clients refuse it: get one that names hosts"
+        )
+    found += f", for {', '.join(certificate.names)}"
+    if days < tls.SOON_DAYS:
+        return Finding("TLS", "warn", found, "Renew it; a running service takes it up by itself")
+    return Finding("TLS", "ok", found)
 
 
 def check_disk(directory: Path) -> Iterator[Finding]:

@@ -56,6 +56,11 @@ def database_setting(database: str | None) -> Setting:
     return Setting(("store", "database"), database, "--database")
 
 
+def file_setting(path: tuple[str, ...], file: Path | None, option: str) -> Setting:
+    """Return a file's option as a setting: by its whole path, as the configuration names files."""
+    return Setting(path, None if file is None else str(file.absolute()), option)
+
+
 @contextmanager
 def admin_api(
     context: typer.Context, data: Path | None, database: str | None

@@ -12,6 +12,9 @@ peer may do to one connection is bounded here:
   only holds connections locks nobody out. A body's cap and deadline belong to the door that
   reads it (`bodies`).
 
+Over TLS the handshake has a deadline of its own before all that (`handshake`), a connection in
+its handshake counts like any other and is idle, and so is one that waits for the peer's farewell.
+
 A head that arrives half, in the same packet as a complete request, has `idle_s` instead of
 `head_s`: no more than an idle connection has anyway, so nothing is gained by it.
 
@@ -22,7 +25,7 @@ the connection is idle).
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import structlog
 from aiohttp import hdrs, web
@@ -51,6 +54,7 @@ class Caps(NamedTuple):
     protocol's own answer.
     """
 
+    handshake_s: float = 5.0
     head_s: float = 5.0
     idle_s: float = 30.0
     write_s: float = 10.0
@@ -63,6 +67,18 @@ class Caps(NamedTuple):
     read_buffer: int = 64 * 1024
 
 
+class Guest(Protocol):
+    """Whoever holds one of the connections that the guard lets be open."""
+
+    def is_idle(self) -> bool:
+        """Tell whether nothing is lost when the connection ends."""
+        ...
+
+    def give_way(self) -> None:
+        """End the connection in favour of a new one."""
+        ...
+
+
 class Guard:
     """Makes the guarded connections of one application and counts them; a protocol factory."""
 
@@ -71,16 +87,47 @@ class Guard:
         self.caps = caps
         self.tally = tally
         self.open = 0
-        self.admitted: dict[GuardedHandler, None] = {}  # oldest first
+        self.retiring = False
+        self._left = asyncio.Event()
+        self.admitted: dict[Guest, None] = {}  # oldest first
+
+    def admit(self, guest: Guest) -> bool:
+        """Count a new connection in; False when there are too many and none gives way."""
+        if len(self.admitted) >= self.caps.connections and not self.make_room():
+            self.tally.rejected(Rejected.TOO_MANY_CONNECTIONS)
+            return False
+        self.admitted[guest] = None
+        self.open += 1
+        self.tally.connected()
+        return True
+
+    def pass_on(self, guest: Guest, successor: Guest) -> None:
+        """Let another object hold an admitted connection."""
+        self.admitted.pop(guest, None)
+        self.admitted[successor] = None
+
+    def release(self, guest: Guest) -> None:
+        """Count a connection out that was admitted."""
+        self.admitted.pop(guest, None)
+        self.open -= 1
+        self._left.set()
+        self.tally.disconnected()
 
     def make_room(self) -> bool:
         """End the oldest idle connection; False when every one has a request under way."""
-        for handler in self.admitted:
-            if handler.is_idle():
-                del self.admitted[handler]
-                handler.give_way()
+        for guest in self.admitted:
+            if guest.is_idle():
+                del self.admitted[guest]
+                guest.give_way()
                 return True
         return False
+
+    async def all_left(self) -> None:
+        """Wait until no connection is open. Each is told with its next answer to close."""
+        self.retiring = True
+        while self.open:
+            self._left.clear()
+            await self._left.wait()
 
     def __call__(self) -> "GuardedHandler":
         """Return the protocol of a new connection, for `loop.create_server`."""
@@ -88,9 +135,17 @@ class Guard:
 
 
 class GuardedHandler(web.RequestHandler):
-    """One connection."""
+    """One connection. raw: what carries the octets when TLS is between it and the handler."""
 
-    __slots__ = ("_draining", "_guard", "_head_octets", "_head_timer", "_wire", "_write_timer")
+    __slots__ = (
+        "_draining",
+        "_guard",
+        "_head_octets",
+        "_head_timer",
+        "_wire",
+        "_write_timer",
+        "raw",
+    )
 
     def __init__(self, guard: Guard) -> None:
         caps = guard.caps
@@ -110,6 +165,7 @@ class GuardedHandler(web.RequestHandler):
         self._guard = guard
         # aiohttp forgets its transport when it closes; a slow reader must still be cut off.
         self._wire: asyncio.Transport | None = None
+        self.raw: asyncio.Transport | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._head_octets = 0
@@ -119,16 +175,13 @@ class GuardedHandler(web.RequestHandler):
         """Admit the connection, or end it at once when there are too many."""
         wire = cast("asyncio.Transport", transport)
         guard = self._guard
-        if len(guard.admitted) >= guard.caps.connections and not guard.make_room():
-            guard.tally.rejected(Rejected.TOO_MANY_CONNECTIONS)
+        if self not in guard.admitted and not guard.admit(self):
             wire.abort()
             return
-        guard.admitted[self] = None
-        guard.open += 1
-        guard.tally.connected()
         self._wire = wire
-        # From the first octet that the peer does not take, `pause_writing` is called.
-        wire.set_write_buffer_limits(high=0)
+        # From the first octet that the peer does not take, `pause_writing` is called. The
+        # transports of TLS pause at the limit and not above it: 0 would mean always.
+        wire.set_write_buffer_limits(high=0 if self.raw is None else 1)
         super().connection_made(transport)
         self._head_timer = self._after(guard.caps.head_s, Rejected.SLOW_HEAD)
 
@@ -137,9 +190,7 @@ class GuardedHandler(web.RequestHandler):
         if self._wire is None:
             return
         self._wire = None
-        self._guard.admitted.pop(self, None)
-        self._guard.open -= 1
-        self._guard.tally.disconnected()
+        self._guard.release(self)
         for timer in (self._head_timer, self._write_timer):
             if timer is not None:
                 timer.cancel()
@@ -160,7 +211,7 @@ class GuardedHandler(web.RequestHandler):
                 self._head_timer.cancel()
                 self._head_timer = None
             self._head_octets = 0
-        elif self.is_idle():
+        elif self._waits():
             # Idle, so these octets are the beginning of a head and not a body.
             if self._head_timer is None:
                 self._head_timer = self._after(self._guard.caps.head_s, Rejected.SLOW_HEAD)
@@ -169,8 +220,25 @@ class GuardedHandler(web.RequestHandler):
                 self._cut(Rejected.TOO_LARGE)
 
     def is_idle(self) -> bool:
-        """Tell whether the connection waits for a request."""
+        """Tell whether the connection waits for a request, or only for TLS to say farewell."""
+        return self._waits() or self._takes_leave()
+
+    def _waits(self) -> bool:
         return self._waiter is not None and not self._waiter.done()
+
+    def _takes_leave(self) -> bool:
+        """Tell whether nothing but the peer's TLS farewell is missing, which may never come."""
+        wire, raw = self._wire, self.raw
+        return (
+            raw is not None
+            and wire is not None
+            and wire.is_closing()
+            and not raw.get_write_buffer_size()
+        )
+
+    def answers_last(self) -> bool:
+        """Tell whether the connection ends with the answer that is made now."""
+        return self._draining or self._guard.retiring
 
     def give_way(self) -> None:
         """End an idle connection in favour of a new one."""
@@ -203,9 +271,29 @@ class GuardedHandler(web.RequestHandler):
             resp = bare_answer(resp.status, allow=resp.headers.get(hdrs.ALLOW, ""))
         else:
             resp.headers.setdefault(hdrs.SERVER, SERVER_NAME)
-        if self._draining:
+        if self.answers_last():
             resp.force_close()
-        return super().finish_response(request, resp, start_time)
+        finishing = super().finish_response(request, resp, start_time)
+        return finishing if self.raw is None else self._finish_over_tls(finishing)
+
+    async def _finish_over_tls(
+        self, finishing: Coroutine[Any, Any, tuple[web.StreamResponse, bool]]
+    ) -> tuple[web.StreamResponse, bool]:
+        if self._write_timer is not None and self._was_taken():
+            self._write_timer.cancel()
+            self._write_timer = None
+        finished = await finishing
+        self.answered_over_tls()
+        return finished
+
+    def answered_over_tls(self) -> None:
+        """Start the deadline of an answer that TLS has let go of and the peer has not taken.
+
+        TLS says `pause_writing` only for what it could not hand on at all.
+        """
+        raw = self.raw
+        if raw is not None and raw.get_write_buffer_size() and self._write_timer is None:
+            self._write_timer = self._after(self._guard.caps.write_s, Rejected.SLOW_READER)
 
     def handle_error(
         self,
@@ -251,9 +339,16 @@ class GuardedHandler(web.RequestHandler):
 
     def _cut(self, reason: Rejected) -> None:
         """End the connection now, whatever is in its buffers."""
+        if reason is Rejected.SLOW_READER and self._was_taken():
+            self._write_timer = None
+            return
         self._guard.tally.rejected(reason)
         if self._wire is not None:
             self._wire.abort()
+
+    def _was_taken(self) -> bool:
+        """Tell whether an answer over TLS was taken since its deadline began; nobody says so."""
+        return self.raw is not None and not self._paused and not self.raw.get_write_buffer_size()
 
     def _break_off(self, fault: Exception) -> None:
         """Answer 400 by hand when the parser itself failed.

@@ -102,7 +102,7 @@ class RepeatHandler(GuardedHandler):
             self._put_aside(data)
             return
         head, source = self._head, self._source
-        if head is not None and source is not None and data.endswith(head) and self.is_idle():
+        if head is not None and source is not None and data.endswith(head) and self._waits():
             front = data[: -len(head)]
             start = self._shortcut.start
             query = front[len(start) :]
@@ -113,9 +113,8 @@ class RepeatHandler(GuardedHandler):
         super().data_received(data)
         self._learn(data, heads=self._request_count - complete)
 
-    def is_idle(self) -> bool:
-        """Tell whether the connection waits for a request."""
-        return self._task is None and super().is_idle()
+    def _waits(self) -> bool:
+        return self._task is None and super()._waits()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's
         """Let a repeat under way end first; end it when it does not."""
@@ -179,13 +178,17 @@ class RepeatHandler(GuardedHandler):
             self._wire.pause_reading()
 
     async def _repeat(self, query: bytes, source: Source) -> None:
+        last = False
         try:
             reply = await self._shortcut.answer(query, source)
             if self._wire is not None:
+                last = self.answers_last()
                 second = self._clock.now_us() // 1_000_000
-                self._wire.write(reply.octets(second, close=self._draining))
+                self._wire.write(reply.octets(second, close=last))
                 if self._paused:
                     await self._drain_helper()
+                if self.raw is not None:
+                    self.answered_over_tls()
         except BaseException as fault:
             # There is no answer to this one, so none to a later one may take its place.
             self._later = b""
@@ -199,11 +202,11 @@ class RepeatHandler(GuardedHandler):
             return
         finally:
             self._task = None
-        self._go_on()
+        self._go_on(last=last)
 
-    def _go_on(self) -> None:
-        """Wait for the next request, or take up what came already."""
-        if self._draining:
+    def _go_on(self, *, last: bool) -> None:
+        """Wait for the next request, or take up what came already; end when that is over."""
+        if last or self._draining:
             self.force_close()
             return
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout

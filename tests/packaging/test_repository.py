@@ -57,9 +57,15 @@ def test_no_file_names_a_registry_host_or_a_path_of_one_machine() -> None:
 
 
 def test_only_the_shared_script_installs_and_it_can_be_run() -> None:
-    for script in (ROOT / ".ci/run", ROOT / "deploy/install.sh"):
+    scripts = ["postinst", "prerm", "postrm", "keystead", "build.sh"]
+    for script in (
+        ROOT / ".ci/run",
+        ROOT / "deploy/install.sh",
+        ROOT / "deploy/compose/make-secrets",
+        *(ROOT / "deploy/deb" / name for name in scripts),
+    ):
         assert os.access(script, os.X_OK), f"{script} is not executable"
-    for user in (".ci/run", "Makefile", "Dockerfile"):
+    for user in (".ci/run", "Makefile", "Dockerfile", "deploy/deb/build.sh"):
         text = (ROOT / user).read_text()
         assert "deploy/install.sh" in text
         assert "apt-get install" not in text

@@ -9,9 +9,14 @@ import pytest
 import uvloop
 from aiohttp import web
 
+from server.clock import SystemClock
 from server.metrics.tally import Tally
+from server.tlsfiles import TlsFiles
+from server.web.certificate import ServedCertificate
 from server.web.guard import Caps
 from server.web.runner import Serving, serve
+from tests.certificates import Authority
+from tests.server.web.peer import TLS_PORTS
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -33,17 +38,46 @@ class Door(NamedTuple):
 OpenDoor = Callable[..., Awaitable[Door]]
 
 
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    """Return the authority that the tests' certificates are of."""
+    return Authority()
+
+
+@pytest.fixture(scope="session")
+def tls_files(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
+    """Return a good certificate for localhost, and its key."""
+    return authority.issue(tmp_path_factory.mktemp("tls"))
+
+
 @pytest.fixture
-async def open_door() -> AsyncIterator[OpenDoor]:
-    """Return a function that serves an application until the test ends."""
+def served(tls_files: TlsFiles) -> ServedCertificate:
+    """Return that certificate, to be given to `open_door`."""
+    return ServedCertificate.read(tls_files, clock=SystemClock(), tally=Tally.in_memory())
+
+
+@pytest.fixture
+async def open_door(authority: Authority) -> AsyncIterator[OpenDoor]:
+    """Return a function that serves an application until the test ends.
+
+    With `tls` a `Peer` speaks TLS to it, unless it is told otherwise.
+    """
     doors: list[Serving] = []
 
-    async def start(app: web.Application, caps: Caps = Caps(), grace_s: float = 10.0) -> Door:  # noqa: B008 - immutable
+    async def start(
+        app: web.Application,
+        caps: Caps = Caps(),  # noqa: B008 - immutable
+        grace_s: float = 10.0,
+        tls: ServedCertificate | None = None,
+    ) -> Door:
         listener = socket.create_server(("127.0.0.1", 0))
         host, port = listener.getsockname()
         tally = Tally.in_memory()
-        serving = await serve(app, [listener], tally=tally, caps=caps, grace_s=grace_s)
+        serving = await serve(app, [listener], tally=tally, caps=caps, grace_s=grace_s, tls=tls)
         doors.append(serving)
+        TLS_PORTS.pop(port, None)
+        if tls is not None:
+            TLS_PORTS[port] = authority.client()
         return Door(host, port, tally, serving)
 
     yield start

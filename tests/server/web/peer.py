@@ -1,12 +1,17 @@
 """A client that is under full control: it sends octets and reads octets."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from types import TracebackType
 from typing import NamedTuple, Self
 
 PATIENCE_S = 20.0
 """A test that waits longer than this has found a hung connection."""
+
+
+TLS_PORTS: dict[int, ssl.SSLContext] = {}
+"""Ports that a `Peer` speaks TLS to, and with which settings."""
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -44,7 +49,9 @@ class Peer:
         self._reader, self._writer = await (
             asyncio.open_unix_connection(self._host, limit=2**20)
             if self._port is None
-            else asyncio.open_connection(self._host, self._port, limit=2**20)
+            else asyncio.open_connection(
+                self._host, self._port, limit=2**20, ssl=TLS_PORTS.get(self._port)
+            )
         )
         return self
 
@@ -72,6 +79,10 @@ class Peer:
     def stop_reading(self) -> None:
         """Let answers pile up on the other side."""
         self._writer.transport.pause_reading()  # type: ignore[attr-defined] # a full transport
+
+    def start_reading(self) -> None:
+        """Take what piled up, and what comes."""
+        self._writer.transport.resume_reading()  # type: ignore[attr-defined] # a full transport
 
     async def reply(self, *, head: bool = False) -> Reply:
         """Read one answer. head: it answers HEAD, so it has no body."""

@@ -80,6 +80,7 @@ async def guarded_of(serving: Serving) -> GuardedHandler:
     """Return the one open connection once it waits for a request."""
     await until(lambda: serving._guard.admitted)
     (handler,) = serving._guard.admitted
+    assert isinstance(handler, GuardedHandler)
     await until(handler.is_idle)
     return handler
 
