@@ -59,6 +59,13 @@ def _absolute(text: str | None) -> str | None:
     return text
 
 
+def _recipient(text: str) -> str:
+    if not text.startswith("age1"):
+        # A typing error is found when the backup is made; a secret in this file is found now.
+        raise ValueError("a recipient begins with age1; the identity belongs into a file")
+    return text
+
+
 def _tuple(value: object) -> object:
     """Take the lists that TOML and JSON have for the tuples that a frozen model holds."""
     return tuple(value) if isinstance(value, list) else value
@@ -317,6 +324,28 @@ class Http(_Section):
     ] = 10.0
 
 
+class Backup(_Section):
+    """What is kept for the day the store is lost."""
+
+    counter_journal: Annotated[
+        str | None,
+        AfterValidator(_absolute),
+        Field(
+            description="directory, on another disk than the store, that what was accepted is"
+            " journaled in; leave the line out for none",
+            examples=["/var/lib/keystead-counters"],
+        ),
+    ] = None
+    recipients: Annotated[
+        tuple[Annotated[str, AfterValidator(_recipient)], ...],
+        BeforeValidator(_tuple),
+        Field(
+            description="age recipients that backups are encrypted to (`keystead backup key`)",
+            examples=[["age1..."]],
+        ),
+    ] = ()
+
+
 class Config(_Section):
     """Everything that can be set. The defaults serve on loopback with the embedded store."""
 
@@ -334,3 +363,4 @@ class Config(_Section):
     limits: Limits = Limits()
     log: Log = Log()
     http: Http = Http()
+    backup: Backup = Backup()

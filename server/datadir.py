@@ -39,6 +39,7 @@ class DataDirectory:
         self.journal_key_file = self.secrets / "journal.key"
         self.checkpoints_file = root / "journal-checkpoints.jsonl"
         self.lock_file = root / "lock"
+        self.node_file = root / "node"
         self.run = root / "run"
         self.admin_socket = self.run / "admin.sock"
         self.sandbox = root / "sandbox"

@@ -17,6 +17,7 @@ from hsm.filevault import FileVault
 from server.accounts.clients import ClientDesk
 from server.clock import Clock
 from server.config import Config
+from server.counter_journal.hot_stores import FenceWatch
 from server.foundation import Foundation
 from server.jobs.runner import JobRunner
 from server.jobs.standing import facts_pruning, journal_checkpoint
@@ -27,7 +28,9 @@ from server.otp.keys import KeyDesk
 from server.otp.ports import Directory
 from server.otp.settings import VerifierSettings
 from server.otp.verify import Verifier
+from server.safeguards import fence_desk
 from server.web.admin import admin_app
+from server.web.admin_backup import AdminBackups
 from server.web.guard import Caps
 from server.web.loop_lag import watch_loop_lag
 from server.web.ops import NotReadyError, ops_app
@@ -117,7 +120,7 @@ class Doors(NamedTuple):
     ops: socket.socket
 
 
-def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web.Application:
+async def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web.Application:
     """Wire the operator's desks to the admin door."""
 
     async def status() -> dict[str, object]:
@@ -132,8 +135,13 @@ def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web.Appli
 
     policy = config.limits.default_policy
     clients = ClientDesk(base.store, base.vault, clock=clock, default_policy=policy)
-    keys = KeyDesk(base.store, base.vault)
-    return admin_app(clients=clients, keys=keys, journal=base.journal, status=status)
+    return admin_app(
+        clients=clients,
+        keys=KeyDesk(base.store, base.vault),
+        journal=base.journal,
+        status=status,
+        backups=AdminBackups(await fence_desk(base.store), base.store),
+    )
 
 
 async def open_side_doors(
@@ -145,6 +153,7 @@ async def open_side_doors(
     doors: Doors,
     tallies: Mapping[str, Tally],
     workforce: Workforce,
+    fence: FenceWatch,
 ) -> None:
     """Open the admin door and the operations door; `stack` closes them."""
 
@@ -152,17 +161,25 @@ async def open_side_doors(
         if workforce.ready_workers == 0:
             raise NotReadyError("no worker accepts requests")
 
+    async def no_fence() -> None:
+        if await fence.still_stands():
+            raise NotReadyError(
+                "all keys are fenced since a backup was restored: keystead fence status"
+            )
+
     gauges = [
+        Gauge("keystead_fenced", "1 while all keys are fenced.", lambda: fence.stands),
         Gauge("keystead_workers_ready", "Workers that accept.", lambda: workforce.ready_workers),
         Gauge("keystead_worker_restarts", "Workers replaced.", lambda: workforce.restarts),
     ]
     build = {"version": VERSION, "store": "sqlite" if config.store.is_sqlite else "postgresql"}
     ops = ops_app(
         registry=metrics_registry(tallies, gauges=gauges, build=build),
-        checks={"store": base.store.probe, "workers": workers_accept},
+        checks={"store": base.store.probe, "workers": workers_accept, "fence": no_fence},
     )
     tally = tallies["control"]
-    for app, listener in ((build_admin_app(config, base, clock), doors.admin), (ops, doors.ops)):
+    admin = await build_admin_app(config, base, clock)
+    for app, listener in ((admin, doors.admin), (ops, doors.ops)):
         stack.push_async_callback((await serve(app, [listener], tally=tally)).stop)
 
 

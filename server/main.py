@@ -28,6 +28,7 @@ from server.metrics.counted_store import CountedHotStore
 from server.metrics.tally import Tally
 from server.otp.batcher import Batcher
 from server.otp.ports import HotStore
+from server.safeguards import guarded, installation, watch_fence
 from server.storage.link.connection import Link
 from server.storage.link.desk import StoreDesk
 from server.storage.link.remote import RemoteStore
@@ -60,8 +61,10 @@ async def whole_service(
         tally = Tally.open(data.run / "tally-0")
         watch_loop(stack, clock, tally)
         certificate = serve_certificate(stack, config, clock, tally)
+        fence = await watch_fence(base.store, clock)
+        hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
         start_jobs(stack, base, clock)
-        batches = batcher(CountedHotStore(base.store, tally), config, clock)
+        batches = batcher(CountedHotStore(hot, tally), config, clock)
         stack.push_async_callback(batches.close)
         await open_side_doors(
             stack,
@@ -71,6 +74,7 @@ async def whole_service(
             doors=doors,
             tallies={"worker-0": tally, "control": Tally.in_memory()},
             workforce=OneProcess(),
+            fence=fence,
         )
         door = await open_verify_door(
             config=config,
@@ -119,12 +123,15 @@ async def control(
                 tallies[f"worker-{seat}"] = Tally.open(data.run / f"tally-{seat}")
         watch_loop(stack, clock, tallies["control"])
         certificate = serve_certificate(stack, config, clock, tallies["control"])
+        installation(data)  # now: the workers all begin at once
+        fence = await watch_fence(base.store, clock)
         start_jobs(stack, base, clock)
         desk = None
         if config.store.is_sqlite:
+            hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
             # What waits here has been admitted by a worker's queue: there is no second cap.
             merged = Batcher(
-                CountedHotStore(base.store, tallies["control"]),
+                CountedHotStore(hot, tallies["control"]),
                 clock=clock,
                 queue_limit=config.verify.queue * config.workers,
                 key_queue_limit=config.verify.queue * config.workers,
@@ -132,7 +139,14 @@ async def control(
             stack.push_async_callback(merged.close)
             desk = StoreDesk(merged, base.store)
         await open_side_doors(
-            stack, config, base, clock, doors=doors, tallies=tallies, workforce=workforce
+            stack,
+            config,
+            base,
+            clock,
+            doors=doors,
+            tallies=tallies,
+            workforce=workforce,
+            fence=fence,
         )
         yield Control(desk, base.key_id, base.salt, certificate)
 
@@ -170,7 +184,9 @@ async def worker(
         if not config.store.is_sqlite:
             store = await open_store(config, data, clock, create=False)
             stack.push_async_callback(store.close)
-            hot = CountedHotStore(store, tally)
+            fence = await watch_fence(store, clock)
+            hot = await guarded(stack, config, data, store, clock, node=seat, watch=fence)
+            hot = CountedHotStore(hot, tally)
         batches = batcher(hot, config, clock)
         stack.push_async_callback(batches.close)
         yield await open_verify_door(
@@ -194,7 +210,7 @@ async def administration(
     """Serve the admin API alone, for a command while no service runs."""
     clock = SystemClock()
     async with foundation(config, data, clock) as base:
-        app = build_admin_app(config, base, clock)
+        app = await build_admin_app(config, base, clock)
         door = await serve(app, [listener], tally=Tally.in_memory())
         try:
             yield

@@ -11,7 +11,7 @@ from server.clock import Clock
 from server.otp.batcher import ClosedError, OverloadedError
 from server.otp.bounded_map import BoundedMap
 from server.otp.deadlines import DeadlinePassedError
-from server.otp.ports import StoreError, UnknownOutcomeError
+from server.otp.ports import FencedError, StoreError, UnknownOutcomeError
 from server.otp.verdict import Source, Verdict
 
 NEAR_LIMIT_EVERY_S = 60.0
@@ -26,6 +26,7 @@ _REFUSED = "sealed_record_refused"
 _MISSING = "counter_missing"
 _FAULTS: dict[type[Exception], str] = {
     OverloadedError: "verifications_shed",
+    FencedError: "keys_fenced",
     UnknownOutcomeError: "store_outcome_unknown",
     StoreError: "store_unavailable",
     VaultError: "vault_unavailable",

@@ -27,6 +27,10 @@ class StoreUnavailableError(StoreError):
     """Nothing was written: the store refused or could not be reached before the commit."""
 
 
+class FencedError(StoreUnavailableError):
+    """A restored store does not know yet which OTPs were used since its backup was made."""
+
+
 class UnknownOutcomeError(StoreError):
     """A commit may or may not have happened. Never retried into OK."""
 

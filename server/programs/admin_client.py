@@ -53,6 +53,11 @@ class AdminClient:
         """POST a JSON value."""
         return self.call("POST", path, value)
 
+    def post_patiently(self, path: str, value: object) -> Any:  # noqa: ANN401 - JSON
+        """POST a JSON value, and wait as long as an import may take."""
+        headers = {"Content-Type": "application/json"}
+        return self._exchange("POST", path, json.dumps(value).encode(), headers, IMPORT_WITHIN_S)
+
     def call(self, method: str, path: str, value: object = None) -> Any:  # noqa: ANN401 - JSON
         """Make one call with a JSON body (None: without a body)."""
         body = None if value is None else json.dumps(value).encode()

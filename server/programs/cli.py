@@ -9,7 +9,13 @@ from typing import Annotated
 
 import typer
 
-from server.programs import client_commands, journal_commands, key_commands
+from server.programs import (
+    backup_commands,
+    client_commands,
+    fence_commands,
+    journal_commands,
+    key_commands,
+)
 from server.programs.exits import EXPLAINED, CommandError, Exit
 from server.programs.installation import Setting, configuration
 from server.programs.options import (
@@ -38,6 +44,9 @@ store_app = typer.Typer(help="The database.", no_args_is_help=True)
 config_app = typer.Typer(help="The configuration.", no_args_is_help=True)
 app.add_typer(client_commands.app, name="client")
 app.add_typer(key_commands.app, name="key")
+app.add_typer(backup_commands.app, name="backup")
+app.command("restore")(backup_commands.restore)
+app.add_typer(fence_commands.app, name="fence")
 app.add_typer(journal_commands.app, name="journal")
 app.add_typer(store_app, name="store")
 app.add_typer(config_app, name="config")
@@ -238,6 +247,7 @@ def _is_refusal(error: Exception) -> bool:
     """Whether an error is a sentence for the operator. Anything else is a fault of ours."""
     from hsm.vault import VaultError  # noqa: PLC0415 - only a failed command asks
     from server.accounts.text import InputError  # noqa: PLC0415
+    from server.backup.recipients import BackupError  # noqa: PLC0415
     from server.configfile import ConfigError  # noqa: PLC0415
     from server.datadir import DataDirectoryError  # noqa: PLC0415
     from server.otp.ports import StoreError  # noqa: PLC0415
@@ -247,7 +257,8 @@ def _is_refusal(error: Exception) -> bool:
 
     return isinstance(
         error,
-        ConfigError
+        BackupError
+        | ConfigError
         | DataDirectoryError
         | InputError
         | ListenError

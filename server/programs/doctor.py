@@ -70,6 +70,7 @@ def examine(data: DataDirectory, database: str | None) -> list[Finding]:
     findings.append(check_tls(config))
     findings += check_store(data, config)
     findings += check_disk(data.root)
+    findings += check_counter_journal(data, config)
     findings.append(check_clock(data))
     findings += check_ports(config, running)
     findings.append(check_open_files(config))
@@ -195,6 +196,50 @@ def _sync_seconds(directory: Path) -> float:
         os.close(descriptor)
         probe.unlink()
     return statistics.median(taken)
+
+
+def check_counter_journal(data: DataDirectory, config: Config) -> Iterator[Finding]:
+    """Whether a restore could know what was accepted since the backup."""
+    name = "counter journal"
+    if config.backup.counter_journal is None:
+        yield Finding(
+            name,
+            "warn",
+            "none is kept: after a restore all keys stay fenced until you release them, and then"
+            " used OTPs are good once more",
+            "Set [backup] counter_journal to a directory on another disk (docs/backup.md)",
+        )
+        return
+    directory = Path(config.backup.counter_journal)
+    place = directory if directory.is_dir() else directory.parent
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        yield Finding(
+            name,
+            "fail",
+            f"{directory} cannot be written: nothing would be accepted",
+            "Make the directory, for the service's user alone (mode 0700)",
+        )
+        return
+    if directory.is_relative_to(data.root.absolute()) or (
+        data.root.is_dir() and place.stat().st_dev == data.root.stat().st_dev
+    ):
+        yield Finding(
+            name,
+            "warn",
+            f"{directory} is on the same disk as the data directory: one loss takes both",
+            "Put it on another disk, or on another machine's",
+        )
+    else:
+        yield Finding(name, "ok", f"{directory}, on a disk of its own")
+    free = shutil.disk_usage(place).free
+    if free < LITTLE_SPACE:
+        grade: Grade = "warn" if free >= NO_SPACE else "fail"
+        yield Finding(
+            name,
+            grade,
+            f"{free >> 20:,} MiB free in {place}",
+            "A full journal disk stops verification: make room, or back up and let it be pruned",
+        )
 
 
 def check_clock(data: DataDirectory) -> Finding:

@@ -42,6 +42,10 @@ TEMPLATE = """\
 # source_rate = 1000          # requests per second from one address
 # trusted_proxies = ["10.0.0.0/8"]  # whose X-Forwarded-For is believed
 
+[backup]
+# counter_journal = "/srv/keystead-counters"  # on another disk: restores need it (docs/backup.md)
+# recipients = ["age1..."]    # who can open backups; `keystead backup key` makes one
+
 [log]
 # level = "info"              # debug, info, warning, error
 """

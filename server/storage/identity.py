@@ -7,9 +7,11 @@ from server.journal.acts import Cause, Deed, Subject
 from server.journal.checkpoint import key_id_of
 from server.storage.refusals import StoreRefusedError
 
-_KEY_ID = "sealing_key_id"
+SEALING_KEY_ID = "sealing_key_id"
 _SALT = "bucket_salt"
 _SALT_OCTETS = 16
+STORE_ID = "store_id"
+STORE_EPOCH = "store_epoch"
 
 
 class ForeignStoreError(StoreRefusedError):
@@ -38,12 +40,22 @@ async def bind_sealing_key(store: Meta, key_id: bytes, file: object, *, cause: C
     """
     ours = key_id.hex()
     deed = Deed(cause.act("store.init"), Subject("store", ""), None, {"sealing_key": ours})
-    known = await store.settle_meta(_KEY_ID, ours, deed)
+    known = await store.settle_meta(SEALING_KEY_ID, ours, deed)
     if known != ours:
         raise ForeignStoreError(
             f"the store was filled under sealing key {known}, and {file} holds key {ours}, which"
             " opens none of its records. Put the right key file back, or use the right database"
         )
+
+
+async def store_id(store: Meta) -> str:
+    """Return what tells this store from others, also in copies that were restored."""
+    return await store.settle_meta(STORE_ID, secrets.token_hex(_SALT_OCTETS))
+
+
+async def store_epoch(store: Meta) -> str:
+    """Return what tells a restored store from what it was before."""
+    return await store.settle_meta(STORE_EPOCH, "0")
 
 
 async def introduce_journal_key(store: Meta, public_key: bytes, *, cause: Cause) -> bool:

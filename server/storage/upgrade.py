@@ -84,7 +84,7 @@ async def upgrade(database: Path | str, cause: Cause = OURSELVES) -> None:
         if state is SchemaState.OUTDATED:
             after = {"revision": await connection.run_sync(_revision)}
             act, subject = cause.act("store.upgrade"), Subject("store", "")
-            await record(_store_time, connection, Deed(act, subject, {"revision": before}, after))
+            await record(store_time_us, connection, Deed(act, subject, {"revision": before}, after))
 
 
 async def ensure_schema(database: Path | str, *, create: bool) -> None:
@@ -135,7 +135,8 @@ def _engine(database: Path | str, *, writes: bool) -> AsyncEngine:
     return postgres_engine(database, command_timeout_s=None if writes else _READ_WITHIN_S)
 
 
-def _config(connection: Connection) -> Config:
+def alembic_config(connection: Connection) -> Config:
+    """Return Alembic's configuration for migrations on an open connection."""
     config = Config()
     # A percent sign would be read as an interpolation.
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
@@ -144,7 +145,7 @@ def _config(connection: Connection) -> Config:
     return config
 
 
-async def _store_time(connection: AsyncConnection) -> int:
+async def store_time_us(connection: AsyncConnection) -> int:
     """Return the store's time, as its administrative transactions know it."""
     if connection.dialect.name == "postgresql":
         return await server_time_us(connection)
@@ -159,7 +160,7 @@ def _state(connection: Connection) -> SchemaState:
     found = _revision(connection)
     if found is None:
         return SchemaState.EMPTY
-    script = ScriptDirectory.from_config(_config(connection))
+    script = ScriptDirectory.from_config(alembic_config(connection))
     if found == script.get_current_head():
         return SchemaState.CURRENT
     known = {revision.revision for revision in script.walk_revisions()}
@@ -167,4 +168,4 @@ def _state(connection: Connection) -> SchemaState:
 
 
 def _upgrade(connection: Connection) -> None:
-    command.upgrade(_config(connection), "head")
+    command.upgrade(alembic_config(connection), "head")

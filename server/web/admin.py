@@ -17,6 +17,7 @@ from aiohttp import hdrs, web
 from hsm.vault import VaultError
 from server.accounts.clients import ClientDesk, RotationError, UnknownClientError
 from server.accounts.text import InputError
+from server.counter_journal.desk import FenceError
 from server.journal.desk import (
     JournalDamagedError,
     JournalDesk,
@@ -27,6 +28,7 @@ from server.local_users import local_actor
 from server.otp.keys import KeyDesk, UnknownKeyError
 from server.otp.ksm import KsmError
 from server.otp.ports import StoreError, UnknownOutcomeError
+from server.web.admin_backup import AdminBackups
 from server.web.admin_clients import AdminClients
 from server.web.admin_journal import AdminJournal
 from server.web.admin_keys import AdminKeys
@@ -48,6 +50,7 @@ def admin_app(
     keys: KeyDesk,
     journal: JournalDesk,
     status: _Status,
+    backups: AdminBackups | None = None,
     identify: _Identify = peer_uid,
 ) -> web.Application:
     """Return the application of the admin door, to be served on a Unix socket of mode 0600.
@@ -76,6 +79,8 @@ def admin_app(
     app.router.add_get(PREFIX + "/status", show_status, allow_head=False)
     app.router.add_routes(AdminClients(clients).routes())
     app.router.add_routes(AdminKeys(keys).routes())
+    if backups is not None:
+        app.router.add_routes(backups.routes())
     app.router.add_routes(AdminJournal(journal).routes())
     return app
 
@@ -114,6 +119,7 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (KsmError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (RotationError, HTTPStatus.CONFLICT),
+    (FenceError, HTTPStatus.CONFLICT),
     (JournalDamagedError, HTTPStatus.CONFLICT),
     (WitnessError, HTTPStatus.INSUFFICIENT_STORAGE),
 )

@@ -16,6 +16,9 @@ from validation.status import Status
 RECOVERY_WITHIN_S = 10.0
 ASKED_AT_MOST = 3_000
 
+RECIPIENT = "age1dml60s7qgyspyvveq5tyzkhzhzp9qej8feq4zsfxzxx0qdt4cgusf9cvsf"
+"""Somebody's; nobody opens what is encrypted here."""
+
 
 class Visitor:
     """Asks one service about one key and keeps what was not decided."""
@@ -53,6 +56,11 @@ class Visitor:
                 again = [await self.party.decide(wire, otp) for _ in range(2)]
                 assert again[1] in {Status.REPLAYED_OTP, Status.REPLAYED_REQUEST}
                 assert again[0] is not Status.OK or otp in self.undecided
+
+
+def names_in(folder: Path) -> set[str]:
+    """Return what lies in a folder."""
+    return {path.name for path in folder.iterdir()}
 
 
 def errors(keystead: KeysteadProcess) -> str:
@@ -116,3 +124,22 @@ async def test_a_stopped_postgresql_is_a_backend_error_until_it_runs_again(
         await visitor.ask_until(Status.OK)
         await visitor.assert_nothing_gets_in_twice()
         assert keystead.get(f"{keystead.ready.ops_url}/readyz").code == 200
+
+
+async def test_a_full_journal_disk_is_a_backend_error_until_there_is_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk, KeysteadProcess(tmp_path / "var") as keystead:
+        keystead.init()
+        keystead.configure(f'[backup]\ncounter_journal = "{disk.folder / "journals"}"\n')
+        keystead.start(workers=2)
+        visitor = Visitor(keystead)
+        await visitor.ask_until(Status.OK)
+        disk.fill()
+        await visitor.ask_until(Status.BACKEND_ERROR)
+        assert "counter_journal_failed" in errors(keystead)
+        backup = str(disk.folder / "backup")
+        refused = keystead.run("backup", backup, "--recipient", RECIPIENT)
+        assert refused.code == 1
+        assert names_in(disk.folder) == {"filler", "journals"}
+        disk.make_room()
+        await visitor.ask_until(Status.OK)
+        await visitor.assert_nothing_gets_in_twice()

@@ -15,6 +15,7 @@ from server.otp.ports import (
 from server.storage.batch_queue import BatchQueue
 from server.storage.books.client_book import SqlClientBook
 from server.storage.books.fact_book import SqlFactBook
+from server.storage.books.fence_book import SqlFenceBook
 from server.storage.books.journal_book import SqlJournalBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.lease_book import SqlLeaseBook
@@ -33,7 +34,13 @@ _BOOKS_TIMEOUT_S = 60.0
 
 
 class PostgresStore(
-    SqlKeyBook, SqlClientBook, SqlMetaBook, SqlJournalBook, SqlLeaseBook, SqlFactBook
+    SqlKeyBook,
+    SqlClientBook,
+    SqlMetaBook,
+    SqlJournalBook,
+    SqlLeaseBook,
+    SqlFactBook,
+    SqlFenceBook,
 ):
     """HotStore, Directory and all books on one database, shared with any others.
 

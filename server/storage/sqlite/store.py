@@ -20,6 +20,7 @@ from server.otp.ports import (
 from server.storage.batch_queue import BatchQueue
 from server.storage.books.client_book import SqlClientBook
 from server.storage.books.fact_book import SqlFactBook
+from server.storage.books.fence_book import SqlFenceBook
 from server.storage.books.journal_book import SqlJournalBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.lease_book import SqlLeaseBook
@@ -39,7 +40,13 @@ T = TypeVar("T")
 
 
 class SqliteStore(
-    SqlKeyBook, SqlClientBook, SqlMetaBook, SqlJournalBook, SqlLeaseBook, SqlFactBook
+    SqlKeyBook,
+    SqlClientBook,
+    SqlMetaBook,
+    SqlJournalBook,
+    SqlLeaseBook,
+    SqlFactBook,
+    SqlFenceBook,
 ):
     """HotStore, Directory and all books on one file that this process owns.
 

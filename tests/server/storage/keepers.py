@@ -11,7 +11,7 @@ from server.facts import NewFact
 from server.otp.decision import KeyRow
 from server.storage.books.fact_book import append_facts
 from server.storage.postgres.store import PostgresStore, open_postgres
-from server.storage.schema import budget, lease, metadata, otp_key
+from server.storage.schema import budget, lease, meta, metadata, otp_key
 from server.storage.sqlite.store import SqliteStore, open_sqlite
 from tests.server.memory_store import MemoryStore
 from tests.server.still_clock import StillClock
@@ -124,6 +124,12 @@ class SqlKeeper:
                 for row in rows
                 if (row.burst_tat_us, row.day_tat_us) != (0, 0)
             }
+
+    async def install_meta(self, name: str, value: str) -> None:
+        """Set a named value behind the store's back."""
+        async with self.engine.begin() as connection:
+            await connection.execute(delete(meta).where(meta.c.name == name))
+            await connection.execute(insert(meta).values(name=name, value=value))
 
     async def append_facts(self, facts: Sequence[NewFact]) -> None:
         transactions = self._opened[-1]._transactions

@@ -1,0 +1,121 @@
+"""Reads a backup: first all of it to see that it is whole, then into an empty database."""
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import pyrage  # type: ignore[import-untyped] # the library ships no types
+
+from server.backup.archive import Member, read_archive
+from server.backup.manifest import COUNTS, FILES, HEAD, ROWS, Head, decode_counts
+from server.backup.recipients import BackupError
+from server.counter_journal.fence import Fence
+from server.journal.acts import Cause, Deed, State, Subject
+from server.storage.books.fence_book import FENCE
+from server.storage.identity import STORE_EPOCH
+from server.storage.snapshot import Filling, Part, Tally, filling
+
+_EPOCH_OCTETS = 8
+_MAX_FILE = 1 << 20
+
+
+class Backup(NamedTuple):
+    """A backup that was read to its end and found whole. files: by name."""
+
+    file: Path
+    identities: Sequence[pyrage.x25519.Identity]
+    head: Head
+    tallies: Mapping[str, Tally]
+    files: Mapping[str, bytes]
+
+
+def verify(file: Path, identities: Sequence[pyrage.x25519.Identity]) -> Backup:
+    """Read a backup to its end; BackupError says what is wrong with it."""
+    head: Head | None = None
+    counted: dict[str, Tally] = {}
+    files: dict[str, bytes] = {}
+    told: dict[str, Tally] = {}
+    try:
+        for member in read_archive(file, identities):
+            if head is None:
+                head = Head.decode(member.content if member.name == HEAD else b"{}")
+                counted = dict.fromkeys(head.tables, Tally())
+            elif member.name.startswith(FILES):
+                files[member.name.removeprefix(FILES)] = member.content
+            elif member.name == COUNTS:
+                told = decode_counts(member.content)
+            else:
+                part = _part(member)
+                counted[part.table] = counted[part.table].add(part.lines)
+    except (ValueError, KeyError) as error:
+        raise _unusable(file, str(error)) from error
+    if head is None or counted != told:
+        raise _unusable(file, "its rows are not those that it counts")
+    return Backup(file, identities, head, told, files)
+
+
+async def load(
+    backup: Backup, database: Path | str, *, cause: Cause, compare: bool = False
+) -> Fence:
+    """Fill an empty database from a backup, upgrade it, and fence all keys: all, or nothing.
+
+    compare: read every row back and hold it against the backup. Raises BackupError,
+    StoreUnavailableError and SchemaRefusedError.
+    """
+    fence = Fence(
+        backup=backup.head.id,
+        made=backup.head.made,
+        restored=datetime.now(UTC).isoformat(timespec="seconds"),
+        store=backup.head.store,
+        epoch=secrets.token_hex(_EPOCH_OCTETS),
+        nodes=dict(backup.head.nodes),
+        problems=dict.fromkeys(backup.head.nodes, "not replayed yet"),
+    )
+    async with filling(database, backup.head.revision) as target:
+        await _fill(target, backup)
+        if compare and await target.tallies() != backup.tallies:
+            raise BackupError(
+                f"{backup.file}: what was read back from the restored database is not what the"
+                " backup holds. Nothing was kept: this is a bug, please report it"
+            )
+        await target.settle_imports()
+        await target.put_meta({FENCE: fence.encode(), STORE_EPOCH: fence.epoch})
+        await target.upgrade()
+        subject = Subject("store", "")
+        after: State = {"backup": fence.backup, "made": fence.made, "fenced": True}
+        await target.record(Deed(cause.act("store.restore"), subject, None, after))
+    return fence
+
+
+async def _fill(target: Filling, backup: Backup) -> None:
+    loaded = dict.fromkeys(backup.head.tables, Tally())
+    try:
+        for part in _parts(backup):
+            await target.add(part, backup.head.tables[part.table])
+            loaded[part.table] = loaded[part.table].add(part.lines)
+    except (ValueError, KeyError) as error:
+        raise _unusable(backup.file, str(error)) from error
+    if loaded != backup.tallies:
+        raise _unusable(backup.file, "it changed while it was read")
+
+
+def _parts(backup: Backup) -> Iterator[Part]:
+    for member in read_archive(backup.file, backup.identities):
+        if member.name.startswith(ROWS):
+            yield _part(member)
+
+
+def _part(member: Member) -> Part:
+    kind, table, _ = member.name.split("/")
+    if f"{kind}/" != ROWS:
+        raise ValueError(f"it holds something unknown, {member.name!r}")
+    return Part(table, member.content.split(b"\n"))
+
+
+def _unusable(file: Path, why: str) -> BackupError:
+    return BackupError(
+        f"{file} cannot be restored ({why}). Nothing was kept. Use the version of Keystead that"
+        " made it, or another backup"
+    )

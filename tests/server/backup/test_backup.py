@@ -1,0 +1,303 @@
+"""A backup holds all of a store, and one that was cut short or altered is refused as such."""
+
+from pathlib import Path
+
+import pyrage  # type: ignore[import-untyped] # the library ships no types
+import pytest
+
+from hsm.filevault import FileVault
+from hsm.keyfile import SealingKey
+from hsm.vault import OtpKeyBinding, OtpKeySecrets
+from server.backup.archive import read_archive, writing
+from server.backup.drill import drill
+from server.backup.make import Made, make_backup
+from server.backup.recipients import (
+    BackupError,
+    create_identity,
+    load_identities,
+    recipients,
+)
+from server.backup.restore import load, verify
+from server.counter_journal.fence import Fence
+from server.counter_journal.ports import Place
+from server.otp.client_cache import api_key_label
+from server.otp.ports import Kind, NewKey, StoreUnavailableError
+from server.storage.identity import bind_sealing_key, store_epoch, store_id
+from server.storage.postgres.store import PostgresStore, open_postgres
+from server.storage.refusals import SchemaRefusedError
+from server.storage.snapshot import Tally, snapshot
+from server.storage.sqlite.store import SqliteStore, open_sqlite
+from tests.server.acts import ACT, CAUSE
+from tests.server.still_clock import StillClock
+from tests.server.storage.entries import POLICY, TOKEN, decide, new_key, otp
+
+CHANGED = ("meta", "otp_key", "journal", "journal_head")
+"""By a restore: the fence; versions of an import's (schema.py); its own entry."""
+
+KEY = SealingKey.of(bytes(range(32)))
+MANY = [f"eeeeeeee{number:04d}" for number in range(2_100)]
+
+
+class Readers:
+    """An identity and its recipient."""
+
+    def __init__(self, directory: Path) -> None:
+        self.file = directory / "identity"
+        self.recipient = create_identity(self.file)
+        self.identities = load_identities(self.file)
+
+
+@pytest.fixture
+def readers(tmp_path: Path) -> Readers:
+    return Readers(tmp_path)
+
+
+async def filled(database: Path | str) -> None:
+    """Fill a store with a client, keys with sealed records, and counters."""
+    store = await opened(database)
+    await bind_sealing_key(store, KEY.key_id, "the key", cause=CAUSE)
+    await store_id(store)
+    await store_epoch(store)
+    vault = FileVault(KEY)
+    client = await store.reserve_client_id()
+    sealed = await vault.seal_secret(api_key_label(client, 1), b"secret" * 4)
+    await store.add_client(
+        client, "Müller & Söhne", sealed, signed_only=False, phishing_test=True, act=ACT
+    )
+    secrets = OtpKeySecrets(bytes(16), bytes(6))
+    keys = [
+        NewKey(one, 1, await vault.seal_otp_key(OtpKeyBinding(one, 1), secrets), "7")
+        for one in (TOKEN, *(one.translate(_MODHEX) for one in MANY))
+    ]
+    await store.add_keys(keys, act=ACT)
+    assert await decide(store, otp(client, 4, 2)) == [Kind.OK]
+    await store.note_journal_node("machine-0", Place(5))
+    await store.close()
+
+
+_MODHEX = str.maketrans("0123456789", "cbdefghijk")
+
+
+async def opened(database: Path | str) -> SqliteStore | PostgresStore:
+    if isinstance(database, Path):
+        return await open_sqlite(database, clock=StillClock(), default_policy=POLICY, create=True)
+    return await open_postgres(database, default_policy=POLICY, create=True)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Return an empty database of each engine."""
+    if request.param == "sqlite":
+        return tmp_path / "source.db"
+    url: str = request.getfixturevalue("postgres_server").new_database()
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Return another empty database of each engine."""
+    if request.param == "sqlite":
+        return tmp_path / "target.db"
+    url: str = request.getfixturevalue("postgres_server").new_database()
+    return url
+
+
+async def backed_up(database: Path | str, file: Path, readers: Readers) -> Made:
+    return await make_backup(
+        database, file, to=[readers.recipient], files={"keystead.toml": b"# hi"}, version="1"
+    )
+
+
+async def tallies(database: Path | str) -> dict[str, Tally]:
+    found: dict[str, Tally] = {}
+    async with snapshot(database) as read:
+        found = dict.fromkeys(read.forms, Tally())
+        async for part in read.parts():
+            found[part.table] = found[part.table].add(part.lines)
+    return found
+
+
+async def test_a_restored_store_holds_every_row_and_is_fenced(
+    source: Path | str, target: Path | str, readers: Readers, tmp_path: Path
+) -> None:
+    await filled(source)
+    made = await backed_up(source, tmp_path / "b", readers)
+    assert (made.keys, made.clients, made.nodes) == (2_101, 1, {"machine-0": 5})
+    backup = verify(tmp_path / "b", readers.identities)
+    assert backup.files == {"keystead.toml": b"# hi"}
+    assert backup.tallies == await tallies(source)
+    fence = await load(backup, target, cause=CAUSE, compare=True)
+    assert fence.nodes == {"machine-0": 5}
+    before, after = await tallies(source), await tallies(target)
+    for changed in CHANGED:
+        before.pop(changed)
+        after.pop(changed)
+    assert after == before
+    store = await opened(target)
+    try:
+        standing = await store.standing_fence()
+        assert standing is not None
+        assert Fence.decode(standing) == fence
+        assert await store_epoch(store) == fence.epoch
+        details = await store.key_details(TOKEN)
+        assert details is not None
+        assert (details.session, details.use, details.version) == (4, 2, 1)
+        assert len(await store.list_keys(None, 5_000)) == 2_101
+    finally:
+        await store.close()
+
+
+async def test_a_backup_of_a_fenced_store_still_asks_for_the_first_journals(
+    readers: Readers, tmp_path: Path
+) -> None:
+    await filled(tmp_path / "a.db")
+    await backed_up(tmp_path / "a.db", tmp_path / "1", readers)
+    await load(verify(tmp_path / "1", readers.identities), tmp_path / "b.db", cause=CAUSE)
+    store = await opened(tmp_path / "b.db")
+    await store.note_journal_node("machine-0", Place(9))
+    await store.note_journal_node("machine-9", Place(1))
+    await store.close()
+    made = await backed_up(tmp_path / "b.db", tmp_path / "2", readers)
+    assert made.nodes == {"machine-0": 5, "machine-9": 1}
+
+
+async def test_rows_of_an_import_that_was_under_way_are_not_restored(
+    readers: Readers, tmp_path: Path, target: Path | str
+) -> None:
+    path = tmp_path / "source.db"
+    await filled(path)
+    store = await opened(path)
+
+    async def stop(_connection: object) -> None:
+        raise StoreUnavailableError("the process ended here")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("server.storage.sqlite.key_import._finish", stop)
+        with pytest.raises(StoreUnavailableError):
+            await store.add_keys(
+                [new_key(f"dddddddd{number:04d}") for number in range(300)], act=ACT
+            )
+    await store.close()
+    async with snapshot(path) as read:
+        assert "unfinished-key-import" in await read.meta()
+    await backed_up(path, tmp_path / "b", readers)
+    await load(verify(tmp_path / "b", readers.identities), target, cause=CAUSE)
+    restored = await tallies(target)
+    assert restored["otp_key"].rows == restored["otp_key_record"].rows == 2_101
+
+
+async def test_a_restore_overwrites_nothing(
+    target: Path | str, readers: Readers, tmp_path: Path
+) -> None:
+    await filled(tmp_path / "source.db")
+    await backed_up(tmp_path / "source.db", tmp_path / "b", readers)
+    await filled(target)
+    before = await tallies(target)
+    with pytest.raises(SchemaRefusedError, match="not empty"):
+        await load(verify(tmp_path / "b", readers.identities), target, cause=CAUSE)
+    assert await tallies(target) == before
+    with pytest.raises(BackupError, match="exists already"):
+        await backed_up(tmp_path / "source.db", tmp_path / "b", readers)
+
+
+async def test_a_backup_cut_short_anywhere_is_refused(readers: Readers, tmp_path: Path) -> None:
+    await filled(tmp_path / "source.db")
+    await backed_up(tmp_path / "source.db", tmp_path / "b", readers)
+    whole = (tmp_path / "b").read_bytes()
+    for length in (0, 50, 200, 65_000, len(whole) // 2, len(whole) - 4_000, len(whole) - 1):
+        (tmp_path / "cut").write_bytes(whole[:length])
+        with pytest.raises(BackupError, match="cut short"):
+            verify(tmp_path / "cut", readers.identities)
+
+
+async def test_a_backup_altered_anywhere_is_refused(readers: Readers, tmp_path: Path) -> None:
+    await filled(tmp_path / "source.db")
+    await backed_up(tmp_path / "source.db", tmp_path / "b", readers)
+    whole = (tmp_path / "b").read_bytes()
+    for at in (0, 30, 150, 300, len(whole) // 2, len(whole) - 1):
+        altered = bytearray(whole)
+        altered[at] ^= 1
+        (tmp_path / "altered").write_bytes(altered)
+        with pytest.raises(BackupError):
+            verify(tmp_path / "altered", readers.identities)
+    (tmp_path / "longer").write_bytes(whole + b"more")
+    with pytest.raises(BackupError):
+        verify(tmp_path / "longer", readers.identities)
+
+
+async def test_another_identity_does_not_open_a_backup(readers: Readers, tmp_path: Path) -> None:
+    await filled(tmp_path / "source.db")
+    await backed_up(tmp_path / "source.db", tmp_path / "b", readers)
+    (tmp_path / "other").mkdir()
+    with pytest.raises(BackupError, match="another recipient"):
+        verify(tmp_path / "b", Readers(tmp_path / "other").identities)
+
+
+def test_an_archive_whose_members_are_not_those_it_lists_is_refused(
+    readers: Readers, tmp_path: Path
+) -> None:
+    with writing(tmp_path / "b", recipients([readers.recipient])) as archive:
+        archive.add("one", b"1")
+        archive._put("two", b"2")  # the list does not know it
+    with pytest.raises(BackupError, match="list"):
+        list(read_archive(tmp_path / "b", readers.identities))
+
+
+async def test_a_full_disk_leaves_nothing_behind(
+    readers: Readers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await filled(tmp_path / "source.db")
+
+    class Full:
+        def write(self, _octets: bytes) -> int:
+            raise OSError(28, "No space left on device")
+
+        def flush(self) -> None:
+            pass
+
+    encrypt = pyrage.encrypt_io
+    monkeypatch.setattr(pyrage, "encrypt_io", lambda read, _out, to: encrypt(read, Full(), to))
+    with pytest.raises(BackupError, match="No space left"):
+        await backed_up(tmp_path / "source.db", tmp_path / "b", readers)
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("b")]  # noqa: ASYNC240 - as above
+
+
+async def test_a_drill_opens_every_record_and_is_refused_an_ok(
+    source: Path | str, readers: Readers, tmp_path: Path
+) -> None:
+    await filled(source)
+    await backed_up(source, tmp_path / "b", readers)
+    backup = verify(tmp_path / "b", readers.identities)
+    (tmp_path / "scratch").mkdir()
+    found = await drill(backup, tmp_path / "scratch", KEY, journals=[])
+    assert (found.opened, found.fenced) == (2_102, True)
+    (tmp_path / "again").mkdir()
+    with pytest.raises(BackupError, match="does not open"):
+        await drill(backup, tmp_path / "again", SealingKey.of(bytes(32)), journals=[])
+
+
+async def test_a_backup_of_a_schema_that_is_not_known_is_refused(
+    readers: Readers, tmp_path: Path
+) -> None:
+    await filled(tmp_path / "source.db")
+    await backed_up(tmp_path / "source.db", tmp_path / "b", readers)
+    backup = verify(tmp_path / "b", readers.identities)
+    newer = backup._replace(head=backup.head._replace(revision="9999"))
+    with pytest.raises(SchemaRefusedError, match="newer Keystead"):
+        await load(newer, tmp_path / "target.db", cause=CAUSE)
+
+
+def test_an_identity_is_private_and_never_replaced(readers: Readers) -> None:
+    assert readers.file.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(BackupError, match="exists already"):
+        create_identity(readers.file)
+    readers.file.chmod(0o644)
+    with pytest.raises(BackupError, match="chmod 600"):
+        load_identities(readers.file)
+    readers.file.chmod(0o600)
+    readers.file.write_text("# nothing\nAGE-SECRET-KEY-1NONSENSE\n")
+    with pytest.raises(BackupError, match="no age identity") as refused:
+        load_identities(readers.file)
+    assert "NONSENSE" not in str(refused.value)
+    with pytest.raises(BackupError, match="not an age recipient"):
+        recipients(["age1nonsense"])

@@ -1,0 +1,51 @@
+"""Nodes that journal, for tests: each a `CounterJournal` in a directory."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from server.clock import SystemClock
+from server.counter_journal.fence import Fence
+from server.counter_journal.journal import CounterJournal, Station
+from server.counter_journal.survey import Survey, survey
+
+STORE = "store-1"
+OLD, NEW = "0", "restored"
+NODE = "machine-0"
+
+
+@asynccontextmanager
+async def node(
+    directory: Path, name: str = NODE, *, epoch: str = OLD, peers: tuple[str, ...] = ()
+) -> AsyncIterator[CounterJournal]:
+    """Open a node's journal; its orderly end is the context's."""
+    journal = CounterJournal(
+        Station(directory, name, STORE, epoch), clock=SystemClock(), sync_after_s=0.01
+    )
+    await journal.open(peers)
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+async def accept(journal: CounterJournal, *uses: int, public_id: bytes = b"cccccccccccb") -> None:
+    """Journal OTPs of one key, each a batch of its own."""
+    for use in uses:
+        await journal.append([public_id, 1, use, 7])
+
+
+def crash(journal: CounterJournal) -> None:
+    """Leave no mark of an orderly end, as a killed process does; the context's end then is it."""
+    with journal._gate:
+        journal._abandon()
+
+
+def fence(**nodes: int | None) -> Fence:
+    """Return the fence of a store that was restored from a backup naming these nodes."""
+    named = {name.replace("_", "-"): first for name, first in nodes.items()}
+    return Fence("b", "then", "now", STORE, NEW, named, {})
+
+
+def judged(directory: Path, standing: Fence) -> Survey:
+    return survey([directory], standing)
