@@ -5,20 +5,22 @@
 #   docker run -v keystead:/var/lib/keystead -p 8080:8080 keystead
 #
 # The volume holds the store and the key file: keep it, back it up, and let nobody else read it.
+# Nothing else is written: with --read-only --tmpfs /tmp --cap-drop ALL it runs as well.
+# docs/deployment.md has the rest; deploy/compose has the same with PostgreSQL.
 
 FROM python:3.11-slim AS build
 WORKDIR /src
 # The dependencies first: this layer stays until the lock changes.
-COPY deploy/install.sh deploy/install.sh
-COPY requirements/server.txt requirements/server.txt
-RUN PYTHON=python3 deploy/install.sh venv /opt/keystead requirements/server.txt
+COPY deploy/install.sh deploy/sbom.py deploy/
+COPY requirements/build.txt requirements/server.txt requirements/
+RUN deploy/install.sh locked /opt/keystead
 COPY LICENSE README.md pyproject.toml ./
 COPY agent agent
 COPY hsm hsm
 COPY loadtest loadtest
 COPY server server
 COPY validation validation
-RUN deploy/install.sh copy /opt/keystead
+RUN deploy/install.sh release /opt/keystead
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /var/lib/keystead --create-home \
@@ -32,6 +34,7 @@ ENV PATH=/opt/keystead/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1
 USER keystead
 WORKDIR /var/lib/keystead
+# In the image: /opt/keystead/sbom.cdx.json, what it is made of beside Debian and Python.
 VOLUME /var/lib/keystead
 EXPOSE 8080 8081
 # SIGTERM finishes what was accepted, then ends.

@@ -9,10 +9,11 @@ PORT = 8080
 OPS_PORT = 8081
 WORKERS = 1
 UV = uv
+LOAD_FLAGS = --users 40 --processes 2 --p99-ms 2000
 PACKAGES = agent hsm loadtest server validation
-SCRIPTS = .ci/run deploy/install.sh
+SCRIPTS = .ci/run deploy/install.sh $(wildcard deploy/deb/*) deploy/compose/make-secrets
 
-.PHONY: help setup run check test bench lock audit clean
+.PHONY: help setup run check test bench load deb sbom lock audit clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -27,7 +28,7 @@ run: $(VENV)/.server ## Serve on 127.0.0.1 with a sandbox in ./var (PORT=, OPS_P
 check: $(VENV)/.dev ## Check format, lint, types, import directions, scripts and docs
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy $(PACKAGES) tests
+	$(BIN)/mypy $(PACKAGES) tests deploy/sbom.py
 	$(BIN)/lint-imports
 	@for script in $(SCRIPTS); do bash -n $$script || exit 1; done
 	$(BIN)/pytest -q tests/docs tests/packaging/test_repository.py
@@ -38,16 +39,27 @@ test: $(VENV)/.dev ## Run the tests; what the machine lacks is skipped by name (
 bench: $(VENV)/.dev ## Measure this machine: wrk against Keystead and against a bare handler
 	$(BIN)/python -m loadtest.bench
 
+load: $(VENV)/.dev ## Load a fresh server of its own for two minutes, prove it was safe (LOAD_FLAGS=)
+	$(BIN)/python -m loadtest --own-server --duration 2m $(LOAD_FLAGS)
+
+deb: ## Build the Debian package in ./dist (PYTHON= names another interpreter than /usr/bin/python3)
+	@sh deploy/deb/build.sh
+
+sbom: $(VENV)/.dev ## Write what the server is made of to ./dist, as CycloneDX JSON
+	@mkdir -p dist
+	$(BIN)/python deploy/sbom.py > dist/keystead.cdx.json
+
 # An index of the machine's own must not leak into what everybody installs.
 LOCK = env -u UV_INDEX -u UV_DEFAULT_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
     $(UV) --no-config pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
-    --python-version 3.11 $(LOCK_FLAGS) pyproject.toml
+    --python-version 3.11 $(LOCK_FLAGS)
 
 lock: ## Lock the dependencies anew (needs uv; LOCK_FLAGS=--upgrade takes the newest)
 	@command -v $(UV) >/dev/null || { echo 'make lock needs uv: pipx install uv' >&2; exit 1; }
-	$(LOCK) --all-extras --group dev --output-file requirements/dev.txt
-	$(LOCK) --extra server --group build --constraint requirements/dev.txt \
+	$(LOCK) pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
+	$(LOCK) pyproject.toml --extra server --constraint requirements/dev.txt \
 	    --output-file requirements/server.txt
+	$(LOCK) --group build --constraint requirements/dev.txt --output-file requirements/build.txt
 
 audit: $(VENV)/.dev ## Look the locked dependencies up among the published advisories
 	$(BIN)/pip-audit --require-hashes --disable-pip --requirement requirements/dev.txt
@@ -63,7 +75,7 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml deploy/install.sh
 	@sh deploy/install.sh editable $(VENV)
 	@touch $(VENV)/.server $@
 
-$(VENV)/.server: requirements/server.txt pyproject.toml deploy/install.sh
-	@sh deploy/install.sh venv $(VENV) requirements/server.txt
+$(VENV)/.server: requirements/build.txt requirements/server.txt pyproject.toml deploy/install.sh
+	@sh deploy/install.sh venv $(VENV) requirements/build.txt requirements/server.txt
 	@sh deploy/install.sh editable $(VENV)
 	@touch $@

@@ -1,6 +1,8 @@
 """Load on a validation service, by a stranger at its door: HTTP only, nothing of the server.
 
-`users` is the first Locust user (behaviour), `bench` measures ceilings with wrk, `keyfile` holds
-the virtual YubiKeys that users press and the clients they log in at, `judgement` says which
-answers are wrong, and `allowlist` which hosts may be loaded at all.
+`python -m loadtest` is the way in (`options` has its options). Locust runs `locustfile`, whose
+users are `people`; `guest` asks and `judgement` grades each answer; `ledger` keeps them, and
+`proof` plays them back. `keyfile` and `clients` are what users press and where they log in,
+`allowlist` which hosts may be loaded at all, `pacer` what keeps clients below their limit.
+`own_server` is a fresh Keystead for `make load`, `bench` measures ceilings with wrk.
 """

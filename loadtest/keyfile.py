@@ -1,47 +1,32 @@
-"""The file a load test presses its keys from: API keys of clients and secrets of virtual YubiKeys.
+"""The file a load test presses its keys from: the secrets of virtual YubiKeys.
 
-A JSON object: `clients` are `{"id", "api_key"}` as `keystead client add --json` prints them,
-`keys` are `{"public_id", "private_id", "aes_key", "session"}` with secrets in hexadecimal.
-`session` is the next session counter that no OTP has used: each run takes SESSIONS_PER_RUN of
-them and writes that down before the first press, so that no run, however it ends, lets a later
-one press an OTP again.
+A JSON object: `keys` are `{"public_id", "private_id", "aes_key", "session"}` with secrets in
+hexadecimal, and perhaps `"active": false` for one that the service was told to refuse.
+`session` is the next session counter that no OTP has used: each run takes some of them and writes
+that down before the first press, so that no run, however it ends, lets a later one press an OTP
+again.
 
-`python -m loadtest.keyfile --keys 100 --client client.json load.json keys.csv` makes new keys
-and, for `keystead key import`, the same in the reference server's format.
+`python -m loadtest.keyfile --keys 100 load.json keys.csv` makes new keys and, for
+`keystead key import`, the same in the reference server's format.
 """
 
 import argparse
-import base64
 import json
-import os
 import secrets
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from loadtest.secretfile import SecretFileError, read_secret, write_secret
 from validation import modhex
 from validation.otp import SESSION_END
-from validation.signature import ApiKey
 from validation.virtual import VirtualYubiKey
 
 SESSIONS_PER_RUN = 32
-"""Session counters that a run may use of each key: 32 x 256 OTPs, for about a thousand runs."""
+"""Session counters that a run uses of each key unless told otherwise: 32 x 256 OTPs."""
 
-MAX_OCTETS = 1 << 28
 MAX_KEYS = 100_000
 _PUBLIC_ID_OCTETS = 6
-
-
-class KeyFileError(Exception):
-    """The file cannot be used; the message says what is wrong and what to do."""
-
-
-class Client(NamedTuple):
-    """A relying party of the load test."""
-
-    client_id: int
-    api_key: ApiKey
 
 
 class KeySecrets(NamedTuple):
@@ -51,6 +36,7 @@ class KeySecrets(NamedTuple):
     private_id: bytes
     aes_key: bytes
     session: int
+    active: bool = True
 
     def __repr__(self) -> str:
         """Secrets never reach a log by way of `repr`."""
@@ -74,6 +60,7 @@ class KeySecrets(NamedTuple):
             bytes.fromhex(value["private_id"]),
             bytes.fromhex(value["aes_key"]),
             int(value["session"]),
+            bool(value.get("active", True)),
         )
         key.plugged_in()  # refuses what does not fit
         return key
@@ -85,6 +72,7 @@ class KeySecrets(NamedTuple):
             "private_id": self.private_id.hex(),
             "aes_key": self.aes_key.hex(),
             "session": self.session,
+            "active": self.active,
         }
 
     def ksm_line(self, number: int) -> str:
@@ -92,73 +80,50 @@ class KeySecrets(NamedTuple):
         secret = f"{self.private_id.hex()},{self.aes_key.hex()}"
         return f"{number},{self.public_id},{secret},000000000000,2026-01-01T00:00:00,"
 
-    def plugged_in(self) -> VirtualYubiKey:
-        """Return the key, ready to be pressed in its next session."""
-        return VirtualYubiKey(self.public_id, self.private_id, self.aes_key, session=self.session)
+    def plugged_in(self, counters: tuple[int, int] | None = None) -> VirtualYubiKey:
+        """Return the key, ready to be pressed in its next session, or at these counters."""
+        session, use = counters or (self.session, 0)
+        return VirtualYubiKey(
+            self.public_id, self.private_id, self.aes_key, session=session, use=use
+        )
 
 
-class KeyRing(NamedTuple):
-    """What a run works with. last_session: the first session counter it must not reach."""
-
-    clients: tuple[Client, ...]
-    keys: tuple[KeySecrets, ...]
-
-
-def parse(text: str) -> tuple[KeyRing, dict[str, Any]]:
-    """Read a key file; returns the ring and the document. KeyFileError names the faulty part."""
-    place = "the file"
+def parse(text: str) -> tuple[KeySecrets, ...]:
+    """Read a key file; SecretFileError names the faulty part, and no value."""
+    place = "the key file"
+    keys: list[KeySecrets] = []
     try:
-        document = json.loads(text)
-        clients: list[Client] = []
-        for number, client in enumerate(document["clients"]):
-            place = f"clients[{number}]"
-            secret = base64.b64decode(client["api_key"], validate=True)
-            clients.append(Client(int(client["id"]), ApiKey(secret)))
-        keys: list[KeySecrets] = []
-        place = "the file"
-        for number, key in enumerate(document["keys"]):
+        for number, key in enumerate(json.loads(text)["keys"]):
             place = f"keys[{number}]"
             keys.append(KeySecrets.parse(key))
     except (ValueError, TypeError, KeyError) as error:
         # `from None`, and no value in the text: either could hold a secret.
-        raise KeyFileError(
+        raise SecretFileError(
             f"{place} is not as described in loadtest/keyfile.py ({type(error).__name__})"
         ) from None
-    if not clients or not keys:
-        raise KeyFileError("the file names no clients or no keys: there is nothing to load with")
-    return KeyRing(tuple(clients), tuple(keys)), document
+    if len({key.public_id for key in keys}) < len(keys):
+        raise SecretFileError("the key file has a public id twice")
+    if not any(key.active for key in keys):
+        raise SecretFileError("the key file names no active keys: there is nothing to load with")
+    return tuple(keys)
 
 
-def take_sessions(path: Path) -> KeyRing:
-    """Read the file, note on disk that this run uses the next sessions, and return the ring."""
+def to_text(keys: Sequence[KeySecrets]) -> str:
+    """Return the text of a key file; the inverse of `parse`."""
+    return json.dumps({"keys": [key.to_json() for key in keys]})
+
+
+def take_sessions(path: Path, sessions: int = SESSIONS_PER_RUN) -> tuple[KeySecrets, ...]:
+    """Read the file, note on disk that this run uses the next sessions, and return the keys."""
+    keys = parse(read_secret(path))
+    if any(key.session + sessions > SESSION_END for key in keys):
+        raise SecretFileError("keys in the file have used up their session counters: make new ones")
+    after = [key._replace(session=key.session + sessions) for key in keys]
     try:
-        status = path.stat()
-        if stat.S_IMODE(status.st_mode) & 0o077:
-            raise KeyFileError(f"{path} holds secrets and others may read it: chmod 600 {path}")
-        if status.st_size > MAX_OCTETS:
-            raise KeyFileError(f"{path} is larger than a key file can be")
-        ring, document = parse(path.read_text("utf-8"))
-        for key in document["keys"]:
-            key["session"] += SESSIONS_PER_RUN
-        if any(key.session + SESSIONS_PER_RUN > SESSION_END for key in ring.keys):
-            raise KeyFileError(
-                "keys in the file have used up their session counters: make new ones"
-            )
-        _write_secret(path, json.dumps(document))
-    except (OSError, UnicodeDecodeError) as error:
-        raise KeyFileError(f"{path} cannot be used as a key file: {error}") from error
-    return ring
-
-
-def _write_secret(path: Path, text: str) -> None:
-    """Put `text` in place of `path` in one step, readable by the owner alone."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+        write_secret(path, to_text(after))
+    except OSError as error:
+        raise SecretFileError(f"{path} cannot be written: {error}") from error
+    return keys
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -167,30 +132,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m loadtest.keyfile", description="Make virtual YubiKeys for a load test."
     )
     parser.add_argument("--keys", type=int, default=100, help="how many (default 100)")
-    parser.add_argument(
-        "--client",
-        type=Path,
-        required=True,
-        action="append",
-        help="what `keystead client add NAME --json` printed, saved in a file; may be repeated",
-    )
-    parser.add_argument("load", type=Path, help="the key file to make, for --keystead-keys")
+    parser.add_argument("load", type=Path, help="the key file to make, for --keys")
     parser.add_argument("ksm", type=Path, help="the file to make for `keystead key import`")
     options = parser.parse_args(arguments)
     if not 1 <= options.keys <= MAX_KEYS:
         parser.error(f"--keys is a number from 1 to {MAX_KEYS}")
-    keys = [KeySecrets.new() for _ in range(options.keys)]
     try:
-        added = [json.loads(path.read_text("utf-8")) for path in options.client]
-        clients = [{"id": client["id"], "api_key": client["api_key"]} for client in added]
-        text = json.dumps({"clients": clients, "keys": [key.to_json() for key in keys]})
-        parse(text)
-        _write_secret(options.load, text)
-        _write_secret(options.ksm, "".join(f"{k.ksm_line(n)}\n" for n, k in enumerate(keys, 1)))
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        parser.error(f"the client's file or the target cannot be used ({type(error).__name__})")
-    except KeyFileError as error:
-        parser.error(str(error))
+        make([KeySecrets.new() for _ in range(options.keys)], options.load, options.ksm)
+    except OSError as error:
+        parser.error(f"the files cannot be written: {error}")
+
+
+def make(keys: Sequence[KeySecrets], load: Path, ksm: Path) -> None:
+    """Write keys as a key file and as an import file; OSError."""
+    write_secret(load, to_text(keys))
+    write_secret(ksm, "".join(f"{key.ksm_line(n)}\n" for n, key in enumerate(keys, 1)))
 
 
 if __name__ == "__main__":

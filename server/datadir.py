@@ -32,6 +32,7 @@ class DataDirectory:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.config_file = root / "keystead.toml"
+        self.security_txt = root / "security.txt"
         self.database_file = root / "keystead.db"
         self.secrets = root / "secrets"
         self.sealing_key_file = self.secrets / "sealing.key"

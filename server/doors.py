@@ -38,6 +38,8 @@ from server.web.lockout import Lockout
 from server.web.loop_lag import watch_loop_lag
 from server.web.ops import NotReadyError, ops_app
 from server.web.runner import Serving, serve
+from server.web.security_txt import PATH as SECURITY_TXT
+from server.web.security_txt import SecurityTxt
 from server.web.source import SourceReader
 from server.web.verify import verify_app
 
@@ -79,6 +81,7 @@ async def open_verify_door(
     clock: Clock,
     listener: socket.socket,
     certificate: "ServedCertificate | None",
+    security_txt: SecurityTxt | None,
 ) -> Serving:
     """Build the verification room and open its door."""
     verifier = Verifier(
@@ -104,6 +107,8 @@ async def open_verify_door(
         legacy=config.verify.legacy,
         body_s=config.http.body_seconds,
     )
+    if security_txt is not None:
+        app.router.add_get(SECURITY_TXT, security_txt.answer)
     grace_s = config.http.drain_seconds
     return await serve(
         app, [listener], tally=tally, caps=_caps(config), grace_s=grace_s, tls=certificate
@@ -252,6 +257,7 @@ def serve_certificate(
     certificate = ServedCertificate.read(files, clock=clock, tally=tally, in_service=in_service)
     task = asyncio.get_running_loop().create_task(certificate.watch())
     stack.callback(task.cancel)
+    stack.callback(tally.no_certificate)
     return certificate
 
 

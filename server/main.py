@@ -32,6 +32,7 @@ from server.storage.link.connection import Link
 from server.storage.link.desk import StoreDesk
 from server.storage.link.remote import RemoteStore
 from server.web.runner import Serving, serve
+from server.web.security_txt import SecurityTxt
 
 if TYPE_CHECKING:
     from server.web.certificate import ServedCertificate
@@ -52,14 +53,14 @@ class OneProcess(NamedTuple):
 @asynccontextmanager
 async def whole_service(
     config: Config, data: DataDirectory, clock: Clock, *, verify: socket.socket, doors: Doors
-) -> AsyncIterator["ServedCertificate | None"]:
+) -> AsyncIterator[Serving]:
     """Everything in this process. Leaving finishes what was accepted."""
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(foundation(config, data, clock))
         tally = Tally.open(data.run / "tally-0")
         watch_loop(stack, clock, tally)
-        start_jobs(stack, base, clock)
         certificate = serve_certificate(stack, config.tls.files, clock, tally)
+        start_jobs(stack, base, clock)
         batches = batcher(CountedHotStore(base.store, tally), config, clock)
         stack.push_async_callback(batches.close)
         await open_side_doors(
@@ -81,9 +82,15 @@ async def whole_service(
             clock=clock,
             listener=verify,
             certificate=certificate,
+            security_txt=SecurityTxt.read(data.security_txt, clock),
         )
         stack.push_async_callback(door.stop)
-        yield certificate
+        yield door
+
+
+def seats(slot: int) -> tuple[str, str]:
+    """Return the names of a slot's two tallies: one each while a worker relieves another."""
+    return f"{slot}", f"{slot}b"
 
 
 class Control(NamedTuple):
@@ -108,10 +115,11 @@ async def control(
         base = await stack.enter_async_context(foundation(config, data, clock))
         tallies = {"control": Tally.open(data.run / "tally-control")}
         for slot in range(config.workers):
-            tallies[f"worker-{slot}"] = Tally.open(data.run / f"tally-{slot}")
+            for seat in seats(slot):
+                tallies[f"worker-{seat}"] = Tally.open(data.run / f"tally-{seat}")
         watch_loop(stack, clock, tallies["control"])
-        start_jobs(stack, base, clock)
         certificate = serve_certificate(stack, config.tls.files, clock, tallies["control"])
+        start_jobs(stack, base, clock)
         desk = None
         if config.store.is_sqlite:
             # What waits here has been admitted by a worker's queue: there is no second cap.
@@ -139,7 +147,7 @@ async def worker(
     data: DataDirectory,
     clock: Clock,
     *,
-    slot: int,
+    seat: str,
     control: Control,
     link: Link,
     listener: socket.socket,
@@ -153,7 +161,7 @@ async def worker(
         vault, key_id = open_vault(config, data)
         if key_id != control.key_id:
             raise WrongKeyError(f"{data.sealing_key_file} was replaced: restart the service")
-        tally = Tally.open(data.run / f"tally-{slot}")
+        tally = Tally.open(data.run / f"tally-{seat}")
         tally.reset_gauges()
         watch_loop(stack, clock, tally)
         certificate = serve_certificate(
@@ -177,6 +185,7 @@ async def worker(
             clock=clock,
             listener=listener,
             certificate=certificate,
+            security_txt=SecurityTxt.read(data.security_txt, clock),
         )
 
 

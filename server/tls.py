@@ -112,8 +112,8 @@ def _read(file: Path) -> bytes:
 def _blocks(octets: bytes) -> Iterator[tuple[str, int, bytes]]:
     """Yield label, first line and octets of each PEM block."""
     begins = list(_BEGIN.finditer(octets))
-    ends = [*(begin.start() for begin in begins[1:]), len(octets)]
-    for begin, end in zip(begins, ends, strict=True):
+    for number, begin in enumerate(begins, 1):
+        end = begins[number].start() if number < len(begins) else len(octets)
         line = octets.count(b"\n", 0, begin.start()) + 1
         yield begin[1].decode("ascii"), line, octets[begin.start() : end]
 
@@ -259,8 +259,9 @@ def _context(files: TlsFiles, certificate: Certificate) -> ssl.SSLContext:
         context.load_cert_chain(files.certificate, files.key, password=_no_password)
     except (OSError, ValueError) as error:
         raise TlsError(
-            f"{files.certificate}: OpenSSL refuses it ({_reason(error)}). Get a certificate with an"
-            " RSA key of 2048 bits or more, or an elliptic curve P-256, signed with SHA-256"
+            f"{files.certificate}, {files.key}: OpenSSL refuses them ({_reason(error)}). When a key"
+            " is too small, get a certificate with an RSA key of 2048 bits or more, or one of curve"
+            " P-256; else copy both files again"
         ) from None
     # OpenSSL read the files by itself: they must be those that were looked at.
     if _describe(_chain(files.certificate)[0].certificate) != certificate:

@@ -20,8 +20,11 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlencode
+
+if TYPE_CHECKING:
+    import ssl
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -87,6 +90,8 @@ class KeysteadProcess:
             "PYTHONUNBUFFERED": "1",
             **(environment or {}),
         }
+        self.trusted: ssl.SSLContext | None = None
+        """Whom to believe at an https address: set it before the first request."""
         self.sandbox: dict[str, Any] = {}
         self.process: subprocess.Popen[bytes] | None = None
         self.ready: Ready | None = None
@@ -262,10 +267,16 @@ class KeysteadProcess:
 
     # The doors
 
+    def _opener(self) -> urllib.request.OpenerDirector:
+        if self.trusted is None:
+            return _DIRECT
+        https = urllib.request.HTTPSHandler(context=self.trusted)
+        return urllib.request.build_opener(urllib.request.ProxyHandler({}), https)
+
     def get(self, url: str, *, timeout_s: float = 30.0) -> HttpAnswer:
         """GET a URL; also refusals are answers."""
         try:
-            with _DIRECT.open(url, timeout=timeout_s) as answer:
+            with self._opener().open(url, timeout=timeout_s) as answer:
                 return HttpAnswer(answer.status, dict(answer.headers), answer.read().decode())
         except urllib.error.HTTPError as error:
             with error:

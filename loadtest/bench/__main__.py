@@ -11,7 +11,7 @@ from typing import cast
 from loadtest.bench import report
 from loadtest.bench.console import say
 from loadtest.bench.estate import Estate, Store, standing
-from loadtest.bench.measure import Figure, Reference, Subject, paced, reference, throughput
+from loadtest.bench.measure import Figure, Reference, Subject, paced, reference, throughput, visit
 from loadtest.bench.paced import Pace, pace
 from loadtest.bench.postgres import PostgresMissingError
 from loadtest.bench.processes import ProgramError, free_port
@@ -93,6 +93,7 @@ def _growth(
     for store, few in zip(cast("list[Store]", asked.stores), estates, strict=True):
         folder = asked.cache / f"{store}-{asked.many}"
         with standing(folder, store, asked.many) as many:
+            visit(many, asked.connections[-1])
             subjects = [Subject(few), Subject(many)]
             _, small, large = _throughput(asked, against, subjects, asked.connections[-1])
         grown.append(report.Growth(small, large))

@@ -5,7 +5,6 @@ to import. What was used up of the keys' counters is written down before it is u
 """
 
 import contextlib
-import itertools
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,16 +46,18 @@ class Estate:
         self._memory = memory
         self._database_pid = database_pid
 
-    def requests(self, count: int) -> Sequence[str]:
-        """Return `count` request targets with fresh signed OTPs that nobody has seen."""
+    def requests(self, count: int, *, start: int = 0) -> Sequence[str]:
+        """Return `count` request targets with fresh signed OTPs that nobody has seen.
+
+        Of keys in an order that comes back to a key when all others had their turn; start: how
+        many of them to leave out.
+        """
         memory = json.loads(self._memory.read_text())
         session = memory["session"]
         memory["session"] = session + sessions_used(self.keyring.count, count)
         self._memory.write_text(json.dumps(memory))
         party = Party(memory["client_id"], ApiKey(bytes.fromhex(memory["api_key"])))
-        return list(
-            itertools.islice(targets(self.keyring, party, session=session, count=count), count)
-        )
+        return list(targets(self.keyring, party, session=session, count=count, start=start))
 
     def processor_seconds(self) -> tuple[float, float]:
         """Return the processor time used so far by the service and by PostgreSQL."""
@@ -74,6 +75,7 @@ def standing(folder: Path, store: Store, keys: int) -> Iterator[Estate]:
         installation = Installation(folder / "data", database.url if database else None)
         if not memory.exists():
             installation.say("init")
+            installation.remember_keys(keys)
         service = stack.enter_context(installation.serving(folder / "keystead.log"))
         if not memory.exists():
             say(f"building an estate of {keys:,} keys on {store}")

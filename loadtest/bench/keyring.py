@@ -44,17 +44,19 @@ class Party(NamedTuple):
     api_key: ApiKey
 
 
-def targets(keyring: Keyring, party: Party, *, session: int, count: int) -> Iterator[str]:
+def targets(
+    keyring: Keyring, party: Party, *, session: int, count: int, start: int = 0
+) -> Iterator[str]:
     """Yield `count` request targets with a fresh signed OTP each.
 
     Neighbours never share a key, and one key's OTPs come in order as far apart as possible:
     a key is never in flight twice. session: the first session counter that no OTP used yet;
-    afterwards `session + sessions_used(...)` is.
+    afterwards `session + sessions_used(...)` is. start: how many keys of the order to leave out.
     """
     stride = _coprime_stride(keyring.count)
     keys: dict[int, VirtualYubiKey] = {}
     for number in range(count):
-        place = number * stride % keyring.count
+        place = (start + number) * stride % keyring.count
         key = keys.get(place)
         if key is None:
             key = keys[place] = keyring.key(place, session)

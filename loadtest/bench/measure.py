@@ -17,6 +17,9 @@ _WARM_UP_S = 2
 _WARM_UP_PER_S = 24_000
 """More than one worker answers today; too few would show as a void figure."""
 
+_VISIT_S = 20
+_VISIT_PER_S = 8_000
+
 _HEADROOM = 2.5
 """Prepared requests per expected one: a run may be faster than its warm-up."""
 
@@ -97,6 +100,24 @@ def throughput(
         _median("R", connections, of_reference),
         *(_median(subject.name, connections, of_subjects[subject]) for subject in subjects),
     ]
+
+
+def visit(estate: Estate, connections: int) -> None:
+    """Have every key validate once, so that the figures are those of a fleet in use.
+
+    A worker that has just started reads each key from the store at its first OTP.
+    """
+    visited = 0
+    per_s: float = _VISIT_PER_S
+    while visited < estate.keyring.count:
+        requests = estate.requests(int(per_s * _VISIT_S * _HEADROOM), start=visited)
+        with _on_file(requests) as file:
+            shot = shoot(
+                estate.service.port, file, connections=connections, seconds=_VISIT_S, once=True
+            )
+        per_s = shot.per_s
+        visited += shot.ok
+        say(f"  {estate.name}: {visited:,} keys in use, {per_s:,.0f}/s")
 
 
 def paced(estate: Estate, *, per_s: int, seconds: int, connections: int) -> Pace:

@@ -15,6 +15,7 @@ from loadtest.bench.keyring import Keyring
 from loadtest.bench.processes import ProgramError, free_port, running
 
 _KEYS_PER_IMPORT = 100_000
+_KEYS_CACHED = 200_000
 _NO_LIMIT = 1_000_000
 _COMMAND_WITHIN_S = 900
 
@@ -36,11 +37,17 @@ class Installation(NamedTuple):
         """Run one command to its end and return what it printed; ProgramError."""
         return _run(self.command(*arguments))
 
+    def remember_keys(self, keys: int) -> None:
+        """Let a worker keep as many sealed keys in memory, as an operator of so many would."""
+        file = self.data / "keystead.toml"
+        setting = f"[verify]\nkeys_cached = {max(keys, _KEYS_CACHED)}\n"
+        file.write_text(file.read_text().replace("[verify]\n", setting, 1))
+
     @contextlib.contextmanager
-    def serving(self, log: Path) -> Iterator["Service"]:
-        """Run `keystead serve` with one worker."""
+    def serving(self, log: Path, workers: int = 1) -> Iterator["Service"]:
+        """Run `keystead serve`."""
         port, operations = free_port(), free_port()
-        arguments = ["serve", "--workers", "1", "--listen", f"127.0.0.1:{port}"]
+        arguments = ["serve", "--workers", str(workers), "--listen", f"127.0.0.1:{port}"]
         arguments += ["--ops-listen", f"127.0.0.1:{operations}"]
         if self.database is not None:
             arguments += ["--database", self.database]

@@ -75,7 +75,9 @@ class Audit:
         return None
 
     def _attest(self, end: End) -> None:
-        for one in self._due.get(end.sequence, ()):
+        # Those that agree first: two that contradict each other give one answer, in any order.
+        due = self._due.get(end.sequence, ())
+        for one in sorted(due, key=lambda one: one.end.hash != end.hash):
             if one.end.hash != end.hash:
                 # From the last entry that a checkpoint vouches for: nothing tells more.
                 first = min(self._attested + 1, max(1, end.sequence))

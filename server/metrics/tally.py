@@ -152,6 +152,11 @@ class Tally:
         self._cells[layout.CERTIFICATE_EXPIRES_AT] = max(0, expires_at)
         self._cells[layout.CERTIFICATE_REFUSED_AT] = 0
 
+    def no_certificate(self) -> None:
+        """Note that this process serves none any more: it ends, and its tally stays."""
+        self._cells[layout.CERTIFICATE_EXPIRES_AT] = 0
+        self._cells[layout.CERTIFICATE_REFUSED_AT] = 0
+
     def certificate_refused(self) -> None:
         """Note that newer TLS files are no good and the certificate stays."""
         self._cells[layout.CERTIFICATE_REFUSED_AT] = 1
@@ -160,8 +165,7 @@ class Tally:
         """Forget what was true of a former process only. A worker calls this when it starts."""
         self._cells[layout.OPEN_CONNECTIONS_AT] = 0
         self._cells[layout.LOOP_LAG_AT] = 0
-        self._cells[layout.CERTIFICATE_EXPIRES_AT] = 0
-        self._cells[layout.CERTIFICATE_REFUSED_AT] = 0
+        self.no_certificate()
 
 
 def _header() -> bytes:

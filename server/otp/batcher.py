@@ -21,8 +21,9 @@ from server.otp.ports import (
     UnknownOutcomeError,
 )
 
-_TURNS = 16
-"""Turns of the event loop that a batch is kept open for at most."""
+_TURNS, _GATHER_S = 16, 0.01
+"""Turns of the event loop that a batch is kept open for at most, and seconds, about what a
+commit takes: under a flood one turn can take as long as many."""
 
 
 class OverloadedError(StoreUnavailableError):
@@ -180,11 +181,13 @@ class Batcher:
         of 16 would take turns and pay for two commits. An entry that comes alone waits for
         three empty turns: some microseconds.
         """
+        monotonic = self._clock.monotonic
+        latest = monotonic() + _GATHER_S
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         for _ in range(_TURNS):
             gathered = len(self._ready)
-            if gathered >= self._max_batch:
+            if gathered >= self._max_batch or monotonic() > latest:
                 return
             await asyncio.sleep(0)
             if len(self._ready) == gathered:

@@ -6,7 +6,7 @@ one contract suite holds every keeper to the same promises.
 """
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import NamedTuple, Protocol
 
 from server.journal.acts import Act
@@ -140,13 +140,18 @@ class KeyRecord(NamedTuple):
 
 
 class Directory(Protocol):
-    """Reads what workers cache. Raises StoreUnavailableError."""
+    """Reads what workers cache. Raises StoreUnavailableError.
 
-    async def client(self, client_id: int) -> ClientRecord | None:
+    Who asks while a read is under way shares the next one with everybody who does: a flood
+    of questions about one record is a trickle of reads. Nobody gets a read that began before
+    he asked: it could miss the change that he relies on.
+    """
+
+    def client(self, client_id: int) -> Awaitable[ClientRecord | None]:
         """Return the newest committed state of a client, or None."""
         ...
 
-    async def key(self, public_id: str) -> KeyRecord | None:
+    def key(self, public_id: str) -> Awaitable[KeyRecord | None]:
         """Return the newest committed state of a key, or None."""
         ...
 

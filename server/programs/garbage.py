@@ -9,7 +9,8 @@ import gc
 
 _NEW, _YOUNG, _OLD = 20_000, 50, 100
 """New objects until a collection, those until the next older generation is looked at, and
-those until everything is. Requests make no cycles: what they allocate is freed at once."""
+those until everything is. Requests make no cycles, also refused ones (`server.web.guard` cuts
+those that aiohttp makes): what they allocate is freed at once."""
 
 
 def settle() -> None:

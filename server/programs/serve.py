@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
+import functools
+import os
 import shlex
 import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 import uvloop
@@ -25,8 +27,17 @@ from server.programs import garbage, sandbox
 from server.programs.exits import CommandError
 from server.programs.hardening import allow_open_files, keep_memory_private
 from server.programs.listening import listen
-from server.programs.supervisor import Supervisor, WorkerFailedError, forget_tallies
+from server.programs.service_manager import ServiceManager
+from server.programs.supervisor import (
+    ReliefFailedError,
+    Supervisor,
+    WorkerFailedError,
+    forget_tallies,
+)
 from server.programs.unix_sockets import listen_unix
+
+if TYPE_CHECKING:
+    from server.web.certificate import ServedCertificate
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -58,23 +69,84 @@ def _refuse_sandbox(data: DataDirectory, config: Config) -> None:
 
 
 async def _serve(data: DataDirectory, config: Config) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    manager = ServiceManager.take_from(os.environ)
+    stop, reload = _on_signals()
     async with _sockets(data, config) as (verify, doors):
         where = _where(verify[0], config.listen.verify_address)
         ops = _where(doors.ops, config.listen.ops_address)
         house = _one_process if config.workers == 1 else _control_process
-        async with house(data, config, verify, doors) as failed:
+        async with house(data, config, verify, doors) as staff, manager.watchdog():
             garbage.settle()
             _announce(data, config, where, ops, _remote(config, doors))
-            stopping = asyncio.get_running_loop().create_task(stop.wait())
-            ends: set[asyncio.Future[Any]] = {stopping, failed}
+            manager.ready("serving")
+            loop = asyncio.get_running_loop()
+            stopping = loop.create_task(stop.wait())
+            reloading = loop.create_task(_reload_when_told(reload, staff, manager))
+            ends: set[asyncio.Future[Any]] = {stopping, reloading, staff.failed}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
+            for ended in (stopping, reloading):
+                ended.cancel()
+            manager.stopping()
             _log.info("stopping")
-            if failed.done():
-                failed.result()
+            if staff.failed.done():
+                staff.failed.result()
+            if reloading.done():
+                reloading.result()
+
+
+class _Staff(NamedTuple):
+    """Who serves.
+
+    failed: done when they cannot any more; relieve: None when nobody can be; certificate: reads the
+    TLS files again and tells whether they are good, None without TLS.
+    """
+
+    failed: "asyncio.Future[None]"
+    relieve: Callable[[], Awaitable[None]] | None
+    certificate: Callable[[], Awaitable[bool]] | None
+
+
+def _on_signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Return what SIGTERM and SIGINT set, and what SIGHUP sets."""
+    loop = asyncio.get_running_loop()
+    stop, reload = asyncio.Event(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup(1)
+        # From a terminal it means that the terminal is gone: nobody could end us with Ctrl-C.
+        hung_up = sys.stdin is not None and sys.stdin.isatty()
+        loop.add_signal_handler(signal.SIGHUP, (stop if hung_up else reload).set)
+    return stop, reload
+
+
+async def _reload_when_told(told: asyncio.Event, staff: _Staff, manager: ServiceManager) -> None:
+    """Reload whenever somebody asks; a failure leaves those who serve in place."""
+    while True:
+        await told.wait()
+        told.clear()
+        if staff.relieve is None and staff.certificate is None:
+            _log.warning("reload_needs_workers", advice="set workers to 2 or more, and restart")
+            continue
+        _log.info("reloading")
+        manager.reloading("replacing the certificate and the workers, one by one")
+        try:
+            await _reload(staff)
+        except ReliefFailedError as error:
+            _log.error("reload_failed", error=str(error))
+            manager.ready("serving; the last reload failed, see the log")
+        else:
+            _log.info("reloaded")
+            manager.ready("serving")
+
+
+async def _reload(staff: _Staff) -> None:
+    """Take up new TLS files everywhere at once, then replace the workers; ReliefFailedError."""
+    if staff.certificate is not None and not await staff.certificate():
+        raise ReliefFailedError(
+            "the TLS files are no good (the line before says why): nothing was replaced"
+        )
+    if staff.relieve is not None:
+        await staff.relieve()
 
 
 @asynccontextmanager
@@ -104,22 +176,30 @@ async def _sockets(
 @asynccontextmanager
 async def _one_process(
     data: DataDirectory, config: Config, verify: list[socket.socket], doors: Doors
-) -> AsyncIterator["asyncio.Future[None]"]:
-    async with main.whole_service(config, data, SystemClock(), verify=verify[0], doors=doors):
-        yield asyncio.get_running_loop().create_future()  # nothing here can fail by itself
+) -> AsyncIterator[_Staff]:
+    clock = SystemClock()
+    async with main.whole_service(config, data, clock, verify=verify[0], doors=doors) as door:
+        # Nothing here can fail by itself, and nobody could relieve it.
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        yield _Staff(failed, None, None if config.tls.files is None else door.reload_certificate)
 
 
 @asynccontextmanager
 async def _control_process(
     data: DataDirectory, config: Config, verify: list[socket.socket], doors: Doors
-) -> AsyncIterator["asyncio.Future[None]"]:
+) -> AsyncIterator[_Staff]:
     supervisor = Supervisor(config=config, data=data, sockets=verify)
     async with main.control(
         config, data, SystemClock(), doors=doors, workforce=supervisor
     ) as control:
         try:
             await supervisor.start(control)
-            yield supervisor.failed
+            certificate = None
+            if control.certificate is not None:
+                certificate = functools.partial(
+                    _reload_certificates, control.certificate, supervisor
+                )
+            yield _Staff(supervisor.failed, supervisor.relieve_all, certificate)
         except WorkerFailedError as error:
             raise CommandError(str(error)) from error
         finally:
@@ -127,6 +207,14 @@ async def _control_process(
             for one in verify:
                 one.close()
             await supervisor.stop()
+
+
+async def _reload_certificates(certificate: "ServedCertificate", supervisor: Supervisor) -> bool:
+    """Let the workers read what the control process found to be good."""
+    is_good = await certificate.reload()
+    if is_good:
+        supervisor.reload_certificates()
+    return is_good
 
 
 def _announce(

@@ -1,4 +1,8 @@
-"""The control process's workers: started, watched, replaced when they die, drained at the end."""
+"""The control process's workers: started, watched, replaced when they die, drained at the end.
+
+A worker can also be relieved: its successor accepts on the same socket before it accepts nothing
+more, and it ends when its connections have. `relieve_all` does that with one after the other.
+"""
 
 import asyncio
 import contextlib
@@ -6,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
 
@@ -13,6 +18,7 @@ from server.config import Config
 from server.datadir import DataDirectory
 from server.main import Control
 from server.programs.assignment import Assignment
+from server.programs.slot import Duty, Slot
 from server.programs.worker_process import START_WITHIN_S, Worker
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -39,6 +45,10 @@ class WorkerFailedError(Exception):
     """A worker ended before it was ready, at the start of the service."""
 
 
+class ReliefFailedError(Exception):
+    """A successor did not get ready. Who worked before works on; the message says which one."""
+
+
 class Supervisor:
     """Keeps one worker on each listening socket.
 
@@ -57,7 +67,8 @@ class Supervisor:
         self._data = data
         self._sockets = sockets
         self._control: Control | None = None
-        self._workers: dict[int, Worker] = {}
+        self._slots = [Slot(number) for number in range(len(sockets))]
+        self._alive: dict[Worker, asyncio.Task[None]] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
         self.restarts = 0
@@ -67,7 +78,9 @@ class Supervisor:
     @property
     def ready_workers(self) -> int:
         """How many workers accept requests now."""
-        return sum(worker.ready.is_set() for worker in self._workers.values())
+        return sum(
+            slot.duty is not None and slot.duty.worker.ready.is_set() for slot in self._slots
+        )
 
     async def start(self, control: Control) -> None:
         """Start all workers; return when every one accepts. WorkerFailedError otherwise."""
@@ -75,7 +88,8 @@ class Supervisor:
         firsts = [asyncio.Event() for _ in self._sockets]
         loop = asyncio.get_running_loop()
         self._keepers = [
-            loop.create_task(self._keep(slot, first)) for slot, first in enumerate(firsts)
+            loop.create_task(self._keep(slot, first))
+            for slot, first in zip(self._slots, firsts, strict=True)
         ]
         for keeper in self._keepers:
             keeper.add_done_callback(self._keeper_ended)
@@ -106,7 +120,7 @@ class Supervisor:
                 self.failed.set_exception(fault)
                 self.failed.exception()  # whether or not anybody asks: no complaint at the end
 
-    async def _keep(self, slot: int, first: asyncio.Event) -> None:
+    async def _keep(self, slot: Slot, first: asyncio.Event) -> None:
         """Keep a worker on a slot until the service stops."""
         loop = asyncio.get_running_loop()
         deaths = 0
@@ -115,41 +129,119 @@ class Supervisor:
             how = await self._employ(slot, first)
             if self._stopping.is_set():
                 return
+            if how is None:
+                deaths = 0
+                continue
             if not first.is_set():
                 raise WorkerFailedError(
-                    f"worker {slot} did not get ready ({how}); the lines above say why"
+                    f"worker {slot.number} did not get ready ({how}); the lines above say why"
                 )
             lived_s = loop.time() - began
             deaths = 1 if lived_s >= LIVED_WELL_S else deaths + 1
             delay_s = replacement_delay_s(deaths)
             self.restarts += 1
             _log.error(
-                "worker_died", slot=slot, how=how, lived_s=round(lived_s, 3), replaced_in_s=delay_s
+                "worker_died",
+                slot=slot.number,
+                how=how,
+                lived_s=round(lived_s, 3),
+                replaced_in_s=delay_s,
             )
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), delay_s)
 
-    async def _employ(self, slot: int, first: asyncio.Event) -> str:
-        """Run one worker on a slot until it ends; return how it ended."""
+    async def _employ(self, slot: Slot, first: asyncio.Event) -> str | None:
+        """Have a worker on a slot until it ends; return how, None when it was relieved."""
+        duty, slot.relief = slot.relief, None
+        slot.relieved.clear()
+        if duty is None:
+            try:
+                duty = await self._hire(slot, slot.seat)
+            except OSError as error:
+                return f"could not be started: {error.strerror}"  # no memory, no processes left
+        loop = asyncio.get_running_loop()
+        slot.duty, slot.seat = duty, duty.seat
+        announcing = loop.create_task(self._announce(slot, duty.worker, first))
+        relieved = loop.create_task(slot.relieved.wait())
+        ends: set[asyncio.Future[Any]] = {duty.watching, relieved}
         try:
-            worker = await self._spawn(slot)
-        except OSError as error:
-            return f"could not be started: {error.strerror}"  # no memory, no processes left
-        self._workers[slot] = worker
-        announcing = asyncio.get_running_loop().create_task(self._announce(slot, worker, first))
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if slot.relieved.is_set() and not self._stopping.is_set():
+                duty.worker.retire()
+                return None
+            await duty.watching
+        finally:
+            announcing.cancel()
+            relieved.cancel()
+        process = duty.worker.process
+        return f"process {process.pid}, {_ended(process.returncode)}"
+
+    async def _hire(self, slot: Slot, seat: str) -> Duty:
+        """Start a worker for a slot and watch it; OSError when no process can be made."""
+        worker = await self._spawn(slot, seat)
+        watching = asyncio.get_running_loop().create_task(self._watch(worker))
+        self._alive[worker] = watching
+        watching.add_done_callback(lambda _: self._alive.pop(worker))
+        if self._stopping.is_set():
+            worker.drain()
+        return Duty(worker, seat, watching)
+
+    async def _watch(self, worker: Worker) -> None:
         try:
             await worker.watch()
         finally:
-            announcing.cancel()
             worker.ready.clear()
             worker.kill()
-        return f"process {worker.process.pid}, {_ended(worker.process.returncode)}"
 
-    async def _spawn(self, slot: int) -> Worker:
+    async def relieve_all(self) -> None:
+        """Replace every worker, one after the other; ReliefFailedError ends it early.
+
+        Each successor is ready before the one it relieves accepts nothing more, and that one
+        has ended before the next slot's turn comes.
+        """
+        for slot in self._slots:
+            if not self._stopping.is_set():
+                await self._relieve(slot)
+
+    async def _relieve(self, slot: Slot) -> None:
+        try:
+            successor = await self._hire(slot, slot.other_seat)
+        except OSError as error:
+            raise ReliefFailedError(
+                f"no successor for worker {slot.number} could be started: {error.strerror}"
+            ) from error
+        ready = asyncio.get_running_loop().create_task(successor.worker.ready.wait())
+        ends: set[asyncio.Future[Any]] = {ready, successor.watching}
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ready.cancel()
+        if self._stopping.is_set():
+            return
+        if successor.watching.done():
+            raise ReliefFailedError(
+                f"the successor of worker {slot.number} did not get ready (process"
+                f" {successor.worker.process.pid}, {_ended(successor.worker.process.returncode)});"
+                " the lines above say why"
+            )
+        before = slot.duty
+        slot.relief = successor
+        slot.relieved.set()
+        if before is not None:
+            # Whether it ends well or badly: it is on duty no more.
+            await asyncio.wait({before.watching})
+            _log.info(
+                "worker_relieved",
+                slot=slot.number,
+                worker=before.worker.process.pid,
+                how=_ended(before.worker.process.returncode),
+            )
+
+    async def _spawn(self, slot: Slot, seat: str) -> Worker:
         if self._control is None:
             raise RuntimeError("the supervisor was not started")
         ours, theirs = socket.socketpair()
-        listening = self._sockets[slot].fileno()
+        listening = self._sockets[slot.number].fileno()
         with theirs:
             try:
                 process = await asyncio.create_subprocess_exec(
@@ -171,7 +263,8 @@ class Supervisor:
         shown = self._control.certificate
         await worker.assign(
             Assignment(
-                slot=slot,
+                slot=slot.number,
+                seat=seat,
                 data=self._data,
                 config=self._config,
                 key_id=self._control.key_id,
@@ -181,28 +274,34 @@ class Supervisor:
         )
         return worker
 
-    async def _announce(self, slot: int, worker: Worker, first: asyncio.Event) -> None:
+    async def _announce(self, slot: Slot, worker: Worker, first: asyncio.Event) -> None:
         await worker.ready.wait()
-        _log.info("worker_ready", slot=slot, worker=worker.process.pid)
+        _log.info("worker_ready", slot=slot.number, worker=worker.process.pid)
         first.set()
+
+    def reload_certificates(self) -> None:
+        """Let every worker read the TLS files again."""
+        for worker in self._alive:
+            worker.reload()
 
     async def stop(self) -> None:
         """Let every worker finish what it accepted, then end; kill those that do not."""
         self._stopping.set()
-        for worker in self._workers.values():
+        for worker in self._alive:
             worker.drain()
         patience_s = self._config.http.drain_seconds + self._config.verify.deadline_seconds + 5
-        if self._keepers:
-            _, late = await asyncio.wait(self._keepers, timeout=patience_s)
+        ending = {*self._keepers, *self._alive.values()}
+        if ending:
+            _, late = await asyncio.wait(ending, timeout=patience_s)
             if late:
-                _log.error("workers_killed", count=len(late), after_s=patience_s)
+                _log.error("workers_killed", count=len(self._alive), after_s=patience_s)
                 self.kill()
                 await asyncio.wait(late, timeout=5.0)
 
     def kill(self) -> None:
         """End every worker at once."""
         self._stopping.set()
-        for worker in self._workers.values():
+        for worker in self._alive:
             worker.kill()
 
 

@@ -22,6 +22,7 @@ class Upgraded(NamedTuple):
 
 def upgrade_store(data: DataDirectory, config: Config, *, reason: str = "") -> Upgraded:
     """Upgrade the configured store; InUseError while a service runs on this directory."""
+    cause = Cause(this_process(), checked_reason(reason))
     data.require()
     database: Path | str = data.database_file if config.store.is_sqlite else config.store.database
     if isinstance(database, Path) and not database.exists():
@@ -31,7 +32,7 @@ def upgrade_store(data: DataDirectory, config: Config, *, reason: str = "") -> U
             f"keystead init --data {data.root}"
         )
     with data.locked():
-        return asyncio.run(_upgrade(database, Cause(this_process(), checked_reason(reason))))
+        return asyncio.run(_upgrade(database, cause))
 
 
 async def _upgrade(database: Path | str, cause: Cause) -> Upgraded:

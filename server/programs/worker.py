@@ -20,14 +20,16 @@ import uvloop
 from hsm.vault import VaultError
 from server import logs, main
 from server.clock import SystemClock
+from server.config import Config
 from server.otp.ports import StoreError
 from server.programs import garbage
-from server.programs.assignment import Assignment
+from server.programs.assignment import Assignment, OtherVersionError
 from server.programs.hardening import keep_memory_private
 from server.storage.link.connection import Link
 from server.storage.link.frames import Frame, Kind
 from server.storage.refusals import StoreRefusedError
 from server.tlsfiles import TlsError
+from server.web.runner import Serving
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -46,6 +48,8 @@ class _Orders:
     def __init__(self) -> None:
         self.settings: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self.drain = asyncio.Event()
+        self.retire = asyncio.Event()
+        self.reload = asyncio.Event()
         self.link: Link | None = None
 
     def receive(self, frame: Frame) -> None:
@@ -54,6 +58,10 @@ class _Orders:
             self.link.send(Kind.PONG)
         elif frame.kind is Kind.DRAIN:
             self.drain.set()
+        elif frame.kind is Kind.RETIRE:
+            self.retire.set()
+        elif frame.kind is Kind.RELOAD:
+            self.reload.set()
         elif frame.kind is Kind.SETTINGS and not self.settings.done():
             self.settings.set_result(frame.body)
 
@@ -73,7 +81,7 @@ async def work(link_end: socket.socket, listener: socket.socket) -> _End:
         assignment.config,
         assignment.data,
         SystemClock(),
-        slot=assignment.slot,
+        seat=assignment.seat,
         control=main.Control(None, assignment.key_id, assignment.salt),
         link=link,
         listener=listener,
@@ -81,13 +89,18 @@ async def work(link_end: socket.socket, listener: socket.socket) -> _End:
     ) as door:
         garbage.settle()
         link.send(Kind.READY)
-        draining = asyncio.get_running_loop().create_task(orders.drain.wait())
-        ends: set[asyncio.Future[Any]] = {link.lost, draining}
+        loop = asyncio.get_running_loop()
+        draining = loop.create_task(orders.drain.wait())
+        retiring = loop.create_task(_retire(orders, door, assignment.config))
+        reloading = loop.create_task(_reload(orders, door))
+        ends: set[asyncio.Future[Any]] = {link.lost, draining, retiring}
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        if draining.done():
+        told = draining.done() or retiring.done()
+        for task in (draining, retiring, reloading):
+            task.cancel()
+        if told:
             await door.stop()
             return _End.DRAINED
-        draining.cancel()
         _log.error("control_process_gone")
         # What waits for the store has its answer already: the link's end was its failure.
         with contextlib.suppress(TimeoutError):
@@ -95,10 +108,28 @@ async def work(link_end: socket.socket, listener: socket.socket) -> _End:
     return _End.ORPHANED
 
 
+async def _reload(orders: _Orders, door: Serving) -> None:
+    """Read the TLS files again whenever told to."""
+    while True:
+        await orders.reload.wait()
+        orders.reload.clear()
+        await door.reload_certificate()
+
+
+async def _retire(orders: _Orders, door: Serving, config: Config) -> None:
+    """Serve the connections that stand until they end, once a successor accepts."""
+    await orders.retire.wait()
+    # An idle connection ends after idle_seconds by itself; an answer under way has its deadline.
+    await door.retire(
+        config.http.idle_seconds + config.verify.deadline_seconds + config.http.write_seconds
+    )
+
+
 def run() -> int:
     """Run a worker in this process; return its exit code."""
-    # Ctrl-C in a terminal reaches every process of the group: the control process decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C and a hang-up reach every process of the group: the control process decides.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     logs.configure("info", process="worker")  # until the assignment says more
     keep_memory_private()
     link_end, listener = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
@@ -107,7 +138,14 @@ def run() -> int:
         inherited.set_inheritable(False)
     try:
         return uvloop.run(work(link_end, listener)).value
-    except (StoreError, StoreRefusedError, TlsError, VaultError, main.WrongKeyError) as error:
+    except (
+        OtherVersionError,
+        StoreError,
+        StoreRefusedError,
+        TlsError,
+        VaultError,
+        main.WrongKeyError,
+    ) as error:
         # The control process sees an exit code only: say why here.
         _log.error("worker_failed", error=str(error))
         return 1

@@ -104,6 +104,16 @@ class Worker:
         if self._link is not None:
             self._link.send(Kind.DRAIN)
 
+    def retire(self) -> None:
+        """Ask the worker to accept nothing more, and to end when its connections have."""
+        if self._link is not None:
+            self._link.send(Kind.RETIRE)
+
+    def reload(self) -> None:
+        """Ask the worker to read the TLS files again."""
+        if self._link is not None:
+            self._link.send(Kind.RELOAD)
+
     def kill(self) -> None:
         """End the process at once, if it has not ended."""
         with contextlib.suppress(ProcessLookupError):

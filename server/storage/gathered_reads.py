@@ -22,13 +22,13 @@ class GatheredReads(Generic[K, V]):
         self._waiting: dict[K, list[asyncio.Future[V | None]]] = {}
         self._task: asyncio.Task[None] | None = None
 
-    async def read(self, key: K) -> V | None:
+    def read(self, key: K) -> asyncio.Future[V | None]:
         """Return what is stored for a key, or None; raises what the read raised."""
         future: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, []).append(future)
         if self._task is None:
             self._task = asyncio.create_task(self._drain())
-        return await future
+        return future
 
     async def close(self) -> None:
         """Finish what was asked."""
@@ -37,7 +37,7 @@ class GatheredReads(Generic[K, V]):
 
     async def _drain(self) -> None:
         try:
-            while self._waiting:
+            while self._forget_who_gave_up():
                 # Two turns of the loop, so that requests that arrived together read together.
                 await asyncio.sleep(0)
                 await asyncio.sleep(0)
@@ -45,6 +45,13 @@ class GatheredReads(Generic[K, V]):
                 await self._run({key: self._waiting.pop(key) for key in keys})
         finally:
             self._task = None
+
+    def _forget_who_gave_up(self) -> bool:
+        """Return whether anybody still waits."""
+        for key, futures in list(self._waiting.items()):
+            if futures[0].done() and all(future.done() for future in futures):
+                del self._waiting[key]
+        return bool(self._waiting)
 
     async def _run(self, asked: Mapping[K, list[asyncio.Future[V | None]]]) -> None:
         try:

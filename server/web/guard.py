@@ -87,6 +87,8 @@ class Guard:
         self.caps = caps
         self.tally = tally
         self.open = 0
+        self.retiring = False
+        self._left = asyncio.Event()
         self.admitted: dict[Guest, None] = {}  # oldest first
 
     def admit(self, guest: Guest) -> bool:
@@ -108,6 +110,7 @@ class Guard:
         """Count a connection out that was admitted."""
         self.admitted.pop(guest, None)
         self.open -= 1
+        self._left.set()
         self.tally.disconnected()
 
     def make_room(self) -> bool:
@@ -118,6 +121,13 @@ class Guard:
                 guest.give_way()
                 return True
         return False
+
+    async def all_left(self) -> None:
+        """Wait until no connection is open. Each is told with its next answer to close."""
+        self.retiring = True
+        while self.open:
+            self._left.clear()
+            await self._left.wait()
 
     def __call__(self) -> "GuardedHandler":
         """Return the protocol of a new connection, for `loop.create_server`."""
@@ -226,6 +236,10 @@ class GuardedHandler(web.RequestHandler):
             and not raw.get_write_buffer_size()
         )
 
+    def answers_last(self) -> bool:
+        """Tell whether the connection ends with the answer that is made now."""
+        return self._draining or self._guard.retiring
+
     def give_way(self) -> None:
         """End an idle connection in favour of a new one."""
         self._cut(Rejected.TOO_MANY_CONNECTIONS)
@@ -253,10 +267,11 @@ class GuardedHandler(web.RequestHandler):
     ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
         """Send an answer, without aiohttp's pages and version."""
         if isinstance(resp, web.HTTPException):
+            _free_frames(resp)
             resp = bare_answer(resp.status, allow=resp.headers.get(hdrs.ALLOW, ""))
         else:
             resp.headers.setdefault(hdrs.SERVER, SERVER_NAME)
-        if self._draining:
+        if self.answers_last():
             resp.force_close()
         finishing = super().finish_response(request, resp, start_time)
         return finishing if self.raw is None else self._finish_over_tls(finishing)
@@ -289,6 +304,7 @@ class GuardedHandler(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer what is not HTTP, and faults that no door caught; say nothing about either."""
         if status == _BAD_REQUEST:
+            _free_frames(exc)
             too_large = isinstance(exc, LineTooLong)
             self._guard.tally.rejected(Rejected.TOO_LARGE if too_large else Rejected.MALFORMED)
         else:
@@ -345,3 +361,14 @@ class GuardedHandler(web.RequestHandler):
         if self._wire is not None:
             self._wire.write(_UNREADABLE)
         self.force_close()
+
+
+def _free_frames(fault: BaseException | None) -> None:
+    """Cut the cycle of an exception and the frame in aiohttp that holds it.
+
+    Otherwise a refused request stays in memory until the garbage collector comes, which is
+    seldom (`server.programs.garbage`).
+    """
+    while fault is not None:
+        fault.__traceback__ = None
+        fault = fault.__context__

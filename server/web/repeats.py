@@ -12,14 +12,15 @@ learned anew. A property test holds both ways against each other.
 
 Private parts of aiohttp relied on, beside those of `guard`, pinned by the same test:
 `RequestHandler._messages` (heads read and not yet handled), `._process_keepalive`,
-`._next_keepalive_close_time`, `.shutdown`, and `BaseProtocol._drain_helper`.
+`._next_keepalive_close_time`, `.shutdown`, and `BaseProtocol._drain_helper` and
+`._buffer_paused` (its parser holds octets back).
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 from multidict import CIMultiDictProxy
@@ -33,9 +34,14 @@ from server.web.reply import Reply
 MOST = 4096
 """Octets of a query that is taken here; every honest one is far below."""
 
+MOST_HEAD = 4096
+"""Octets of a head that is remembered: idle connections hold it, as many as there may be."""
+
 _PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789=&%._~+/-"
 _VERSION = b" HTTP/1.1\r\n"
 _END = b"\r\n\r\n"
+_MORE_THAN_A_QUESTION = (hdrs.CONTENT_LENGTH, hdrs.TRANSFER_ENCODING, hdrs.EXPECT, hdrs.UPGRADE)
+"""Fields by which a body may follow, or an answer that is not the door's."""
 
 
 class Shortcut(NamedTuple):
@@ -70,18 +76,25 @@ class RepeatGuard(Guard):
 class RepeatHandler(GuardedHandler):
     """One connection. Repeats are answered one at a time; what comes meanwhile waits."""
 
-    __slots__ = ("_clock", "_head", "_later", "_shortcut", "_source", "_task")
+    __slots__ = ("_at_start", "_clock", "_head", "_later", "_shortcut", "_source", "_task")
 
     def __init__(self, guard: RepeatGuard) -> None:
         super().__init__(guard)
         self._shortcut = guard.shortcut
         self._clock = guard.shortcut.clock
-        # Set only between two requests that each came whole, in a packet of its own: aiohttp's
-        # parser stands at the beginning of a request then.
+        # aiohttp's parser certainly stands at the beginning of a request.
+        self._at_start = True
+        # Set only while that is so, and the request before came whole, in a packet of its own.
         self._head: bytes | None = None
         self._source: Source | None = None
         self._task: asyncio.Task[None] | None = None
         self._later = b""
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget what was remembered: a connection object may live on in a cycle."""
+        self._head = self._source = None
+        self._later = b""
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Answer a repeat; hand everything else to aiohttp, and learn from it."""
@@ -104,10 +117,13 @@ class RepeatHandler(GuardedHandler):
         return self._task is None and super()._waits()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's
-        """Let a repeat under way end first."""
+        """Let a repeat under way end first; end it when it does not."""
+        self._draining = True
         if self._task is not None:
             await asyncio.wait([self._task], timeout=timeout)
         await super().shutdown(timeout)
+        if self._task is not None:
+            self._task.cancel()
 
     def _process_keepalive(self) -> None:
         """Close the connection when it was idle for long: not while a repeat is under way."""
@@ -116,29 +132,44 @@ class RepeatHandler(GuardedHandler):
         super()._process_keepalive()
 
     def _learn(self, data: bytes, *, heads: int) -> None:
-        """Remember the head of a plain question that came alone, whole, in one packet."""
+        """Remember the head of a plain question that came alone, whole, in one packet.
+
+        It came alone only if aiohttp's parser held nothing before. Half a head or the rest of a
+        body would make something else of the same octets: to the parser, this packet's request
+        line may be the value of a field, below an X-Forwarded-For of the peer's own.
+        """
         self._head = self._source = None
-        if heads != 1 or not self._messages or data.find(_END) != len(data) - len(_END):
+        began_at_start, self._at_start = self._at_start, False
+        if not heads or not self._messages or not data.endswith(_END) or self._buffer_paused:
             return
         message, body = self._messages[-1]
+        if (
+            not isinstance(message, RawRequestMessage)
+            or body is not EMPTY_PAYLOAD
+            or not message.headers.keys().isdisjoint(_MORE_THAN_A_QUESTION)
+        ):
+            return
+        # No body follows the last head, and a further one would have ended where the data does.
+        self._at_start = True
         start = self._shortcut.start
         if (
-            isinstance(message, RawRequestMessage)
+            began_at_start
+            and heads == 1
+            and data.find(_END) == len(data) - len(_END)
             and message.version == HttpVersion11
             and not message.should_close
-            and not message.upgrade
-            and body is EMPTY_PAYLOAD
-            # What aiohttp read is this packet, nothing before it and nothing less.
             and data.startswith(start)
             and data.startswith(
                 b"GET " + message.path.encode("utf-8", "surrogateescape") + _VERSION
             )
             and self._wire is not None
         ):
+            head = data[data.index(_VERSION) :]
             peer = self._wire.get_extra_info("peername")
-            host = str(peer[0]) if isinstance(peer, tuple) else ""
-            self._source = self._shortcut.source(host, message.headers)
-            self._head = data[data.index(_VERSION) :]
+            # A peer on a Unix socket has no host; what aiohttp makes of it is aiohttp's.
+            if len(head) <= MOST_HEAD and isinstance(peer, tuple):
+                self._source = self._shortcut.source(str(peer[0]), message.headers)
+                self._head = head
 
     def _put_aside(self, data: bytes) -> None:
         """Keep what a peer sends before it has its answer; take nothing more until then."""
@@ -147,28 +178,35 @@ class RepeatHandler(GuardedHandler):
             self._wire.pause_reading()
 
     async def _repeat(self, query: bytes, source: Source) -> None:
+        last = False
         try:
             reply = await self._shortcut.answer(query, source)
             if self._wire is not None:
+                last = self.answers_last()
                 second = self._clock.now_us() // 1_000_000
-                self._wire.write(reply.octets(second, close=self._draining))
+                self._wire.write(reply.octets(second, close=last))
                 if self._paused:
                     await self._drain_helper()
                 if self.raw is not None:
                     self.answered_over_tls()
-        except ConnectionError:
-            pass  # the peer left before it took its answer
-        except BaseException:
+        except BaseException as fault:
+            # There is no answer to this one, so none to a later one may take its place.
+            self._later = b""
             if self._wire is not None:
                 self._wire.abort()
-            raise
+            if not isinstance(fault, Exception):
+                raise
+            if not isinstance(fault, ConnectionError):  # that is a peer who left
+                self._guard.tally.unexpected()
+                self.log_exception(exc_info=fault)
+            return
         finally:
             self._task = None
-        self._go_on()
+        self._go_on(last=last)
 
-    def _go_on(self) -> None:
-        """Wait for the next request, or take up what came already."""
-        if self._draining:
+    def _go_on(self, *, last: bool) -> None:
+        """Wait for the next request, or take up what came already; end when that is over."""
+        if last or self._draining:
             self.force_close()
             return
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout

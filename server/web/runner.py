@@ -1,6 +1,7 @@
 """Puts an application behind listening sockets, with the guard, and ends it gracefully."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from server.web.certificate import ServedCertificate
 
 _BACKLOG = 1024
+_TURNS = 3
 
 
 class Serving:
@@ -38,19 +40,44 @@ class Serving:
         """Return how many connections are open now."""
         return self._guard.open
 
+    async def reload_certificate(self) -> bool:
+        """Read the TLS files again for the next connections; False when they are no good.
+
+        Never raises. Without TLS there is nothing to read.
+        """
+        return self._doorstep is None or await self._doorstep.certificate.reload()
+
+    async def retire(self, patience_s: float) -> None:
+        """Stop accepting; serve the connections that stand until they end. `stop` comes after.
+
+        For a successor that accepts on the same sockets already. A connection is told to close
+        with its next answer, and an idle one ends when its time is over, as it would have
+        anyway: closing it now could cross a request on its way, which nobody would answer.
+        patience_s: seconds after which this returns with connections left.
+        """
+        await self._stop_accepting()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._guard.all_left(), patience_s)
+
     async def stop(self) -> None:
         """Stop accepting; finish the requests that were accepted; close every connection.
 
         Idle connections end at once. Returns within the grace given to `serve`, about.
         """
+        await self._stop_accepting()
+        if self._doorstep is not None:
+            self._doorstep.clear()
+        await self._runner.cleanup()
+
+    async def _stop_accepting(self) -> None:
         # One turn of the loop takes in connections that the kernel has accepted already: with
         # the listening socket they would be reset.
         await asyncio.sleep(0)
         for listener in self._listeners:
             listener.close()
-        if self._doorstep is not None:
-            self._doorstep.clear()
-        await self._runner.cleanup()
+        # And a few until each has been made known to the guard (asyncio takes two, uvloop one).
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
 
 async def serve(

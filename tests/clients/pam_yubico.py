@@ -15,9 +15,15 @@ _SERVICE = "keystead"
 
 
 class PamYubico:
-    """Logs the current user in with an OTP of a key that the map gives to that user."""
+    """Logs the current user in with an OTP of a key that the map gives to that user.
+
+    authority: the certificate of who signed the service's, for https.
+    """
 
     name = "pam_yubico"
+
+    def __init__(self, authority: Path | None = None) -> None:
+        self._authority = authority
 
     def verify(self, url: str, client_id: int, api_key: str, otp: str) -> Answer:
         """Authenticate once, with a service file made for this question."""
@@ -26,13 +32,14 @@ class PamYubico:
         # Its folder differs from one Debian to the next; that of its documentation does not.
         require_file("/usr/share/doc/libpam-yubico", package="libpam-yubico")
         user = getpass.getuser()
+        trust = "" if self._authority is None else f" cainfo={self._authority}"
         with tempfile.TemporaryDirectory(prefix="keystead-pam-") as folder:
             # Mapped whoever owns the key: the refusal must come from the service, not the map.
             owners = Path(folder, "owners")
             owners.write_text(f"{user}:{otp[:-32]}\n")
             Path(folder, _SERVICE).write_text(
                 f"auth required pam_yubico.so mode=client authfile={owners}"
-                f" id={client_id} key={api_key} urllist={url}/wsapi/2.0/verify\n"
+                f" id={client_id} key={api_key} urllist={url}/wsapi/2.0/verify{trust}\n"
                 "account required pam_permit.so\n"
             )
             Path(folder, "other").write_text("auth required pam_deny.so\n")

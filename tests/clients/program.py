@@ -3,13 +3,18 @@
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 LONGEST_S = 30.0
 """A client that takes longer than this hangs; the test fails instead of waiting."""
 
 
 def run(
-    command: Sequence[str], *, typed: str = "", extra: Mapping[str, str] | None = None
+    command: Sequence[str],
+    *,
+    typed: str = "",
+    extra: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run `command`, type `typed` into it, return its exit code and everything it printed.
 
@@ -20,6 +25,7 @@ def run(
         command,
         input=typed,
         env=environment,
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -77,7 +77,7 @@ def metrics() -> set[str]:
     counters = {f"{family.name}_total" for family in layout.COUNTERS}
     shown = {
         name
-        for path in [ROOT / "server/main.py", ROOT / "server/metrics/exposition.py"]
+        for path in [ROOT / "server/doors.py", ROOT / "server/metrics/exposition.py"]
         for name in re.findall(r'"(keystead_[a-z_]+)"', path.read_text("utf-8"))
     }
     infos = {name for name in shown if name == "keystead_build"}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from loadtest.allowlist import HostRefusedError, admit
+from loadtest.allowlist import HostRefusedError, admit, admit_alias, admit_redirect
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_the_loopback_may_be_loaded_without_naming_it(target: str) -> None:
     ],
 )
 def test_another_host_is_refused_and_the_message_says_how_to_allow_it(target: str) -> None:
-    with pytest.raises(HostRefusedError, match="--keystead-allow-host"):
+    with pytest.raises(HostRefusedError, match="--allow-host"):
         admit(target)
 
 
@@ -48,12 +48,76 @@ def test_a_named_host_may_be_loaded_and_nothing_below_or_above_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["yubico.com", "api.yubico.com", "API2.Yubico.COM", "yubico.com.", "a.b.yubico.com"]
+    "host",
+    [
+        "yubico.com",
+        "api.yubico.com",
+        "API2.Yubico.COM",
+        "yubico.com.",
+        "yubico.com..",
+        "a.b.yubico.com",
+        "api.yubico\u3002com",  # an ideographic full stop
+        "api\uff0eyubico\uff61com",  # full and half width
+        "\uff41\uff50\uff49.\uff39ubico.com",  # full-width letters
+        "yub\u00adico.com",  # a soft hyphen, which names do not keep
+        "yubico\u200b.com",  # a space of no width
+        "\u24e8ubico.com",  # a circled letter
+    ],
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_yubico_is_refused_even_when_somebody_names_it(scheme: str, host: str) -> None:
     with pytest.raises(HostRefusedError, match="never a target"):
         admit(f"{scheme}://{host}", [host, "yubico.com", "api.yubico.com"])
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "yub%69co.com",
+        "yubico%2ecom",
+        "yubico.com%00",
+        "\u0443ubico.com",
+        "xn--.com",
+        "a..b",
+        "*.com",
+    ],
+)
+def test_a_name_that_is_no_plain_name_is_refused_even_when_somebody_names_it(host: str) -> None:
+    with pytest.raises(HostRefusedError):
+        admit(f"http://{host}", [])
+    for named in ("yubico.com", "localhost"):
+        with pytest.raises(HostRefusedError):
+            admit(f"http://{host}", [named])
+
+
+def test_a_name_of_ones_own_that_is_an_alias_of_yubico_is_refused() -> None:
+    with pytest.raises(HostRefusedError, match="never a target"):
+        admit_alias("otp.example.org", lambda _: ["API.Yubico.com."])
+    admit_alias("otp.example.org", lambda _: ["front.example.org", "yubico.com.example.org"])
+    admit_alias("localhost")
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["/wsapi/2.0/verify?id=1", "elsewhere?next=//api.yubico.com", "http://localhost:9/"],
+)
+def test_a_redirect_within_what_may_be_loaded_is_no_reason_to_stop(location: str) -> None:
+    admit_redirect(location)
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://api.yubico.com/wsapi/2.0/verify",
+        "//api.yubico.com/",
+        "//API.YUBICO.COM./",
+        "http://192.0.2.1/",
+        "gopher://localhost/",
+    ],
+)
+def test_a_redirect_to_another_host_is_refused(location: str) -> None:
+    with pytest.raises(HostRefusedError):
+        admit_redirect(location)
 
 
 def test_a_host_that_only_ends_in_the_same_letters_is_somebody_elses() -> None:
@@ -75,6 +139,7 @@ def test_a_host_that_only_ends_in_the_same_letters_is_somebody_elses() -> None:
         "http://api.yubico.com\\@localhost/",
         "http://local host",
         "http://localhost\t.example.org",
+        "http://localhost:http",
     ],
 )
 def test_what_a_parser_and_a_client_might_read_differently_is_refused(target: str) -> None:

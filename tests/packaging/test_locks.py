@@ -55,8 +55,8 @@ def group(name: str) -> list[str]:
     return wanted
 
 
-def test_there_are_two_locks() -> None:
-    assert [path.name for path in LOCKS] == ["dev.txt", "server.txt"]
+def test_there_are_three_locks() -> None:
+    assert [path.name for path in LOCKS] == ["build.txt", "dev.txt", "server.txt"]
 
 
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
@@ -74,16 +74,27 @@ def test_a_lock_names_no_index_and_no_host(path: Path) -> None:
 
 
 def test_the_server_runs_in_tests_with_the_versions_it_is_installed_with() -> None:
-    server, dev = (read_lock(ROOT / "requirements" / f"{name}.txt") for name in ("server", "dev"))
+    build, dev, server = (read_lock(path) for path in LOCKS)
     assert server.items() <= dev.items()
+    assert build.items() <= dev.items()
 
 
-@pytest.mark.parametrize("name", ["server", "dev"])
+def test_no_tool_that_builds_is_among_what_serves() -> None:
+    build, _, server = (read_lock(path) for path in LOCKS)
+    # What both need is in both; what the project asks for by name as a tool is in one.
+    assert not {Requirement(text).name for text in group("build")} & server.keys()
+    assert {"pip", "hatchling"} <= build.keys()
+
+
+@pytest.mark.parametrize("name", ["build", "server", "dev"])
 def test_the_locks_hold_what_the_project_asks_for(name: str) -> None:
     extras = PROJECT["project"]["optional-dependencies"]
-    asked = PROJECT["project"]["dependencies"] + extras["server"] + group("build")
-    if name == "dev":
-        asked += extras["loadtest"] + group("dev")
+    served = PROJECT["project"]["dependencies"] + extras["server"]
+    asked = {
+        "build": group("build"),
+        "server": served,
+        "dev": served + extras["loadtest"] + group("dev"),
+    }[name]
     locked = read_lock(ROOT / "requirements" / f"{name}.txt")
     for text in asked:
         requirement = Requirement(text)

@@ -57,9 +57,15 @@ def test_no_file_names_a_registry_host_or_a_path_of_one_machine() -> None:
 
 
 def test_only_the_shared_script_installs_and_it_can_be_run() -> None:
-    for script in (ROOT / ".ci/run", ROOT / "deploy/install.sh"):
+    scripts = ["postinst", "prerm", "postrm", "keystead", "build.sh"]
+    for script in (
+        ROOT / ".ci/run",
+        ROOT / "deploy/install.sh",
+        ROOT / "deploy/compose/make-secrets",
+        *(ROOT / "deploy/deb" / name for name in scripts),
+    ):
         assert os.access(script, os.X_OK), f"{script} is not executable"
-    for user in (".ci/run", "Makefile", "Dockerfile"):
+    for user in (".ci/run", "Makefile", "Dockerfile", "deploy/deb/build.sh"):
         text = (ROOT / user).read_text()
         assert "deploy/install.sh" in text
         assert "apt-get install" not in text
@@ -105,7 +111,9 @@ def test_every_make_command_in_the_docs_exists() -> None:
 
 
 def test_bare_make_prints_every_target_with_a_line_of_help() -> None:
-    printed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    # `make check` runs this test, and a make within make would tell of its directory.
+    command = ["make", "--no-print-directory"]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert {line.split()[1] for line in printed.splitlines()} == targets()
     assert {"setup", "run", "check", "test", "bench", "lock"} <= targets()
 

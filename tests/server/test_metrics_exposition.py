@@ -88,3 +88,15 @@ def test_registering_does_not_use_up_the_longest_lag() -> None:
 def test_without_any_tally_everything_is_zero() -> None:
     samples = scrape({})
     assert one(samples, "keystead_verify_responses_total", status="OK") == 0
+
+
+def test_the_certificate_that_expires_first_is_shown_and_who_refused_newer_files() -> None:
+    old, new, without = Tally.in_memory(), Tally.in_memory(), Tally.in_memory()
+    old.certificate(1_800_000_000)
+    old.certificate_refused()
+    new.certificate(1_900_000_000)
+    samples = scrape({"worker-0": old, "worker-1": new, "control": without})
+    name = "keystead_tls_certificate_expiry_timestamp_seconds"
+    assert one(samples, name) == 1_800_000_000
+    assert one(samples, "keystead_tls_certificate_refused") == 1
+    assert not [name for name, _ in scrape({"control": without}) if "tls" in name]

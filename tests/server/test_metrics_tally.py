@@ -75,6 +75,19 @@ def test_a_duration_counts_in_the_bucket_whose_bound_is_not_below_it(
     assert tally.cells()[layout.DURATION_SUM_AT] == int(seconds * 1_000_000)
 
 
+def test_a_certificate_is_noted_while_it_is_served() -> None:
+    tally = Tally.in_memory()
+    gauges = slice(layout.CERTIFICATE_EXPIRES_AT, layout.CERTIFICATE_REFUSED_AT + 1)
+    tally.certificate(1_800_000_000)
+    tally.certificate_refused()
+    assert tally.cells()[gauges] == [1_800_000_000, 1]
+    tally.certificate(1_900_000_000)
+    assert tally.cells()[gauges] == [1_900_000_000, 0]
+    tally.certificate_refused()
+    tally.no_certificate()
+    assert tally.cells()[gauges] == [0, 0]
+
+
 def test_the_layout_has_no_overlap_and_no_gap() -> None:
     cells = [
         cell

@@ -26,6 +26,8 @@ class Kind(enum.IntEnum):
     DRAIN = 34  # control to worker: finish what was accepted, then end
     PING = 35  # control to worker ...
     PONG = 36  # ... and back: its event loop turns
+    RETIRE = 37  # control to worker: a successor accepts; end when your connections have
+    RELOAD = 38  # control to worker: read the TLS files again
 
 
 CALLS = frozenset({Kind.BATCH, Kind.CLIENT, Kind.KEY})

@@ -1,6 +1,8 @@
 """The store as a worker has it when another process owns the database: calls over the link."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from typing import TypeVar
 
 from server.otp.decision import check_batch
 from server.otp.ports import (
@@ -11,9 +13,13 @@ from server.otp.ports import (
     StoreUnavailableError,
     UnknownOutcomeError,
 )
+from server.storage.gathered_reads import GatheredReads
 from server.storage.link import messages
 from server.storage.link.connection import Link, LinkLostError
 from server.storage.link.frames import Frame, Kind
+
+Ident = TypeVar("Ident", bound=Hashable)
+Record = TypeVar("Record")
 
 
 class RemoteStore:
@@ -25,6 +31,9 @@ class RemoteStore:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        read_clients, read_keys = self._each(self._client), self._each(self._key)
+        self._client_reads: GatheredReads[int, ClientRecord] = GatheredReads(read_clients)
+        self._key_reads: GatheredReads[str, KeyRecord] = GatheredReads(read_keys)
 
     async def spend_and_advance(self, batch: Sequence[Entry]) -> Sequence[Outcome]:
         """Have a batch decided by the control process; raises what the store there raised."""
@@ -45,16 +54,38 @@ class RemoteStore:
             raise UnknownOutcomeError("the control process answered another batch")
         return outcomes
 
-    async def client(self, client_id: int) -> ClientRecord | None:
-        """Read a client from the control process's store."""
+    def client(self, client_id: int) -> Awaitable[ClientRecord | None]:
+        """Return the newest committed state of a client, or None."""
+        return self._client_reads.read(client_id)
+
+    def key(self, public_id: str) -> Awaitable[KeyRecord | None]:
+        """Return the newest committed state of a key, or None."""
+        return self._key_reads.read(public_id)
+
+    @staticmethod
+    def _each(
+        read: Callable[[Ident], Awaitable[Record | None]],
+    ) -> Callable[[Sequence[Ident]], Awaitable[Mapping[Ident, Record]]]:
+        """Make a read of many out of calls that are under way together: one record each."""
+
+        async def read_many(idents: Sequence[Ident]) -> Mapping[Ident, Record]:
+            records = await asyncio.gather(*map(read, idents))
+            return {
+                ident: record
+                for ident, record in zip(idents, records, strict=True)
+                if record is not None
+            }
+
+        return read_many
+
+    async def _client(self, client_id: int) -> ClientRecord | None:
         body = await self._read(Kind.CLIENT, messages.encode_client_id(client_id))
         try:
             return messages.decode_client(body)
         except messages.MessageError as error:
             raise StoreUnavailableError("the control process's answer has no meaning") from error
 
-    async def key(self, public_id: str) -> KeyRecord | None:
-        """Read a key from the control process's store."""
+    async def _key(self, public_id: str) -> KeyRecord | None:
         body = await self._read(Kind.KEY, messages.encode_public_id(public_id))
         try:
             return messages.decode_key(body)

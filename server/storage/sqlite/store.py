@@ -1,7 +1,7 @@
 """The embedded store, put together: hot path, directory and books on one SQLite file."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -85,13 +85,13 @@ class SqliteStore(
         """Decide a batch in order and commit it, as `HotStore` promises."""
         return await self._batches.submit(batch)
 
-    async def client(self, client_id: int) -> ClientRecord | None:
+    def client(self, client_id: int) -> Awaitable[ClientRecord | None]:
         """Return the newest committed state of a client, or None."""
-        return await self._client_reads.read(client_id)
+        return self._client_reads.read(client_id)
 
-    async def key(self, public_id: str) -> KeyRecord | None:
+    def key(self, public_id: str) -> Awaitable[KeyRecord | None]:
         """Return the newest committed state of a key, or None."""
-        return await self._key_reads.read(public_id)
+        return self._key_reads.read(public_id)
 
     async def add_keys(self, keys: Sequence[NewKey], *, act: Act) -> None:
         """Create all keys with counters at (-1, -1), or none: KeyExistsError."""

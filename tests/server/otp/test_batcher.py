@@ -385,6 +385,71 @@ async def test_an_observer_sees_every_batch(store: ScriptedStore) -> None:
         await asyncio.gather(*futures)
 
 
+async def trickle(batcher: Batcher, store: ScriptedStore, clock: StillClock, turn_s: float) -> int:
+    """Submit one entry in each turn of a slow loop; return how many until a batch is closed."""
+    for number in range(100):
+        batcher.submit(entry(f"k{number}"))
+        clock.pass_by(turn_s)
+        await asyncio.sleep(0)
+        if store.batches:
+            break
+    store.automatic = True
+    store.gates[0].set_result(None)
+    await batcher.close()
+    return len(store.batches[0])
+
+
+async def test_whoever_keeps_coming_does_not_hold_up_who_came_first(store: ScriptedStore) -> None:
+    clock = StillClock()
+    assert await trickle(Batcher(store, clock=clock), store, clock, turn_s=0.0) <= 20
+
+
+async def test_a_slow_loop_closes_a_batch_by_time_and_not_by_turns(store: ScriptedStore) -> None:
+    """A turn may take long when the process has other work, such as a flood of refusals."""
+    clock = StillClock()
+    assert await trickle(Batcher(store, clock=clock), store, clock, turn_s=0.02) <= 5
+
+
+async def test_closing_while_a_batch_is_gathered_commits_it(
+    store: ScriptedStore, batcher: Batcher
+) -> None:
+    store.automatic = True
+    future = batcher.submit(entry("a"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert store.batches == []
+    await batcher.close()
+    assert (await future).kind is Kind.OK
+
+
+async def test_what_is_withdrawn_while_a_batch_is_gathered_is_not_in_it(
+    store: ScriptedStore, batcher: Batcher
+) -> None:
+    store.automatic = True
+    future, *others = [batcher.submit(entry("a", use)) for use in range(3)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    future.cancel()
+    assert [(await other).remaining for other in others] == [1, 2]
+    assert store.batches == [[("a", 1)], [("a", 2)]]
+
+
+async def test_when_the_loop_is_torn_down_while_a_batch_is_gathered_nothing_was_written(
+    store: ScriptedStore, batcher: Batcher
+) -> None:
+    futures = [batcher.submit(entry("a", use)) for use in range(3)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    runner = batcher._runner
+    assert runner is not None
+    runner.cancel()
+    for future in futures:
+        with pytest.raises(ClosedError):
+            await future
+    assert store.batches == []
+    await batcher.close()
+
+
 @settings(deadline=None)
 @given(
     st.lists(

@@ -131,15 +131,6 @@ async def test_a_read_that_began_before_a_request_refuses_only_those_that_asked_
     assert (await late).status == Status.OK
 
 
-async def test_one_store_read_serves_many_requests_that_came_together(room: Room) -> None:
-    client, yubikey = await room.client(), await room.yubikey()
-    otps = [room.press(yubikey) for _ in range(30)]
-    replies = await asyncio.gather(*(room.ask(client, otp) for otp in otps))
-    assert {reply.status for reply in replies} == {Status.OK}
-    assert room.store.client_reads == 1
-    assert room.store.key_reads == 1
-
-
 async def test_good_otps_need_no_read_once_client_and_key_are_known(room: Room) -> None:
     client, yubikey = await room.client(), await room.yubikey()
     for _ in range(5):

@@ -160,9 +160,7 @@ def test_whoever_writes_to_the_database_is_found_out(copy: KeysteadProcess, what
         connection.executescript(statements)
     ended = copy.run("journal", "verify", "--json")
     assert (ended.code, ended.value["first_bad"]) == (5, first)
-    said = copy.run("journal", "verify")
-    assert said.code == 5
-    assert f"First bad entry: {first}" in said.err
+    assert f"First bad entry: {first}" in ended.err
     # Evidence is exported all the same, and administration goes on.
     assert copy.run("journal", "export", str(copy.directory.parent / "evidence")).code == 0
     assert copy.run("client", "list").code == 0
@@ -245,8 +243,7 @@ def test_mistakes_are_told_in_words(filled: Path, tmp_path: Path) -> None:
 def test_a_store_upgrade_is_an_act_with_its_reason(tmp_path: Path) -> None:
     with KeysteadProcess(tmp_path / "var") as keystead:
         keystead.init("--sandbox")
-        old = keystead.directory / "keystead.db"
-        _back_to_revision_one(old)
+        _back_to_revision_one(keystead.directory)
         refused = keystead.run("client", "list")
         assert refused.code == 1
         assert "keystead store upgrade" in refused.err
@@ -262,9 +259,11 @@ def test_a_store_upgrade_is_an_act_with_its_reason(tmp_path: Path) -> None:
         assert (ended.code, "reason" in ended.err) == (1, True)
 
 
-def _back_to_revision_one(file: Path) -> None:
-    """Make of a store what the revision before the journal would have left."""
-    with closing(sqlite3.connect(file)) as connection:
+def _back_to_revision_one(directory: Path) -> None:
+    """Make of an installation what the version before the journal would have left."""
+    (directory / "secrets" / "journal.key").unlink()
+    (directory / "journal-checkpoints.jsonl").unlink()
+    with closing(sqlite3.connect(directory / "keystead.db")) as connection:
         for table in (
             "journal",
             "journal_head",

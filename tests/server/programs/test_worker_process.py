@@ -16,7 +16,7 @@ _SLEEPER = (sys.executable, "-c", "import signal; signal.pause()")
 
 
 def an_assignment(data: DataDirectory) -> Assignment:
-    return Assignment(slot=1, data=data, config=Config(), key_id=b"abcd", salt=b"s" * 16)
+    return Assignment(slot=1, seat="1b", data=data, config=Config(), key_id=b"abcd", salt=b"s" * 16)
 
 
 async def a_silent_worker() -> tuple[Worker, socket.socket]:

@@ -10,7 +10,7 @@ from hsm.filevault import FileVault
 from hsm.keyfile import SealingKey
 from server.accounts.clients import ClientDesk
 from server.accounts.ports import LimitOverride
-from server.journal.acts import Act, Actor, Cause, Deed, Subject
+from server.journal.acts import Act, Actor, Cause, Deed, State, Subject
 from server.journal.chain import Chain
 from server.journal.entry import BEGINNING
 from server.journal.export import line_of
@@ -25,7 +25,7 @@ from validation.gcra import UNLIMITED, Policy, Rate
 
 CAUSE = Cause(Actor("local", "1000(zoë)"), "because")
 LIMIT = LimitOverride(Policy(Rate.per_second(20, 100), Rate.per_day(1000)), True, "why", 10**15)
-CLIENT = {
+CLIENT: State = {
     "name": "someone",
     "active": True,
     "version": 1,
@@ -34,7 +34,7 @@ CLIENT = {
     "limit": None,
     "api_keys": [1],
 }
-LIMITED = {
+LIMITED: State = {
     "rate": 20,
     "burst": 100,
     "per_day": 1000,
@@ -94,8 +94,8 @@ async def test_a_key_that_is_switched_is_told(store: Store) -> None:
     act = CAUSE.act("key.disable")
     await store.set_key_active(TOKEN, active=False, act=act)
     deed = (await store.latest_entries(1))[0].deed
-    before = {"active": True, "version": 1, "serial": "123", "generation": 1}
-    after = {**before, "active": False, "version": 2}
+    before: State = {"active": True, "version": 1, "serial": "123", "generation": 1}
+    after: State = {**before, "active": False, "version": 2}
     assert deed == Deed(act, Subject("key", TOKEN), before, after)
 
 

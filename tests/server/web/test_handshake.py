@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Self
 
 import pytest
 import structlog
@@ -44,7 +45,7 @@ def rejections(tally: Tally, reason: Rejected) -> int:
 class Bare(Peer):
     """A peer that speaks no TLS by itself: what it sends is what goes over the wire."""
 
-    async def __aenter__(self) -> "Bare":
+    async def __aenter__(self) -> Self:
         self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
         return self
 
@@ -68,7 +69,11 @@ class HandMade(Bare):
             except ssl.SSLWantReadError:
                 self.flush()
                 async with asyncio.timeout(PATIENCE_S):
-                    self._incoming.write(await self._reader.read(65536))
+                    octets = await self._reader.read(65536)
+                if octets:
+                    self._incoming.write(octets)
+                else:
+                    self._incoming.write_eof()
 
     def flush(self) -> None:
         """Send what TLS has made."""
@@ -129,6 +134,7 @@ async def test_s18_connections_in_their_handshake_count_and_give_way(
         for newcomer in range(3):
             assert await still_serves(door)
             assert await silent[newcomer].rest() == b""  # the oldest made room
+            await until(lambda: door.serving.open_connections == 3)  # the newcomer has left
             silent.append(await stack.enter_async_context(Bare(door.host, door.port)))
             await until(lambda: door.serving.open_connections == 4)
         assert rejections(door.tally, Rejected.TOO_MANY_CONNECTIONS) == 3
@@ -262,7 +268,6 @@ async def test_what_is_weak_is_not_spoken(
 @pytest.mark.parametrize("certified", ["", "foreign", "ours"])
 async def test_mutual_tls_lets_in_who_shows_a_certificate_of_the_named_authority(
     open_door: OpenDoor,
-    authority: Authority,
     mutual: ServedCertificate,
     client_identity: Callable[[str], ssl.SSLContext],
     certified: str,

@@ -217,6 +217,22 @@ async def test_a_repeat_under_way_is_finished_at_the_end_and_says_that_it_is_the
     assert parsed(door) == 1
 
 
+async def test_a_repeat_after_the_door_has_retired_says_that_it_is_the_last(
+    open_door: OpenDoor,
+) -> None:
+    door = await open_door(echo_app(Echo()))
+    async with Peer(door.host, door.port) as peer:
+        await peer.ask(FIRST)
+        retiring = asyncio.ensure_future(door.serving.retire(60.0))
+        await until(lambda: door.serving._guard.retiring)
+        peer.send(get(f"{VERIFY}?one"))
+        reply = await peer.reply()
+        assert (reply.status, reply.header("Connection")) == (200, "close")
+        assert await peer.rest() == b""
+        await retiring
+    assert parsed(door) == 1
+
+
 async def test_a_repeat_that_never_ends_is_given_up_after_the_grace(open_door: OpenDoor) -> None:
     room = Echo()
     door = await open_door(echo_app(room), grace_s=0.1)

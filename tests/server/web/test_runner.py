@@ -3,12 +3,14 @@
 import asyncio
 import socket
 from pathlib import Path
+from typing import cast
 
 import pytest
 from aiohttp import web
 
 from server.metrics.tally import Tally
-from server.web.runner import serve
+from server.web.guard import Caps
+from server.web.runner import Serving, serve
 from tests.server.web.conftest import OpenDoor
 from tests.server.web.peer import Peer, get, until
 
@@ -123,3 +125,55 @@ async def test_a_socket_that_cannot_accept_closes_the_others_again() -> None:
         await serve(Slow().app(), [listener, datagrams], tally=Tally.in_memory())
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(*address)
+
+
+async def test_who_retires_answers_on_standing_connections_and_tells_them_to_close(
+    open_door: OpenDoor,
+) -> None:
+    slow = Slow()
+    door = await open_door(slow.app())
+    async with Peer(door.host, door.port) as busy, Peer(door.host, door.port) as idle:
+        busy.send(get("/"))
+        await until(lambda: slow.begun == 1)
+        await until(lambda: door.serving.open_connections == 2)
+        retiring = asyncio.ensure_future(door.serving.retire(60.0))
+        await until(lambda: not accepts(door.serving))
+        slow.release.set()
+        for peer in (busy, idle):
+            if peer is idle:
+                assert not retiring.done()
+                idle.send(get("/"))
+            reply = await peer.reply()
+            assert (reply.body, reply.header("Connection")) == (b"done", "close")
+            assert await peer.rest() == b""
+        await retiring
+
+
+async def test_who_retires_waits_for_idle_connections_until_their_time_is_over(
+    open_door: OpenDoor,
+) -> None:
+    slow = Slow()
+    slow.release.set()
+    door = await open_door(slow.app(), Caps(idle_s=0.2))
+    async with Peer(door.host, door.port) as idle:
+        idle.send(get("/"))
+        await idle.reply()
+        await door.serving.retire(60.0)
+        assert await idle.rest() == b""
+
+
+async def test_who_retires_does_not_wait_longer_than_its_patience(open_door: OpenDoor) -> None:
+    slow = Slow()
+    door = await open_door(slow.app())
+    async with Peer(door.host, door.port) as busy:
+        busy.send(get("/"))
+        await until(lambda: slow.begun == 1)
+        await door.serving.retire(0.05)
+        assert door.serving.open_connections == 1
+        slow.release.set()
+        assert (await busy.reply()).header("Connection") == "close"
+
+
+def accepts(serving: Serving) -> bool:
+    """Return whether it listens. Knocking would leave a connection with a door that closes."""
+    return any(cast("asyncio.Server", each).is_serving() for each in serving._listeners)
