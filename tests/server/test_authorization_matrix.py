@@ -88,10 +88,10 @@ async def populate(desks: Desks) -> dict[tuple[Role, int | None], str]:
     await desks.keys.import_ksm(KEY_LINE, cause=CAUSE)
     tokens: dict[tuple[Role, int | None], str] = {}
     for role in Role:
-        for prefix, customer in (("all", None), ("alpha", ALPHA), ("beta", BETA)):
+        for prefix, kept_to in (("all", None), ("alpha", ALPHA), ("beta", BETA)):
             name = f"{prefix}-{role}"
-            issued = await desks.operators.add(name, role, customer=customer, cause=CAUSE)
-            tokens[role, customer] = issued.token
+            issued = await desks.operators.add(name, role, customer=kept_to, cause=CAUSE)
+            tokens[role, kept_to] = issued.token
     return tokens
 
 

@@ -14,6 +14,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -37,6 +38,7 @@ CHECKS = [
 OPERATIONS = [
     operation.ok()
     for operation in schemathesis.openapi.from_dict(document(ROUTES)).get_all_operations()
+    if isinstance(operation, Ok)
 ]
 
 
@@ -99,6 +101,7 @@ def test_every_answer_is_one_that_the_document_describes(
 
 def test_no_call_was_a_fault_in_the_log(door: tuple[Door, str]) -> None:
     where, token = door
+    assert len(OPERATIONS) == len(ROUTES)
     served = json.loads(where.ask(token, "GET", "/openapi.json").text)
     assert served["paths"] == document(ROUTES)["paths"]
     events = {line["event"] for line in where.keystead.logs()}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import schemathesis
+from schemathesis.core.result import Ok
 
 from server.web.admin import admin_routes
 from server.web.openapi import document
@@ -30,8 +31,8 @@ def references(value: Any) -> set[str]:  # noqa: ANN401 - JSON
 def test_it_is_an_openapi_document_that_others_read() -> None:
     loaded = schemathesis.openapi.from_dict(DOCUMENT)
     loaded.validate()
-    read = [operation.ok() for operation in loaded.get_all_operations()]
-    assert len(read) == len(ROUTES)
+    read = [isinstance(operation, Ok) for operation in loaded.get_all_operations()]
+    assert read == [True] * len(ROUTES)
 
 
 def test_every_reference_leads_somewhere() -> None:

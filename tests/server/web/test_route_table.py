@@ -11,7 +11,7 @@ from server.web.admin_request import CALLER, answer, read_json, read_query
 from server.web.json_types import Body, Shown
 from server.web.parameters import REASON
 from server.web.problems import ProblemError, problem_answer
-from server.web.route import Reach, Route
+from server.web.route import Handler, Reach, Route
 from server.web.route_table import Objects, RouteTable, UndeclaredRouteError
 from tests.server.web.conftest import OpenDoor
 from tests.server.web.peer import Peer, get
@@ -81,7 +81,7 @@ async def test_an_undeclared_route_is_denied_even_to_an_admin(open_door: OpenDoo
     table = RouteTable([ROUTE], OBJECTS)
 
     @web.middleware
-    async def let_in(request: web.Request, _: object) -> web.StreamResponse:
+    async def let_in(request: web.Request, _: Handler) -> web.StreamResponse:
         request[CALLER] = Caller(Actor("test", "root"), Role.ADMIN)
         try:
             await table.let_past(request)
@@ -114,7 +114,7 @@ async def test_a_handler_that_does_not_keep_to_its_declaration_is_a_fault(
     table = RouteTable([ROUTE._replace(handler=wrong, query=(REASON,))], OBJECTS)
 
     @web.middleware
-    async def let_in(request: web.Request, _: object) -> web.StreamResponse:
+    async def let_in(request: web.Request, _: Handler) -> web.StreamResponse:
         request[CALLER] = Caller(Actor("test", "root"), Role.ADMIN)
         await table.let_past(request)
         return await wrong(request)
