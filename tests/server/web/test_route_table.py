@@ -7,7 +7,7 @@ from aiohttp import web
 
 from server.accounts.access import Caller, Permission, Role
 from server.journal.acts import Actor
-from server.web.admin_request import CALLER, answer, read_json, read_query
+from server.web.admin_request import CALLER, DeclarationError, answer, read_json, read_query
 from server.web.json_types import Body, Shown
 from server.web.parameters import REASON
 from server.web.problems import ProblemError, problem_answer
@@ -81,13 +81,13 @@ async def test_an_undeclared_route_is_denied_even_to_an_admin(open_door: OpenDoo
     table = RouteTable([ROUTE], OBJECTS)
 
     @web.middleware
-    async def let_in(request: web.Request, _: Handler) -> web.StreamResponse:
+    async def let_in(request: web.Request, handler: Handler) -> web.StreamResponse:
         request[CALLER] = Caller(Actor("test", "root"), Role.ADMIN)
         try:
             await table.let_past(request)
         except ProblemError as problem:
             return problem_answer(problem)
-        return await hello(request)
+        return await handler(request)
 
     app = web.Application(middlewares=[let_in])
     app.router.add_get("/api/v1/secret", hello)
@@ -114,13 +114,18 @@ async def test_a_handler_that_does_not_keep_to_its_declaration_is_a_fault(
     table = RouteTable([ROUTE._replace(handler=wrong, query=(REASON,))], OBJECTS)
 
     @web.middleware
-    async def let_in(request: web.Request, _: Handler) -> web.StreamResponse:
+    async def let_in(request: web.Request, handler: Handler) -> web.StreamResponse:
         request[CALLER] = Caller(Actor("test", "root"), Role.ADMIN)
         await table.let_past(request)
-        return await wrong(request)
+        try:
+            return await handler(request)
+        except DeclarationError as fault:
+            return web.Response(text=str(fault), status=500)
 
     app = web.Application(middlewares=[let_in])
     table.register(app)
     door = await open_door(app)
     async with Peer(door.host, door.port) as peer:
-        assert (await peer.ask(get("/api/v1/hello"))).status == 500
+        reply = await peer.ask(get("/api/v1/hello"))
+    assert reply.status == 500
+    assert b"get_hello" in reply.body
