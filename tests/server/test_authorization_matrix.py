@@ -5,6 +5,7 @@ The routes are the table's, what a role may is the documents' table, and everyth
 """
 
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,7 +48,8 @@ class World(NamedTuple):
     named: dict[str, str]
 
 
-async def build(directory: Path) -> World:
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
     """Return a world in which every path names something of alpha's."""
     clock = StillClock()
     store = MemoryStore(clock=clock, default_policy=DEFAULT)
@@ -58,7 +60,7 @@ async def build(directory: Path) -> World:
         lockout=Lockout(attempts=1, lockout_s=60, clock=clock),
         sources=SourceReader(),
     )
-    office = await open_office(directory, authenticate=bearers, store=store, clock=clock)
+    office = await open_office(tmp_path, authenticate=bearers, store=store, clock=clock)
     named = {
         "customer_id": str(ALPHA),
         "client_id": "1",
@@ -68,7 +70,8 @@ async def build(directory: Path) -> World:
         "public_id": "cccccccccccc",
         "sequence": "1",
     }
-    return World(office, tokens, named)
+    yield World(office, tokens, named)
+    await office.serving.stop()
 
 
 async def populate(desks: Desks) -> dict[tuple[Role, int | None], str]:
@@ -129,9 +132,8 @@ def expected_refusal(route: Route, role: Role, customer: int | None) -> int | No
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("route", ROUTES, ids=[route.name for route in ROUTES])
 async def test_s14_every_cell_of_route_role_and_customer(
-    tmp_path: Path, route: Route, role: Role, customer: int | None
+    world: World, route: Route, role: Role, customer: int | None
 ) -> None:
-    world = await build(tmp_path)
     token = world.tokens[role, customer]
     end = await world.office.store.journal_end()
     answer = await ask(world, route, token, world.named)
@@ -152,7 +154,6 @@ async def test_s14_every_cell_of_route_role_and_customer(
         absent = dict(world.named, customer_id=str(ABSENT), client_id=str(ABSENT), name="absent")
         same = await ask(world, route, token, absent)
         assert without_ids(same, absent) == without_ids(answer, world.named)
-    await world.office.serving.stop()
 
 
 def without_ids(answer: Answer, named: dict[str, str]) -> tuple[int, str]:
@@ -162,16 +163,13 @@ def without_ids(answer: Answer, named: dict[str, str]) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=[route.name for route in ROUTES])
-async def test_s14_without_a_token_nothing_is_answered(tmp_path: Path, route: Route) -> None:
-    world = await build(tmp_path)
+async def test_s14_without_a_token_nothing_is_answered(world: World, route: Route) -> None:
     answer = await ask(world, route, "", world.named)
     assert (answer.status, answer.json["title"]) == (401, "Unauthorized")
     assert answer.reply.header("www-authenticate").startswith("Bearer")
-    await world.office.serving.stop()
 
 
-async def test_s14_nobody_makes_things_for_another_customer(tmp_path: Path) -> None:
-    world = await build(tmp_path)
+async def test_s14_nobody_makes_things_for_another_customer(world: World) -> None:
     token = world.tokens[Role.ADMIN, ALPHA]
     for path, body in (
         ("/clients", {"name": "c", "customer": BETA}),
@@ -183,13 +181,11 @@ async def test_s14_nobody_makes_things_for_another_customer(tmp_path: Path) -> N
         assert other.json["detail"].replace("2", "999") == absent.json["detail"]
         own = await world.office.call("POST", path, {**body, "customer": None}, token=token)
         assert (own.status, own.json["customer"]) == (201, ALPHA)
-    await world.office.serving.stop()
 
 
 async def test_s14_a_token_of_one_operator_is_not_ended_under_anothers_name(
-    tmp_path: Path,
+    world: World,
 ) -> None:
-    world = await build(tmp_path)
     token = world.tokens[Role.ADMIN, ALPHA]
     # Token 2 is beta-victim's.
     answer = await world.office.call("DELETE", "/operators/alpha-victim/tokens/2", token=token)
@@ -199,7 +195,6 @@ async def test_s14_a_token_of_one_operator_is_not_ended_under_anothers_name(
     found = await world.office.store.list_contacts(BETA)
     assert found is not None
     assert len(found) == 1
-    await world.office.serving.stop()
 
 
 def test_s14_the_matrix_has_every_route_that_is_served() -> None:
