@@ -10,6 +10,11 @@ MAX_LIVE_TOKENS = 8
 """Tokens of one operator that are neither revoked nor expired."""
 
 
+NOTE_USE_EVERY_US = 60_000_000
+"""How often the last use of a token is kept: a token that is always in use must not be one more
+write for each request."""
+
+
 class TokenDetails(NamedTuple):
     """A token without its secret; times are microseconds since the epoch, None: never."""
 
@@ -113,5 +118,8 @@ class OperatorBook(Protocol):
         ...
 
     async def note_token_use(self, number: int, used_us: int) -> None:
-        """Keep when a token was used last. Not an act: the journal has no entry of it."""
+        """Keep when a token was used last, unless a use less than a minute before that is kept.
+
+        Not an act: the journal has no entry of it.
+        """
         ...

@@ -5,7 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from server.accounts.access import Caller, Role
-from server.accounts.operator_ports import OperatorBook, OperatorDetails, TokenDetails
+from server.accounts.operator_ports import (
+    NOTE_USE_EVERY_US,
+    OperatorBook,
+    OperatorDetails,
+    TokenDetails,
+)
 from server.accounts.text import InputError, checked_operator_name
 from server.accounts.tokens import DIGEST_OCTETS, SECRET_OCTETS, Token, digest_of
 from server.clock import Clock
@@ -17,7 +22,6 @@ MAX_LIFE_DAYS = 400
 """A year and the time to notice."""
 
 _DAY_US = 86_400_000_000
-_NOTE_USE_EVERY_US = 60_000_000
 _NOBODY = bytes(DIGEST_OCTETS)
 
 
@@ -167,7 +171,7 @@ class OperatorDesk:
             raise TokenRefusedError("this operator is disabled; ask an admin", guessed=False)
         used_us = found.token.last_used_us
         # A clock that went back must not keep the time of a future for good.
-        if used_us is None or abs(now_us - used_us) >= _NOTE_USE_EVERY_US:
+        if used_us is None or abs(now_us - used_us) >= NOTE_USE_EVERY_US:
             await self._book.note_token_use(found.token.number, now_us)
         return Caller(Actor(OPERATOR, found.operator), found.role, found.customer_id)
 

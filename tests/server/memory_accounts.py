@@ -14,6 +14,7 @@ from server.accounts.customer_ports import (
 )
 from server.accounts.operator_ports import (
     MAX_LIVE_TOKENS,
+    NOTE_USE_EVERY_US,
     OperatorDetails,
     OperatorExistsError,
     TokenDetails,
@@ -198,7 +199,9 @@ class MemoryAccounts:
         name, _ = self._digests[number]
         operator = self._operators[name]
         (token,) = (one for one in operator.tokens if one.number == number)
-        self._operators[name] = _with(operator, token._replace(last_used_us=used_us))
+        last = token.last_used_us
+        if last is None or not last <= used_us < last + NOTE_USE_EVERY_US:
+            self._operators[name] = _with(operator, token._replace(last_used_us=used_us))
 
     def _with_token(
         self, operator: OperatorDetails, digest: bytes, expires_us: int

@@ -11,6 +11,7 @@ from server.accounts.access import Role
 from server.accounts.customer_ports import UnknownCustomerError
 from server.accounts.operator_ports import (
     MAX_LIVE_TOKENS,
+    NOTE_USE_EVERY_US,
     OperatorDetails,
     OperatorExistsError,
     TokenDetails,
@@ -158,12 +159,14 @@ class SqlOperatorBook:
         )
 
     async def note_token_use(self, number: int, used_us: int) -> None:
-        """Keep when a token was used last. Not an act: the journal has no entry of it."""
+        """Keep when a token was used last, unless a use less than a minute before that is kept."""
         last = operator_token.c.last_used_us
+        # Later than now: the clock went back.
+        stale = or_(last.is_(None), last <= used_us - NOTE_USE_EVERY_US, last > used_us)
         async with self._transactions.writing() as connection:
             await connection.execute(
                 update(operator_token)
-                .where(operator_token.c.number == number, or_(last.is_(None), last != used_us))
+                .where(operator_token.c.number == number, stale)
                 .values(last_used_us=used_us)
             )
 

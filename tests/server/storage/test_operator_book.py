@@ -139,13 +139,20 @@ async def test_an_expired_token_does_not_count(store: Store) -> None:
         assert await store.add_token("ann", digest=DIGEST, expires_us=1, act=ACT) is not None
 
 
-async def test_the_last_use_is_kept_and_is_no_act(store: Store) -> None:
+async def test_the_last_use_is_kept_to_the_minute_and_is_no_act(store: Store) -> None:
     await add(store)
     end = await store.journal_end()
-    await store.note_token_use(1, 1_234_567)
-    details = await store.operator_details("ann")
-    assert details is not None
-    assert details.tokens[0].last_used_us == 1_234_567
+    minute_us = 60_000_000
+    for used_us, kept_us in (
+        (minute_us, minute_us),
+        (2 * minute_us - 1, minute_us),
+        (2 * minute_us, 2 * minute_us),
+        (3, 3),  # the clock went back
+    ):
+        await store.note_token_use(1, used_us)
+        details = await store.operator_details("ann")
+        assert details is not None
+        assert details.tokens[0].last_used_us == kept_us
     assert await store.journal_end() == end
 
 
