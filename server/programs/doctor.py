@@ -138,7 +138,7 @@ def check_sealing_key(data: DataDirectory) -> Iterator[Finding]:
 
 
 def check_tls(config: Config) -> Finding:
-    """The verification door's certificate."""
+    """Look at the verification door's certificate."""
     files = config.tls.files
     if files is None:
         return Finding("TLS", "ok", "not configured: clients are served plain HTTP")
@@ -225,7 +225,10 @@ def check_ports(config: Config, running: int | None) -> Iterator[Finding]:
     for name, address in (
         ("verification port", config.listen.verify_address),
         ("operations port", config.listen.ops_address),
+        ("admin port", config.listen.admin_address),
     ):
+        if address is None:
+            continue
         taken = _taken(address)
         if taken is None:
             yield Finding(name, "ok", f"{address} is free")
