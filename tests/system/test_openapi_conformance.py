@@ -27,7 +27,7 @@ from tests.keystead_process import KeysteadProcess
 from tests.server.web.test_openapi import ROUTES
 from tests.system.remote_admin import Door, open_door
 
-EXAMPLES = 12
+EXAMPLES = 8
 KEY_LINE = "7,cccccccccccc,a1b2c3d4e5f6,00112233445566778899aabbccddeeff,000000000000,,\n"
 THERE = {
     "customer_id": 1,
