@@ -28,6 +28,10 @@ def _address(text: str) -> str:
     return text
 
 
+def _optional_address(text: str | None) -> str | None:
+    return None if text is None else _address(text)
+
+
 def _database(text: str) -> str:
     """Accept "sqlite" or a PostgreSQL URL without a secret in it."""
     if text == "sqlite":
@@ -78,7 +82,7 @@ class _Section(BaseModel):
 
 
 class Listen(_Section):
-    """The two doors: clients come to one, the operator's monitoring to the other."""
+    """The doors: for clients, for the operator's monitoring and, when wanted, for operators."""
 
     verify: Annotated[
         str,
@@ -93,6 +97,14 @@ class Listen(_Section):
             examples=["127.0.0.1:8081"],
         ),
     ] = "127.0.0.1:8081"
+    admin: Annotated[
+        str | None,
+        AfterValidator(_optional_address),
+        Field(
+            description="where operators administer over HTTPS, with tokens; not without this line",
+            examples=["127.0.0.1:8443"],
+        ),
+    ] = None
 
     @property
     def verify_address(self) -> Address:
@@ -103,6 +115,11 @@ class Listen(_Section):
     def ops_address(self) -> Address:
         """The operations door's address, parsed."""
         return Address.parse(self.ops)
+
+    @property
+    def admin_address(self) -> Address | None:
+        """The admin door's address, parsed; None: there is no such door."""
+        return None if self.admin is None else Address.parse(self.admin)
 
 
 class Tls(_Section):
@@ -148,6 +165,46 @@ class Tls(_Section):
             return None
         authorities = None if self.client_ca is None else Path(self.client_ca)
         return TlsFiles(Path(self.certificate), Path(self.key), authorities)
+
+
+class Admin(_Section):
+    """The admin door over HTTPS (listen.admin)."""
+
+    certificate: Annotated[
+        str | None,
+        AfterValidator(_absolute),
+        Field(
+            description="a PEM file: the admin door's certificate and chain; that of `tls` without",
+            examples=["/etc/keystead/tls/admin-fullchain.pem"],
+        ),
+    ] = None
+    key: Annotated[
+        str | None,
+        AfterValidator(_absolute),
+        Field(
+            description="a PEM file: that certificate's private key",
+            examples=["/etc/keystead/tls/admin-privkey.pem"],
+        ),
+    ] = None
+    wrong_tokens: Annotated[
+        int,
+        Field(ge=1, le=1000, description="wrong tokens from one address at once", examples=[10]),
+    ] = 10
+    lockout_seconds: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=86_400,
+            description="an address with more wrong tokens than that is refused",
+            examples=[900.0],
+        ),
+    ] = 900.0
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("a certificate and its key belong together: name both files, or none")
+        return self
 
 
 class Store(_Section):
@@ -358,9 +415,26 @@ class Config(_Section):
     ] = 1
     listen: Listen = Listen()
     tls: Tls = Tls()
+    admin: Admin = Admin()
     store: Store = Store()
     verify: Verify = Verify()
     limits: Limits = Limits()
     log: Log = Log()
     http: Http = Http()
     backup: Backup = Backup()
+
+    @model_validator(mode="after")
+    def _certified(self) -> Self:
+        if self.listen.admin is not None and self.admin_files is None:
+            raise ValueError(
+                "listen.admin speaks HTTPS only: name certificate and key in [admin] or in [tls]"
+            )
+        return self
+
+    @property
+    def admin_files(self) -> TlsFiles | None:
+        """The admin door's certificate: its own, else the verification door's."""
+        if self.admin.certificate is not None and self.admin.key is not None:
+            return TlsFiles(Path(self.admin.certificate), Path(self.admin.key))
+        files = self.tls.files
+        return None if files is None else files._replace(client_ca=None)

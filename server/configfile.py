@@ -126,6 +126,8 @@ def _problem(
     if kind == "extra_forbidden":
         return f"{origin}: {key}: there is no such setting.{_suggestion(path)}"
     said = message.removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
+    if not path:
+        return f"{origin}: {said}"  # about several tables, and all is said
     if kind == "value_error" and _fields_of(path) is not None:
         return f"{origin}: {key}: {said}"  # about the table as a whole, and all is said
     return f"{origin}: {key}: {said}.{_advice(path)}"

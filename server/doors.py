@@ -15,6 +15,8 @@ from aiohttp import web
 
 from hsm.filevault import FileVault
 from server.accounts.clients import ClientDesk
+from server.accounts.customers import CustomerDesk
+from server.accounts.operators import OperatorDesk
 from server.clock import Clock
 from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
@@ -29,9 +31,12 @@ from server.otp.ports import Directory
 from server.otp.settings import VerifierSettings
 from server.otp.verify import Verifier
 from server.safeguards import fence_desk
-from server.web.admin import admin_app
-from server.web.admin_backup import AdminBackups
+from server.tlsfiles import TlsFiles
+from server.web.admin import Desks, admin_app
+from server.web.bearers import Bearers
 from server.web.guard import Caps
+from server.web.local_peers import LocalPeers
+from server.web.lockout import Lockout
 from server.web.loop_lag import watch_loop_lag
 from server.web.ops import NotReadyError, ops_app
 from server.web.runner import Serving, serve
@@ -47,6 +52,10 @@ try:
     VERSION = version("keystead")
 except PackageNotFoundError:  # run from a tree that was not installed
     VERSION = "unknown"
+
+
+_ADMIN_CONNECTIONS = 256
+"""Operators and their programs are few."""
 
 
 class Workforce(Protocol):
@@ -102,26 +111,32 @@ async def open_verify_door(
     )
     if security_txt is not None:
         app.router.add_get(SECURITY_TXT, security_txt.answer)
-    caps = Caps(
+    grace_s = config.http.drain_seconds
+    return await serve(
+        app, [listener], tally=tally, caps=_caps(config), grace_s=grace_s, tls=certificate
+    )
+
+
+def _caps(config: Config) -> Caps:
+    return Caps(
         handshake_s=config.http.handshake_seconds,
         head_s=config.http.header_seconds,
         idle_s=config.http.idle_seconds,
         write_s=config.http.write_seconds,
         connections=config.http.connections,
     )
-    grace_s = config.http.drain_seconds
-    return await serve(app, [listener], tally=tally, caps=caps, grace_s=grace_s, tls=certificate)
 
 
 class Doors(NamedTuple):
-    """Sockets for the doors of a process that owns the store."""
+    """Sockets for the doors of a process that owns the store. remote: admin's over HTTPS."""
 
     admin: socket.socket
     ops: socket.socket
+    remote: socket.socket | None = None
 
 
-async def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web.Application:
-    """Wire the operator's desks to the admin door."""
+async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
+    """Return what is administered, at whatever admin door."""
 
     async def status() -> dict[str, object]:
         return {
@@ -134,14 +149,45 @@ async def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web
         }
 
     policy = config.limits.default_policy
-    clients = ClientDesk(base.store, base.vault, clock=clock, default_policy=policy)
-    return admin_app(
-        clients=clients,
+    return Desks(
+        clients=ClientDesk(base.store, base.vault, clock=clock, default_policy=policy),
+        customers=CustomerDesk(base.store),
+        operators=OperatorDesk(base.store, clock=clock),
         keys=KeyDesk(base.store, base.vault),
         journal=base.journal,
+        fence=await fence_desk(base.store),
+        backups=base.store,
         status=status,
-        backups=AdminBackups(await fence_desk(base.store), base.store),
     )
+
+
+async def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web.Application:
+    """Wire the operator's desks to the admin door of this host's users."""
+    return admin_app(await open_desks(config, base, clock), LocalPeers())
+
+
+async def open_remote_door(
+    stack: AsyncExitStack,
+    config: Config,
+    base: Foundation,
+    clock: Clock,
+    *,
+    listener: socket.socket,
+    tally: Tally,
+) -> None:
+    """Open the admin door over HTTPS, for who comes with a token. TlsError."""
+    desks = await open_desks(config, base, clock)
+    admin = config.admin
+    bearers = Bearers(
+        desks.operators,
+        lockout=Lockout(attempts=admin.wrong_tokens, lockout_s=admin.lockout_seconds, clock=clock),
+        sources=SourceReader([ipaddress.ip_network(n) for n in config.limits.trusted_proxies]),
+    )
+    certificate = serve_certificate(stack, config.admin_files, clock, tally)
+    caps = _caps(config)._replace(connections=_ADMIN_CONNECTIONS)
+    app = admin_app(desks, bearers)
+    door = await serve(app, [listener], tally=tally, caps=caps, tls=certificate)
+    stack.push_async_callback(door.stop)
 
 
 async def open_side_doors(
@@ -172,6 +218,12 @@ async def open_side_doors(
         Gauge("keystead_workers_ready", "Workers that accept.", lambda: workforce.ready_workers),
         Gauge("keystead_worker_restarts", "Workers replaced.", lambda: workforce.restarts),
     ]
+    if doors.remote is not None:
+        # Counts of its own, so that its certificate's expiry is watched beside the other one's.
+        tallies = {**tallies, "admin": Tally.in_memory()}
+        await open_remote_door(
+            stack, config, base, clock, listener=doors.remote, tally=tallies["admin"]
+        )
     build = {"version": VERSION, "store": "sqlite" if config.store.is_sqlite else "postgresql"}
     ops = ops_app(
         registry=metrics_registry(tallies, gauges=gauges, build=build),
@@ -181,26 +233,6 @@ async def open_side_doors(
     admin = await build_admin_app(config, base, clock)
     for app, listener in ((admin, doors.admin), (ops, doors.ops)):
         stack.push_async_callback((await serve(app, [listener], tally=tally)).stop)
-
-
-def serve_certificate(
-    stack: AsyncExitStack, config: Config, clock: Clock, tally: Tally, *, in_service: str = ""
-) -> "ServedCertificate | None":
-    """Read the verification door's TLS files and look after them until `stack` ends; TlsError.
-
-    None: the configuration names no files. in_service: as for `server.tls.load`.
-    """
-    files = config.tls.files
-    if files is None:
-        return None
-    # Late: reading certificates takes a library that a start without TLS does not wait for.
-    from server.web.certificate import ServedCertificate  # noqa: PLC0415
-
-    certificate = ServedCertificate.read(files, clock=clock, tally=tally, in_service=in_service)
-    task = asyncio.get_running_loop().create_task(certificate.watch())
-    stack.callback(task.cancel)
-    stack.callback(tally.no_certificate)
-    return certificate
 
 
 def start_jobs(stack: AsyncExitStack, base: Foundation, clock: Clock) -> None:
@@ -216,6 +248,30 @@ def start_jobs(stack: AsyncExitStack, base: Foundation, clock: Clock) -> None:
             await task
 
     stack.push_async_callback(stop)
+
+
+def serve_certificate(
+    stack: AsyncExitStack,
+    files: TlsFiles | None,
+    clock: Clock,
+    tally: Tally,
+    *,
+    in_service: str = "",
+) -> "ServedCertificate | None":
+    """Read a door's TLS files and look after them until `stack` ends; TlsError.
+
+    None: the configuration names no files. in_service: as for `server.tls.load`.
+    """
+    if files is None:
+        return None
+    # Late: reading certificates takes a library that a start without TLS does not wait for.
+    from server.web.certificate import ServedCertificate  # noqa: PLC0415
+
+    certificate = ServedCertificate.read(files, clock=clock, tally=tally, in_service=in_service)
+    task = asyncio.get_running_loop().create_task(certificate.watch())
+    stack.callback(task.cancel)
+    stack.callback(tally.no_certificate)
+    return certificate
 
 
 def watch_loop(stack: AsyncExitStack, clock: Clock, tally: Tally) -> None:

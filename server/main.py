@@ -60,7 +60,7 @@ async def whole_service(
         base = await stack.enter_async_context(foundation(config, data, clock))
         tally = Tally.open(data.run / "tally-0")
         watch_loop(stack, clock, tally)
-        certificate = serve_certificate(stack, config, clock, tally)
+        certificate = serve_certificate(stack, config.tls.files, clock, tally)
         fence = await watch_fence(base.store, clock)
         hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
         start_jobs(stack, base, clock)
@@ -122,7 +122,7 @@ async def control(
             for seat in seats(slot):
                 tallies[f"worker-{seat}"] = Tally.open(data.run / f"tally-{seat}")
         watch_loop(stack, clock, tallies["control"])
-        certificate = serve_certificate(stack, config, clock, tallies["control"])
+        certificate = serve_certificate(stack, config.tls.files, clock, tallies["control"])
         installation(data)  # now: the workers all begin at once
         fence = await watch_fence(base.store, clock)
         start_jobs(stack, base, clock)
@@ -178,7 +178,9 @@ async def worker(
         tally = Tally.open(data.run / f"tally-{seat}")
         tally.reset_gauges()
         watch_loop(stack, clock, tally)
-        certificate = serve_certificate(stack, config, clock, tally, in_service=in_service)
+        certificate = serve_certificate(
+            stack, config.tls.files, clock, tally, in_service=in_service
+        )
         store: RemoteStore | Store = RemoteStore(link)
         hot: HotStore = store
         if not config.store.is_sqlite:

@@ -43,6 +43,7 @@ class Ready(NamedTuple):
     ops_url: str
     workers: int
     store: str
+    admin_url: str = ""
 
 
 class Ended(NamedTuple):
@@ -114,10 +115,11 @@ class KeysteadProcess:
         """Return the command line of `keystead ARGUMENTS --data DIRECTORY`."""
         return [sys.executable, "-m", "server", *arguments, "--data", str(self.directory)]
 
-    def run(self, *arguments: str, stdin: str | None = None) -> Ended:
-        """Run one command to its end, whatever its exit code."""
+    def run(self, *arguments: str, stdin: str | None = None, data: bool = True) -> Ended:
+        """Run one command to its end, whatever its exit code. data: on the data directory."""
+        command = self.command(*arguments)
         ended = subprocess.run(
-            self.command(*arguments),
+            command if data else command[:-2],
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
@@ -194,6 +196,7 @@ class KeysteadProcess:
             said["ops"],
             int(said["workers"]),
             said["store"],
+            said.get("admin", ""),
         )
         return self.ready
 

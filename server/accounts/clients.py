@@ -92,8 +92,12 @@ class ClientDesk:
         cause: Cause,
         signed_only: bool = False,
         phishing_test: bool = False,
+        customer: int | None = None,
     ) -> IssuedApiKey:
-        """Create a client and its first API key. InputError for a bad name."""
+        """Create a client and its first API key. InputError for a bad name.
+
+        customer: whose it is (UnknownCustomerError), None: nobody's.
+        """
         name = checked_name(name)
         client_id = await self._book.reserve_client_id()
         secret, record = await self._new_api_key(client_id, 1)
@@ -103,6 +107,7 @@ class ClientDesk:
             record,
             signed_only=signed_only,
             phishing_test=phishing_test,
+            customer_id=customer,
             act=cause.act("client.add"),
         )
         return IssuedApiKey(self._view(details), secret)
@@ -111,10 +116,22 @@ class ClientDesk:
         """Return one client, or raise UnknownClientError, as all methods below."""
         return self._known(client_id, await self._book.client_details(client_id))
 
-    async def list(self, after: int, limit: int) -> Sequence[ClientView]:
-        """Return up to `limit` (at most MAX_PAGE) clients with an id beyond `after`, in order."""
-        found = await self._book.list_clients(after, max(1, min(limit, MAX_PAGE)))
+    async def list(
+        self, after: int, limit: int, customer: int | None = None
+    ) -> Sequence[ClientView]:
+        """Return up to `limit` (at most MAX_PAGE) clients with an id beyond `after`, in order.
+
+        customer: only that customer's, None: all.
+        """
+        found = await self._book.list_clients(after, max(1, min(limit, MAX_PAGE)), customer)
         return [self._view(details) for details in found]
+
+    async def assign(self, client_id: int, customer: int | None, *, cause: Cause) -> ClientView:
+        """Give a client to a customer, or (None) to nobody. UnknownCustomerError."""
+        details = await self._book.assign_client(
+            client_id, customer, act=cause.act("client.assign")
+        )
+        return self._known(client_id, details)
 
     async def enable(self, client_id: int, *, cause: Cause) -> ClientView:
         """Serve a client again, from the next batch on."""

@@ -40,6 +40,7 @@ class ClientDetails(NamedTuple):
     version: int
     signed_only: bool
     phishing_test: bool
+    customer_id: int | None
     created_us: int
     limit: LimitOverride | None
     api_keys: tuple[ApiKeyDetails, ...]
@@ -66,17 +67,32 @@ class ClientBook(Protocol):
         *,
         signed_only: bool,
         phishing_test: bool,
+        customer_id: int | None = None,
         act: Act,
     ) -> ClientDetails:
-        """Create a client with its first API key (key_id 1)."""
+        """Create a client with its first API key (key_id 1).
+
+        customer_id: whose it is, None: nobody's; UnknownCustomerError.
+        """
         ...
 
     async def client_details(self, client_id: int) -> ClientDetails | None:
         """Return one client."""
         ...
 
-    async def list_clients(self, after: int, limit: int) -> Sequence[ClientDetails]:
-        """Return up to `limit` clients with an id greater than `after`, in order."""
+    async def list_clients(
+        self, after: int, limit: int, customer_id: int | None = None
+    ) -> Sequence[ClientDetails]:
+        """Return up to `limit` clients with an id greater than `after`, in order.
+
+        customer_id: only that customer's, None: all.
+        """
+        ...
+
+    async def assign_client(
+        self, client_id: int, customer_id: int | None, *, act: Act
+    ) -> ClientDetails | None:
+        """Give a client to a customer, or (None) to nobody; UnknownCustomerError."""
         ...
 
     async def set_client_active(

@@ -1,7 +1,20 @@
 """What people may type into names and reasons: shown later in terminals, logs and pages."""
 
+import re
+
 MAX_NAME = 100
 MAX_REASON = 200
+MAX_EMAIL = 254
+MAX_PHONE = 32
+MAX_VERSION = 32
+
+OPERATOR_NAME = r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?"
+"""The form of operators' names: each has one spelling, and none can be mistaken for another."""
+
+# Deliberately coarse (RFC 5321 allows more, people mistype otherwise): one @, no blanks.
+_EMAIL = re.compile(r"[^\s@<>,;:\"]{1,64}@[^\s@<>,;:\"]{1,189}", re.ASCII)
+_PHONE = re.compile(r"\+?[0-9][0-9 ()./-]{2,30}", re.ASCII)
+_OPERATOR = re.compile(OPERATOR_NAME, re.ASCII)
 
 
 class InputError(ValueError):
@@ -20,6 +33,37 @@ def checked_name(name: str) -> str:
 def checked_reason(reason: str) -> str:
     """Return the reason of a change ("" = none given), or raise InputError."""
     return _checked("the reason", reason, smallest=0, largest=MAX_REASON)
+
+
+def checked_version(version: str) -> str:
+    """Return the version of a document, or raise InputError."""
+    return _checked("the version", version, smallest=1, largest=MAX_VERSION)
+
+
+def checked_operator_name(name: str) -> str:
+    """Return an operator's name, or raise InputError."""
+    if _OPERATOR.fullmatch(name) is None:
+        raise InputError(
+            "an operator's name has 1 to 64 letters a-z, digits, dots, dashes and underscores, and"
+            " begins and ends with a letter or digit"
+        )
+    return name
+
+
+def checked_email(email: str) -> str:
+    """Return an e-mail address, or raise InputError."""
+    email = email.strip(" ")
+    if len(email) > MAX_EMAIL or not email.isprintable() or _EMAIL.fullmatch(email) is None:
+        raise InputError("the e-mail address must look like name@example.org")
+    return email
+
+
+def checked_phone(phone: str) -> str:
+    """Return a telephone number ("" = none), or raise InputError."""
+    phone = phone.strip(" ")
+    if phone and (len(phone) > MAX_PHONE or _PHONE.fullmatch(phone) is None):
+        raise InputError("the telephone number must look like +46 8 123 456 78")
+    return phone
 
 
 def _checked(what: str, text: str, *, smallest: int, largest: int) -> str:

@@ -71,11 +71,15 @@ class FenceDesk:
                 f"the counter journals cannot be read: {error.strerror or error}"
             ) from error
         problems = found.problems if fence else {}
+        act = cause.act("fence.replay")
+        told: State = {"entries": count, "raised": raised, "unknown": len(unknown)}
         if fence and not problems:
-            told = {"entries": count, "raised": raised, "unknown": len(unknown)}
-            await self._lift(fence, cause.act("fence.replay"), told)
-        elif fence:
-            await self._book.keep_fence(fence._replace(problems=problems).encode())
+            await self._lift(fence, act, told)
+        else:
+            kept = None if fence is None else fence._replace(problems=problems).encode()
+            after: State = {**told, "problems": dict(problems)}
+            subject = Subject("fence", asked.backup or "-")
+            await self._book.keep_fence(kept, Deed(act, subject, None, after))
         return Replayed(
             count,
             raised,

@@ -55,8 +55,8 @@ class FenceBook(NodeBook, Protocol):
         """Return the fence as text, None when none stands."""
         ...
 
-    async def keep_fence(self, text: str) -> None:
-        """Store what became of the fence; it stands on."""
+    async def keep_fence(self, text: str | None, deed: Deed) -> None:
+        """Store what became of the fence (None: none stands), and the deed in the journal."""
         ...
 
     async def lift_fence(self, gone: Mapping[str, Place], deed: Deed) -> None:

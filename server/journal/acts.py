@@ -8,14 +8,15 @@ State: TypeAlias = Mapping[str, Json]
 """A thing before or after a change, as JSON. Never a secret: the journal is kept for good."""
 
 LOCAL = "local"
+OPERATOR = "operator"
 SYSTEM = "system"
 
 
 class Actor(NamedTuple):
     """Who acts. kind: what sort of name it is ("local", "system", ...); name: unique in its kind.
 
-    "local" is a user of the host who came through the Unix socket or ran a command, "system"
-    is Keystead itself.
+    "local" is a user of the host who came through the Unix socket or ran a command, "operator"
+    somebody who came with a token of that operator's, "system" is Keystead itself.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""A client of the admin API on its Unix socket: blocking, small, quick to import."""
+"""A client of the admin API, here on its Unix socket: blocking, small, quick to import."""
 
 import http.client
 import json
@@ -69,18 +69,28 @@ class AdminClient:
         headers = {"Content-Type": "text/csv; charset=utf-8"}
         return self._exchange("POST", path, text, headers, IMPORT_WITHIN_S)
 
-    def _exchange(
-        self, method: str, path: str, body: bytes | None, headers: dict[str, str], within_s: float
-    ) -> Any:  # noqa: ANN401 - JSON
+    def _connect(self, within_s: float) -> http.client.HTTPConnection:
+        """Return a connection that is open; CommandError."""
         try:
-            connection = _UnixConnection(connect_unix(self._path, within_s))
+            return _UnixConnection(connect_unix(self._path, within_s))
         except OSError as error:
             raise CommandError(
                 f"the service does not answer on {self._path} ({error.strerror or error})",
                 Exit.UNREACHABLE,
             ) from error
+
+    def _credentials(self) -> dict[str, str]:
+        """Return the header fields that say who asks: none, where the kernel says it."""
+        return {}
+
+    def _exchange(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str], within_s: float
+    ) -> Any:  # noqa: ANN401 - JSON
+        connection = self._connect(within_s)
         try:
-            connection.request(method, f"/api/v1{path}", body=body, headers=headers)
+            connection.request(
+                method, f"/api/v1{path}", body=body, headers={**headers, **self._credentials()}
+            )
             answer = connection.getresponse()
             text = answer.read()
         except (OSError, http.client.HTTPException) as error:

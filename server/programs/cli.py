@@ -12,9 +12,12 @@ import typer
 from server.programs import (
     backup_commands,
     client_commands,
+    contact_commands,
+    customer_commands,
     fence_commands,
     journal_commands,
     key_commands,
+    operator_commands,
 )
 from server.programs.exits import EXPLAINED, CommandError, Exit
 from server.programs.installation import Setting, configuration
@@ -47,6 +50,9 @@ app.add_typer(key_commands.app, name="key")
 app.add_typer(backup_commands.app, name="backup")
 app.command("restore")(backup_commands.restore)
 app.add_typer(fence_commands.app, name="fence")
+app.add_typer(customer_commands.app, name="customer")
+app.add_typer(contact_commands.app, name="contact")
+app.add_typer(operator_commands.app, name="operator")
 app.add_typer(journal_commands.app, name="journal")
 app.add_typer(store_app, name="store")
 app.add_typer(config_app, name="config")
@@ -115,6 +121,14 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    admin_listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Where operators administer over HTTPS (default: configured, else nowhere).",
+            show_default=False,
+        ),
+    ] = None,
     tls_certificate: Annotated[
         Path | None,
         typer.Option(
@@ -144,6 +158,7 @@ def serve(
     settings = [
         Setting(("listen", "verify"), listen, "--listen"),
         Setting(("listen", "ops"), ops_listen, "--ops-listen"),
+        Setting(("listen", "admin"), admin_listen, "--admin-listen"),
         file_setting(("tls", "certificate"), tls_certificate, "--tls-certificate"),
         file_setting(("tls", "key"), tls_key, "--tls-key"),
         Setting(("workers",), workers, "--workers"),

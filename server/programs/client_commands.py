@@ -6,9 +6,10 @@ import typer
 
 from server.programs.admin_client import because
 from server.programs.options import Data, Database, Json, Reason, admin_api
+from server.programs.remote_options import RemoteTyper
 from server.programs.terminal import fields, say, say_json, table
 
-app = typer.Typer(
+app = RemoteTyper(
     help="Clients: relying parties, their API keys and their limits.", no_args_is_help=True
 )
 
@@ -35,6 +36,12 @@ def add(
     phishing_test: Annotated[
         bool, typer.Option("--phishing-test", help="Refuse OTPs that were held back.")
     ] = False,
+    customer: Annotated[
+        int | None,
+        typer.Option(
+            metavar="ID", min=1, help="Whose it is (default: nobody's).", show_default=False
+        ),
+    ] = None,
     reason: Reason = "",
     data: Data = None,
     database: Database = None,
@@ -44,7 +51,12 @@ def add(
     with admin_api(context, data, database) as admin:
         client = admin.post(
             because("/clients", reason),
-            {"name": name, "signed_only": signed_only, "phishing_test": phishing_test},
+            {
+                "name": name,
+                "signed_only": signed_only,
+                "phishing_test": phishing_test,
+                "customer": customer,
+            },
         )
     if as_json:
         say_json(client)
@@ -73,7 +85,7 @@ def list_(
     if as_json:
         say_json({"clients": clients})
     else:
-        table(clients, ["id", "name", "active", "signed_only", "created", "limit"])
+        table(clients, ["id", "name", "customer", "active", "signed_only", "created", "limit"])
 
 
 @app.command("show")
@@ -148,6 +160,29 @@ def set_(
     with admin_api(context, data, database) as admin:
         path = because(f"/clients/{client_id}", reason)
         _show(admin.call("PATCH", path, given), as_json=as_json)
+
+
+@app.command("assign")
+def assign(
+    context: typer.Context,
+    client_id: ClientId,
+    *,
+    customer: Annotated[
+        int | None,
+        typer.Option(metavar="ID", min=1, help="Whose it is from now on.", show_default=False),
+    ] = None,
+    nobody: Annotated[bool, typer.Option("--nobody", help="It is nobody's.")] = False,
+    reason: Reason = "",
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Give a client to a customer, or to nobody."""
+    if (customer is None) != nobody:
+        raise typer.BadParameter("give --customer or --nobody")
+    with admin_api(context, data, database) as admin:
+        path = because(f"/clients/{client_id}/customer", reason)
+        _show(admin.call("PUT", path, {"customer": customer}), as_json=as_json)
 
 
 @app.command("limit")

@@ -22,7 +22,7 @@ from server.configfile import ConfigError
 from server.datadir import DataDirectory, DataDirectoryError
 from server.programs.admin_client import AdminClient
 from server.programs.installation import Setting, configuration
-from server.tlsfiles import TlsError
+from server.tlsfiles import TlsError, TlsFiles
 
 Grade = Literal["ok", "warn", "fail"]
 
@@ -68,6 +68,8 @@ def examine(data: DataDirectory, database: str | None) -> list[Finding]:
     findings.append(check_service(data, running))
     findings += check_sealing_key(data)
     findings.append(check_tls(config))
+    if config.listen.admin is not None and config.admin_files is not None:
+        findings.append(check_certificate("admin TLS", config.admin_files))
     findings += check_store(data, config)
     findings += check_disk(data.root)
     findings += check_counter_journal(data, config)
@@ -137,27 +139,32 @@ def check_sealing_key(data: DataDirectory) -> Iterator[Finding]:
 
 
 def check_tls(config: Config) -> Finding:
-    """Whether the certificate on the disk can be served, and for how long."""
+    """Look at the verification door's certificate."""
     files = config.tls.files
     if files is None:
         return Finding("TLS", "ok", "not configured: clients are served plain HTTP")
+    return check_certificate("TLS", files)
+
+
+def check_certificate(check: str, files: TlsFiles) -> Finding:
+    """Whether a certificate on the disk can be served, and for how long."""
     from server import tls  # noqa: PLC0415 - reading certificates takes a library of its own
 
     now = time.time()
     try:
         certificate = tls.load(files, now_s=now).certificate
     except TlsError as error:
-        return Finding("TLS", "fail", str(error))
+        return Finding(check, "fail", str(error))
     days = certificate.days_left(now)
     found = f"{files.certificate}, until {certificate.expires} ({days} days)"
     if not certificate.names:
         return Finding(
-            "TLS", "warn", f"{found}, for no host", "Clients refuse it: get one that names hosts"
+            check, "warn", f"{found}, for no host", "Clients refuse it: get one that names hosts"
         )
     found += f", for {', '.join(certificate.names)}"
     if days < tls.SOON_DAYS:
-        return Finding("TLS", "warn", found, "Renew it; a running service takes it up by itself")
-    return Finding("TLS", "ok", found)
+        return Finding(check, "warn", found, "Renew it; a running service takes it up by itself")
+    return Finding(check, "ok", found)
 
 
 def check_disk(directory: Path) -> Iterator[Finding]:
@@ -263,7 +270,10 @@ def check_ports(config: Config, running: int | None) -> Iterator[Finding]:
     for name, address in (
         ("verification port", config.listen.verify_address),
         ("operations port", config.listen.ops_address),
+        ("admin port", config.listen.admin_address),
     ):
+        if address is None:
+            continue
         taken = _taken(address)
         if taken is None:
             yield Finding(name, "ok", f"{address} is free")

@@ -7,9 +7,10 @@ import typer
 
 from server.programs.exits import Exit
 from server.programs.options import Data, Database, Json, admin_api, chosen_data
+from server.programs.remote_options import RemoteTyper, given_remote
 from server.programs.terminal import complain, fields, say, say_json, table
 
-app = typer.Typer(
+app = RemoteTyper(
     help="The journal: who changed what and why, and the proof that it is whole.",
     no_args_is_help=True,
 )
@@ -147,7 +148,8 @@ def verify(
         verdict = journal_files.verify_file(file, keys, kept)
     else:
         with admin_api(context, data, database) as admin:
-            here = chosen_data(context, data).checkpoints_file
+            is_here = given_remote(context) is None
+            here = chosen_data(context, data).checkpoints_file if is_here else None
             verdict = journal_files.verify_store(admin, keys, kept, here)
     if as_json:
         say_json(journal_files.verdict_to_json(verdict))

@@ -117,15 +117,16 @@ def verify_file(path: Path, keys: Sequence[bytes], kept: Sequence[Checkpoint]) -
 
 
 def verify_store(
-    admin: AdminClient, keys: Sequence[bytes], kept: Sequence[Checkpoint], here: Path
+    admin: AdminClient, keys: Sequence[bytes], kept: Sequence[Checkpoint], here: Path | None
 ) -> Verdict:
     """Audit the store's journal, through the admin API.
 
     keys: those that are trusted, the installation's own when there are none. here: the file of
-    checkpoints in the data directory, which whoever writes to the database does not reach.
+    checkpoints in the data directory, which whoever writes to the database does not reach; None for
+    a service elsewhere.
     """
     trusted = keys or parse_public(admin.get("/journal/key")["public_key"])
-    checkpoints = [*kept, *CheckpointFile(here).read()]
+    checkpoints = [*kept, *(CheckpointFile(here).read() if here is not None else ())]
     stored = checkpoint_pages(admin)
     odd = None
     try:

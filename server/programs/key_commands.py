@@ -10,9 +10,10 @@ import typer
 from server.programs.admin_client import because
 from server.programs.exits import CommandError
 from server.programs.options import Data, Database, Json, Reason, admin_api
+from server.programs.remote_options import RemoteTyper
 from server.programs.terminal import fields, say, say_json, table
 
-app = typer.Typer(help="YubiKeys whose OTPs are validated.", no_args_is_help=True)
+app = RemoteTyper(help="YubiKeys whose OTPs are validated.", no_args_is_help=True)
 
 PublicId = Annotated[
     str,

@@ -9,6 +9,7 @@ import typer
 
 from server.datadir import DataDirectory
 from server.programs.installation import Setting, data_directory
+from server.programs.remote_options import given_remote
 
 if TYPE_CHECKING:
     from server.programs.admin_client import AdminClient
@@ -65,7 +66,18 @@ def file_setting(path: tuple[str, ...], file: Path | None, option: str) -> Setti
 def admin_api(
     context: typer.Context, data: Path | None, database: str | None
 ) -> Iterator["AdminClient"]:
-    """Yield a client of the admin API of whoever serves it, which may be this process."""
+    """Yield a client of the admin API: of a service elsewhere, when --url names it.
+
+    Else of whoever serves it on this data directory, which may be this process.
+    """
+    remote = given_remote(context)
+    if remote is not None:
+        if data is not None or database is not None:
+            raise typer.BadParameter("--data and --database are for this machine, --url is not")
+        from server.programs.remote_client import connect  # noqa: PLC0415 - takes ssl
+
+        yield connect(remote)
+        return
     # Late: reading the configuration and opening a store is what makes a start slow.
     from server.programs.administration import administration  # noqa: PLC0415
     from server.programs.installation import configuration  # noqa: PLC0415

@@ -77,7 +77,7 @@ async def _serve(data: DataDirectory, config: Config) -> None:
         house = _one_process if config.workers == 1 else _control_process
         async with house(data, config, verify, doors) as staff, manager.watchdog():
             garbage.settle()
-            _announce(data, config, where, ops)
+            _announce(data, config, where, ops, _remote(config, doors))
             manager.ready("serving")
             loop = asyncio.get_running_loop()
             stopping = loop.create_task(stop.wait())
@@ -160,9 +160,13 @@ async def _sockets(
         made += verify
         ops = (await listen(config.listen.ops_address, 1, "--ops-listen"))[0]
         made.append(ops)
+        remote = None
+        if config.listen.admin_address is not None:
+            remote = (await listen(config.listen.admin_address, 1, "--admin-listen"))[0]
+            made.append(remote)
         admin = listen_unix(data.admin_socket)
         made.append(admin)
-        yield verify, Doors(admin, ops)
+        yield verify, Doors(admin, ops, remote)
     finally:
         for one in made:
             one.close()
@@ -213,15 +217,18 @@ async def _reload_certificates(certificate: "ServedCertificate", supervisor: Sup
     return is_good
 
 
-def _announce(data: DataDirectory, config: Config, where: Address, ops: Address) -> None:
+def _announce(
+    data: DataDirectory, config: Config, where: Address, ops: Address, remote: str
+) -> None:
     """Print the ready line, and with a sandbox a command to copy."""
     scheme = "http" if config.tls.files is None else "https"
     url = f"{scheme}://{where}/wsapi/2.0/verify"
     sys.stdout.write(
-        f"ready verify={url} ops=http://{ops} workers={config.workers} store={_store(config)}\n"
+        f"ready verify={url} ops=http://{ops} workers={config.workers} store={_store(config)}"
+        f"{remote and f' admin={remote}'}\n"
     )
     sys.stdout.flush()
-    _log.info("ready", verify=url, ops=f"http://{ops}")
+    _log.info("ready", verify=url, ops=f"http://{ops}", admin=remote or None)
     try:
         found = sandbox.read(data)
     except CommandError as error:
@@ -257,6 +264,14 @@ def _own_name() -> str:
 
 def _store(config: Config) -> str:
     return "sqlite" if config.store.is_sqlite else "postgresql"
+
+
+def _remote(config: Config, doors: Doors) -> str:
+    """Return the URL of the admin door over HTTPS, "" when there is none."""
+    asked = config.listen.admin_address
+    if doors.remote is None or asked is None:
+        return ""
+    return f"https://{_where(doors.remote, asked)}"
 
 
 def _where(listener: socket.socket, asked: Address) -> Address:

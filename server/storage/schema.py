@@ -22,9 +22,77 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-# Public ids are compared byte by byte, so that both engines list them in the same order.
-# SQLite does that by default. A public id may be the empty string.
+# Public ids and operators' names are compared byte by byte, so that both engines list them in the
+# same order. SQLite does that by default. A public id may be the empty string.
 PublicId = Text(collation="C").with_variant(Text(), "sqlite")
+
+customer = Table(
+    "customer",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("entity", Text, nullable=False),
+    # The plan's term [from, to), as ISO dates; both NULL: no plan.
+    Column("plan_from", Text),
+    Column("plan_to", Text),
+    Column("validation", Boolean, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Which version of the usage requirements was accepted; nothing here is ever changed.
+acceptance = Table(
+    "acceptance",
+    metadata,
+    Column("customer_id", BigInteger, ForeignKey("customer.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("version", Text, nullable=False),
+    Column("accepted_us", BigInteger, nullable=False),
+    Column("accepted_by", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# kinds: separated by blanks, in alphabetical order.
+contact = Table(
+    "contact",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("customer_id", BigInteger, ForeignKey("customer.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("phone", Text, nullable=False),
+    Column("kinds", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Index("contact_by_customer", "customer_id", "id"),
+    sqlite_with_rowid=False,
+)
+
+# Operators are disabled, never removed: the journal knows them by name.
+operator = Table(
+    "operator",
+    metadata,
+    Column("name", PublicId, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("customer_id", BigInteger, ForeignKey("customer.id")),
+    Column("active", Boolean, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# digest: SHA-256 of the secret, which is nowhere.
+operator_token = Table(
+    "operator_token",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("operator", PublicId, ForeignKey("operator.name"), nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("last_used_us", BigInteger),
+    Column("revoked_us", BigInteger),
+    Index("operator_token_by_operator", "operator", "number"),
+    sqlite_with_rowid=False,
+)
 
 client = Table(
     "client",
@@ -44,6 +112,16 @@ client = Table(
     Column("shadow", Boolean),
     Column("limit_reason", Text),
     Column("limit_expires_us", BigInteger),
+    sqlite_with_rowid=False,
+)
+
+# Whose a client is. One without a row is nobody's.
+client_owner = Table(
+    "client_owner",
+    metadata,
+    Column("client_id", BigInteger, ForeignKey("client.id"), primary_key=True),
+    Column("customer_id", BigInteger, ForeignKey("customer.id"), nullable=False),
+    Index("client_owner_by_customer", "customer_id", "client_id"),
     sqlite_with_rowid=False,
 )
 
@@ -197,5 +275,16 @@ CLIENT_SEQUENCE = "client"
 IMPORT_SEQUENCE = "key_import"
 CHECKPOINT_SEQUENCE = "journal_checkpoint"
 FACT_SEQUENCE = "fact"
-SEQUENCES = (CLIENT_SEQUENCE, IMPORT_SEQUENCE, CHECKPOINT_SEQUENCE, FACT_SEQUENCE)
+CUSTOMER_SEQUENCE = "customer"
+CONTACT_SEQUENCE = "contact"
+TOKEN_SEQUENCE = "operator_token"  # noqa: S105 - a name, not a secret
+SEQUENCES = (
+    CLIENT_SEQUENCE,
+    IMPORT_SEQUENCE,
+    CHECKPOINT_SEQUENCE,
+    FACT_SEQUENCE,
+    CUSTOMER_SEQUENCE,
+    CONTACT_SEQUENCE,
+    TOKEN_SEQUENCE,
+)
 UNFINISHED_IMPORT = "unfinished-key-import"

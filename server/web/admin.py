@@ -1,87 +1,149 @@
-"""The admin door: the operator's API on a Unix socket in the data directory.
+"""The admin door: the operator's API, on a Unix socket in the data directory or over HTTPS.
 
-Only the service's own user and root get in: the socket's mode keeps others out, and the kernel
-says who connected. Every refusal is a problem (RFC 9457) with words for a person; faults nobody
-foresaw are a plain 500 with a request id that is in the log.
+Who asks is found out first (`local_peers`, `bearers`), then the route table says whether they
+may. Every refusal is a problem (RFC 9457) with words for a person; faults nobody foresaw are a
+plain 500 with a request id that is in the log.
 """
 
-import asyncio
-import os
+import functools
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
+from typing import Literal, NamedTuple, TypeAlias
 
 import structlog
 from aiohttp import hdrs, web
 
 from hsm.vault import VaultError
+from server.accounts.access import Caller, Permission
 from server.accounts.clients import ClientDesk, RotationError, UnknownClientError
+from server.accounts.customer_ports import CustomerChangedError, UnknownCustomerError
+from server.accounts.customers import CustomerDesk, UnknownContactError
+from server.accounts.operator_ports import OperatorExistsError, TooManyTokensError
+from server.accounts.operators import OperatorDesk, UnknownOperatorError, UnknownTokenError
 from server.accounts.text import InputError
-from server.counter_journal.desk import FenceError
+from server.counter_journal.desk import FenceDesk, FenceError
 from server.journal.desk import (
     JournalDamagedError,
     JournalDesk,
     UnknownEntryError,
     WitnessError,
 )
-from server.local_users import local_actor
 from server.otp.keys import KeyDesk, UnknownKeyError
 from server.otp.ksm import KsmError
 from server.otp.ports import StoreError, UnknownOutcomeError
-from server.web.admin_backup import AdminBackups
+from server.web.admin_backup import AdminBackups, BackupBook
 from server.web.admin_clients import AdminClients
+from server.web.admin_customers import AdminCustomers
 from server.web.admin_journal import AdminJournal
 from server.web.admin_keys import AdminKeys
-from server.web.admin_request import ACTOR, PREFIX, read_query
+from server.web.admin_operators import AdminOperators
+from server.web.admin_request import CALLER, read_query
 from server.web.faults import describe_fault
-from server.web.peer import peer_uid
+from server.web.json_types import Shown
+from server.web.openapi import OpenApiShown, document
 from server.web.problems import ProblemError, problem_answer
+from server.web.route import Reach, Route
+from server.web.route_table import Objects, RouteTable
 
-_ROOT = 0
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _Status = Callable[[], Awaitable[Mapping[str, object]]]
-_Identify = Callable[[asyncio.BaseTransport | None], int | None]
+
+Authenticate: TypeAlias = Callable[[web.Request], Awaitable[Caller]]
+"""Finds out who asks, or raises ProblemError."""
 
 
-def admin_app(
-    *,
-    clients: ClientDesk,
-    keys: KeyDesk,
-    journal: JournalDesk,
-    status: _Status,
-    backups: AdminBackups | None = None,
-    identify: _Identify = peer_uid,
-) -> web.Application:
-    """Return the application of the admin door, to be served on a Unix socket of mode 0600.
+class Desks(NamedTuple):
+    """What is administered. status: what GET /api/v1/status answers."""
 
-    status: what GET /api/v1/status answers; identify: tells a connection's user id. Anybody
-    but root and the user of this process gets 403.
-    """
-    allowed = frozenset({_ROOT, os.geteuid()})
+    clients: ClientDesk
+    customers: CustomerDesk
+    operators: OperatorDesk
+    keys: KeyDesk
+    journal: JournalDesk
+    fence: FenceDesk
+    backups: BackupBook
+    status: _Status
+
+
+class StatusShown(Shown):
+    """What is running."""
+
+    version: str
+    pid: int
+    environment: str
+    store: Literal["sqlite", "postgresql"]
+    workers: int
+    sealing_key: str
+
+
+def admin_routes(desks: Desks) -> RouteTable:
+    """Return the table of everything that can be asked."""
+
+    async def show_status(request: web.Request) -> web.Response:
+        """Show what is running."""
+        read_query(request, ())
+        return web.json_response(dict(await desks.status()))
+
+    async def show_openapi(request: web.Request) -> web.Response:
+        """Show this description of the API."""
+        read_query(request, ())
+        return web.json_response(description())
+
+    get, some = HTTPMethod.GET, Reach.NARROWED
+    openapi = Permission.SELF_READ  # whoever is known at all
+    table = RouteTable(
+        [
+            Route(get, "/status", show_status, Permission.STATUS_READ, Reach.SERVICE, StatusShown),
+            Route(get, "/openapi.json", show_openapi, openapi, some, OpenApiShown),
+            *AdminCustomers(desks.customers).routes(),
+            *AdminOperators(desks.operators).routes(),
+            *AdminClients(desks.clients).routes(),
+            *AdminKeys(desks.keys).routes(),
+            *AdminJournal(desks.journal).routes(),
+            *AdminBackups(desks.fence, desks.backups).routes(),
+        ],
+        _objects(desks),
+    )
+    # Made when somebody asks: a service that starts has other things to do.
+    description = functools.cache(lambda: document(table.routes))
+    return table
+
+
+def _objects(desks: Desks) -> Mapping[Reach, Objects]:
+    """Return how the objects that paths name are looked up, and what an absent one is called."""
+
+    async def of_customer(named: Mapping[str, str]) -> int | None:
+        return (await desks.customers.show(int(named["customer_id"]))).customer_id
+
+    async def of_client(named: Mapping[str, str]) -> int | None:
+        return (await desks.clients.show(int(named["client_id"]))).details.customer_id
+
+    async def of_operator(named: Mapping[str, str]) -> int | None:
+        return (await desks.operators.show(named["name"])).customer_id
+
+    return {
+        Reach.CUSTOMER: Objects(
+            of_customer, lambda named: UnknownCustomerError(int(named["customer_id"]))
+        ),
+        Reach.CLIENT: Objects(of_client, lambda named: UnknownClientError(int(named["client_id"]))),
+        Reach.OPERATOR: Objects(of_operator, lambda named: UnknownOperatorError(named["name"])),
+    }
+
+
+def admin_app(desks: Desks, authenticate: Authenticate) -> web.Application:
+    """Return the application of an admin door. authenticate: how that door knows who asks."""
+    table = admin_routes(desks)
 
     @web.middleware
     async def let_in(request: web.Request, handler: _Handler) -> web.StreamResponse:
-        uid = identify(request.transport)
-        if uid is None or uid not in allowed:
-            _log.warning("administration_denied", uid=uid)
-            raise ProblemError(
-                HTTPStatus.FORBIDDEN, "only root and the user of this service may administer it"
-            )
-        request[ACTOR] = local_actor(uid)
+        request[CALLER] = await authenticate(request)
+        await table.let_past(request)
         return await handler(request)
 
-    async def show_status(request: web.Request) -> web.Response:
-        read_query(request, ())
-        return web.json_response(dict(await status()))
-
     app = web.Application(middlewares=[_translate, let_in])
-    app.router.add_get(PREFIX + "/status", show_status, allow_head=False)
-    app.router.add_routes(AdminClients(clients).routes())
-    app.router.add_routes(AdminKeys(keys).routes())
-    if backups is not None:
-        app.router.add_routes(backups.routes())
-    app.router.add_routes(AdminJournal(journal).routes())
+    table.register(app)
     return app
 
 
@@ -114,12 +176,19 @@ def _of_http(refusal: web.HTTPException) -> ProblemError:
 
 _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (UnknownClientError, HTTPStatus.NOT_FOUND),
+    (UnknownCustomerError, HTTPStatus.NOT_FOUND),
+    (UnknownContactError, HTTPStatus.NOT_FOUND),
+    (UnknownOperatorError, HTTPStatus.NOT_FOUND),
+    (UnknownTokenError, HTTPStatus.NOT_FOUND),
     (UnknownKeyError, HTTPStatus.NOT_FOUND),
     (UnknownEntryError, HTTPStatus.NOT_FOUND),
     (KsmError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (RotationError, HTTPStatus.CONFLICT),
     (FenceError, HTTPStatus.CONFLICT),
+    (CustomerChangedError, HTTPStatus.CONFLICT),
+    (OperatorExistsError, HTTPStatus.CONFLICT),
+    (TooManyTokensError, HTTPStatus.CONFLICT),
     (JournalDamagedError, HTTPStatus.CONFLICT),
     (WitnessError, HTTPStatus.INSUFFICIENT_STORAGE),
 )

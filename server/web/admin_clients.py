@@ -1,19 +1,19 @@
 """The admin API on clients: `/api/v1/clients`."""
 
-from datetime import UTC, datetime
+from http import HTTPMethod, HTTPStatus
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import AfterValidator, AwareDatetime, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from server.accounts.access import Permission
 from server.accounts.clients import ClientDesk, ClientView
+from server.accounts.customer_ports import UnknownCustomerError
 from server.accounts.limits import LimitFigures, Usage
-from server.accounts.text import checked_reason
+from server.accounts.text import MAX_NAME, MAX_REASON, checked_reason
 from server.journal.acts import Cause
 from server.web.admin_request import (
-    ACTOR,
-    PREFIX,
-    Body,
+    CALLER,
     moment,
     page_limit,
     read_cause,
@@ -22,21 +22,28 @@ from server.web.admin_request import (
     whole_number,
     write_down,
 )
+from server.web.json_types import Body, FutureMoment, Moment, Shown, microseconds
+from server.web.parameters import AFTER, LARGEST_NUMBER, LIMIT, REASON
+from server.web.route import Reach, Route
 
-_ONE = PREFIX + "/clients/{client_id:[0-9]{1,18}}"
-_LARGEST_ID = 10**18
+_ONE = "/clients/{client_id}"
 
 
 class NewClient(Body):
-    """A client to be made."""
+    """A client to be made. customer: whose it is; nobody's, or the operator's own, without it."""
 
-    name: str
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "mail server"}]})
+
+    name: Annotated[str, Field(max_length=MAX_NAME)]
     signed_only: bool = False
     phishing_test: bool = False
+    customer: Annotated[int, Field(ge=1, le=LARGEST_NUMBER)] | None = None
 
 
 class ClientOptions(Body):
     """Options to be changed; what is left out stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"signed_only": True}]})
 
     signed_only: bool | None = None
     phishing_test: bool | None = None
@@ -48,23 +55,93 @@ class ClientOptions(Body):
         return self
 
 
-def _in_utc(time: datetime) -> datetime:
-    """Return a time in UTC: what it is stored and shown in must have a calendar for it."""
-    try:
-        return time.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("the time is beyond what a calendar can hold") from error
-
-
 class NewLimit(Body):
     """A limit of a client's own: sessions per second, at once and per day."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"rate": 20, "burst": 100, "reason": "a busy spring"}]}
+    )
 
     rate: int
     burst: int
     per_day: int | None = None
     shadow: bool = False
-    reason: str = ""
-    expires: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
+    reason: Annotated[str, Field(max_length=MAX_REASON)] = ""
+    expires: Annotated[FutureMoment, Field(strict=False)] | None = None
+
+
+class NewOwner(Body):
+    """Whose a client is to be; null: nobody's."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"customer": None}]})
+
+    customer: Annotated[int, Field(ge=1, le=LARGEST_NUMBER)] | None
+
+
+class FiguresShown(Shown):
+    """A limit: sessions per second, at once and per day (null: no such limit)."""
+
+    rate: int
+    burst: int
+    per_day: int | None
+
+
+class LimitShown(FiguresShown):
+    """A limit of a client's own."""
+
+    shadow: bool
+    reason: str
+    expires: Moment | None
+
+
+class ApiKeyShown(Shown):
+    """A live API key without its secret."""
+
+    key_id: int
+    created: Moment
+
+
+class ShareShown(Shown):
+    """How much of a budget is spent: from 0.0 to 1.0."""
+
+    burst: float
+    day: float | None
+
+
+class UsageShown(Shown):
+    """What is spent of the budget for signed requests and of the fullest for others."""
+
+    signed: ShareShown | None
+    unsigned: ShareShown | None
+
+
+class ClientShown(Shown):
+    """A client."""
+
+    id: int
+    name: str
+    active: bool
+    signed_only: bool
+    phishing_test: bool
+    customer: int | None
+    created: Moment
+    limit: LimitShown | None
+    limit_in_force: FiguresShown
+    api_keys: list[ApiKeyShown]
+    usage: UsageShown
+
+
+class IssuedApiKeyShown(ClientShown):
+    """A client with a new API key (base64), which is in this answer and nowhere else."""
+
+    api_key: str
+
+
+class ClientsShown(Shown):
+    """A page of clients. next: `after` of the page behind it, null at the end."""
+
+    clients: list[ClientShown]
+    next: int | None
 
 
 def show_client(view: ClientView) -> dict[str, object]:
@@ -77,6 +154,7 @@ def show_client(view: ClientView) -> dict[str, object]:
         "active": details.active,
         "signed_only": details.signed_only,
         "phishing_test": details.phishing_test,
+        "customer": details.customer_id,
         "created": moment(details.created_us),
         "limit": override
         and {
@@ -116,38 +194,73 @@ class AdminClients:
     def __init__(self, desk: ClientDesk) -> None:
         self._desk = desk
 
-    def routes(self) -> list[web.RouteDef]:
+    def routes(self) -> list[Route]:
         """Return the routes of this part of the API."""
+        read, write = Permission.CLIENT_READ, Permission.CLIENT_WRITE
+        limit, assign = Permission.CLIENT_LIMIT, Permission.CLIENT_ASSIGN
+        get, post, put = HTTPMethod.GET, HTTPMethod.POST, HTTPMethod.PUT
+        own, some, service = Reach.CLIENT, Reach.NARROWED, Reach.SERVICE
+        made, why = HTTPStatus.CREATED, (REASON,)
+        one, issued = ClientShown, IssuedApiKeyShown
         return [
-            web.get(PREFIX + "/clients", self.list_clients, allow_head=False),
-            web.post(PREFIX + "/clients", self.add),
-            web.get(_ONE, self.show, allow_head=False),
-            web.patch(_ONE, self.change),
-            web.post(_ONE + "/disable", self.disable),
-            web.post(_ONE + "/enable", self.enable),
-            web.post(_ONE + "/rotate", self.rotate),
-            web.post(_ONE + "/rotate/finish", self.finish_rotation),
-            web.put(_ONE + "/limit", self.set_limit),
-            web.delete(_ONE + "/limit", self.reset_limit),
+            Route(
+                get, "/clients", self.list_clients, read, some, ClientsShown, query=(AFTER, LIMIT)
+            ),
+            Route(post, "/clients", self.add, write, some, issued, made, why, NewClient),
+            Route(get, _ONE, self.show, read, own, one),
+            Route(
+                HTTPMethod.PATCH, _ONE, self.change, write, own, one, query=why, body=ClientOptions
+            ),
+            Route(post, _ONE + "/disable", self.disable, write, own, one, query=why),
+            # The service may have had its reasons: a customer's own operator cannot undo that.
+            Route(post, _ONE + "/enable", self.enable, write, service, one, query=why),
+            Route(post, _ONE + "/rotate", self.rotate, write, own, issued, query=why),
+            Route(post, _ONE + "/rotate/finish", self.finish_rotation, write, own, one, query=why),
+            # Limits protect the service and its other customers: nobody sets their own.
+            Route(put, _ONE + "/limit", self.set_limit, limit, service, one, body=NewLimit),
+            Route(
+                HTTPMethod.DELETE,
+                _ONE + "/limit",
+                self.reset_limit,
+                limit,
+                service,
+                one,
+                query=why,
+            ),
+            Route(
+                put,
+                _ONE + "/customer",
+                self.assign,
+                assign,
+                service,
+                one,
+                query=why,
+                body=NewOwner,
+            ),
         ]
 
     async def list_clients(self, request: web.Request) -> web.Response:
         """List clients by id; `next` is where the next page begins."""
         query = read_query(request, ("after", "limit"))
-        after = whole_number(query, "after", default=0, largest=_LARGEST_ID)
+        after = whole_number(query, "after", default=0, largest=LARGEST_NUMBER)
         limit = page_limit(query)
-        views = await self._desk.list(after, limit)
+        views = await self._desk.list(after, limit, request[CALLER].customer)
         more = views[-1].details.client_id if len(views) == limit else None
         return web.json_response({"clients": [show_client(view) for view in views], "next": more})
 
     async def add(self, request: web.Request) -> web.Response:
         """Make a client; this answer is the only place where its API key is ever shown."""
         body = await read_json(request, NewClient)
+        caller = request[CALLER]
+        customer = caller.customer if body.customer is None else body.customer
+        if customer is not None and not caller.sees(customer):
+            raise UnknownCustomerError(customer)
         issued = await self._desk.add(
             body.name,
             cause=read_cause(request),
             signed_only=body.signed_only,
             phishing_test=body.phishing_test,
+            customer=customer,
         )
         client_id = issued.client.details.client_id
         write_down(request, "client.add", client_id=client_id)
@@ -157,6 +270,7 @@ class AdminClients:
 
     async def show(self, request: web.Request) -> web.Response:
         """Show one client."""
+        read_query(request, ())
         return web.json_response(show_client(await self._desk.show(_client_id(request))))
 
     async def change(self, request: web.Request) -> web.Response:
@@ -195,15 +309,14 @@ class AdminClients:
         """Give a client a limit of its own."""
         read_query(request, ())
         body = await read_json(request, NewLimit)
-        expires_us = None if body.expires is None else int(body.expires.timestamp()) * 1_000_000
         view = await self._desk.limit(
             _client_id(request),
-            cause=Cause(request[ACTOR], checked_reason(body.reason)),
+            cause=Cause(request[CALLER].actor, checked_reason(body.reason)),
             rate=body.rate,
             burst=body.burst,
             per_day=body.per_day,
             shadow=body.shadow,
-            expires_us=expires_us,
+            expires_us=microseconds(body.expires),
         )
         return _changed(
             request,
@@ -216,6 +329,13 @@ class AdminClients:
         """Hold a client to the default limit again."""
         view = await self._desk.reset_limit(_client_id(request), cause=read_cause(request))
         return _changed(request, "client.limit_default", view)
+
+    async def assign(self, request: web.Request) -> web.Response:
+        """Give a client to a customer, or to nobody."""
+        body = await read_json(request, NewOwner)
+        cause = read_cause(request)
+        view = await self._desk.assign(_client_id(request), body.customer, cause=cause)
+        return _changed(request, "client.assign", view, customer=body.customer)
 
 
 def _client_id(request: web.Request) -> int:

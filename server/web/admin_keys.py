@@ -1,13 +1,13 @@
 """The admin API on YubiKeys: `/api/v1/keys`."""
 
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 
 from aiohttp import web
 
+from server.accounts.access import Permission
 from server.otp.keys import KeyDesk
 from server.otp.ports import KeyDetails
 from server.web.admin_request import (
-    PREFIX,
     cause_of,
     moment,
     page_limit,
@@ -16,7 +16,10 @@ from server.web.admin_request import (
     read_query,
     write_down,
 )
+from server.web.json_types import Moment, Shown
+from server.web.parameters import AFTER_NAME, FORMAT, LIMIT, REASON
 from server.web.problems import ProblemError
+from server.web.route import Reach, Route
 
 MAX_IMPORT = 64 * 1024 * 1024
 """Octets of an uploaded key file."""
@@ -25,7 +28,34 @@ _IMPORT_S = 300.0
 _NO_PUBLIC_ID = "-"
 """How the empty public id is written in a path: a path cannot hold an empty part."""
 
-_ONE = PREFIX + "/keys/{public_id}"
+_ONE = "/keys/{public_id}"
+
+
+class KeyShown(Shown):
+    """A YubiKey, without secrets. Counters are null until its first OTP."""
+
+    public_id: str
+    serial: str
+    active: bool
+    generation: int
+    session: int | None
+    use: int | None
+    accepted: Moment | None
+    accepted_client: int | None
+    created: Moment
+
+
+class KeysShown(Shown):
+    """A page of keys. next: `after` of the page behind it, null at the end."""
+
+    keys: list[KeyShown]
+    next: str | None
+
+
+class ImportedShown(Shown):
+    """How many keys were imported."""
+
+    imported: int
 
 
 def show_key(details: KeyDetails) -> dict[str, object]:
@@ -50,14 +80,26 @@ class AdminKeys:
     def __init__(self, desk: KeyDesk) -> None:
         self._desk = desk
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the routes of this part of the API."""
+    def routes(self) -> list[Route]:
+        """Return the routes of this part of the API. Keys are nobody's but the service's."""
+        read, switch, service = Permission.KEY_READ, Permission.KEY_SWITCH, Reach.SERVICE
+        get, post = HTTPMethod.GET, HTTPMethod.POST
+        page, why = (AFTER_NAME, LIMIT), (REASON,)
         return [
-            web.get(PREFIX + "/keys", self.list_keys, allow_head=False),
-            web.post(PREFIX + "/keys/import", self.import_keys),
-            web.get(_ONE, self.show, allow_head=False),
-            web.post(_ONE + "/disable", self.disable),
-            web.post(_ONE + "/enable", self.enable),
+            Route(get, "/keys", self.list_keys, read, service, KeysShown, query=page),
+            Route(
+                post,
+                "/keys/import",
+                self.import_keys,
+                Permission.KEY_IMPORT,
+                service,
+                ImportedShown,
+                query=(FORMAT, REASON),
+                upload="text/csv",
+            ),
+            Route(get, _ONE, self.show, read, service, KeyShown),
+            Route(post, _ONE + "/disable", self.disable, switch, service, KeyShown, query=why),
+            Route(post, _ONE + "/enable", self.enable, switch, service, KeyShown, query=why),
         ]
 
     async def list_keys(self, request: web.Request) -> web.Response:
@@ -90,6 +132,7 @@ class AdminKeys:
 
     async def show(self, request: web.Request) -> web.Response:
         """Show one key."""
+        read_query(request, ())
         return web.json_response(show_key(await self._desk.show(_public_id(request))))
 
     async def disable(self, request: web.Request) -> web.Response:
@@ -108,7 +151,10 @@ def _read_public_id(text: str) -> str:
 
 
 def _public_id(request: web.Request) -> str:
-    return _read_public_id(request.match_info["public_id"])
+    public_id = _read_public_id(request.match_info["public_id"])
+    if not public_id.isprintable():
+        raise ProblemError(HTTPStatus.NOT_FOUND, "no public id has such characters")
+    return public_id
 
 
 def _changed(request: web.Request, action: str, details: KeyDetails) -> web.Response:

@@ -7,17 +7,23 @@ from typing import TypeVar
 
 import structlog
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from server.accounts.access import Caller
 from server.accounts.text import checked_reason
-from server.journal.acts import Actor, Cause
+from server.journal.acts import Cause
 from server.web.bodies import BodyFault, read_body
+from server.web.json_types import Body, Shown
+from server.web.parameters import MAX_PAGE
 from server.web.problems import ProblemError, invalid_body
+from server.web.route import Route
 
 PREFIX = "/api/v1"
-MAX_PAGE = 1000
-ACTOR = web.RequestKey("actor", Actor)
+CALLER = web.RequestKey("caller", Caller)
 """Who asks, once the door has let them in."""
+
+ROUTE = web.RequestKey("route", Route)
+"""What was declared of the route that they ask, once they are let past."""
 
 _DEFAULT_PAGE = 100
 _MAX_JSON = 64 * 1024
@@ -27,13 +33,24 @@ _MAX_DIGITS = 18
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
-class Body(BaseModel):
-    """The JSON body of a request: unknown names and wrong types are refused."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
-
-
 ModelT = TypeVar("ModelT", bound=Body)
+
+
+class DeclarationError(Exception):
+    """A handler reads or answers something else than its route declares: a fault of ours."""
+
+
+def answer(request: web.Request, shown: Shown) -> web.Response:
+    """Return an answer of the model and with the status that the route declares."""
+    route = request[ROUTE]
+    # Exactly: a model that has more in it than declared may have a secret in it.
+    if type(shown) is not route.answer:
+        raise DeclarationError(f"{route.name} does not answer with {type(shown).__name__}")
+    return web.Response(
+        status=route.status,
+        text=shown.model_dump_json(by_alias=True),
+        content_type="application/json",
+    )
 
 
 async def read_octets(request: web.Request, *, cap: int, deadline_s: float) -> bytes:
@@ -56,7 +73,9 @@ async def read_octets(request: web.Request, *, cap: int, deadline_s: float) -> b
 
 
 async def read_json(request: web.Request, model: type[ModelT]) -> ModelT:
-    """Return the JSON body as a `model`."""
+    """Return the JSON body as a `model`, which the route declares."""
+    if request[ROUTE].body is not model:
+        raise DeclarationError(f"{request[ROUTE].name} declares another body")
     if request.content_type != "application/json":
         raise ProblemError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send a JSON body with Content-Type application/json"
@@ -69,9 +88,14 @@ async def read_json(request: web.Request, model: type[ModelT]) -> ModelT:
 
 
 def read_query(request: web.Request, known: Iterable[str]) -> dict[str, str]:
-    """Return the query's parameters, each at most once and none that is unknown."""
+    """Return the query's parameters, each at most once and none that is unknown.
+
+    known: their names, which the route declares.
+    """
     found: dict[str, str] = {}
     names = set(known)
+    if {parameter.name for parameter in request[ROUTE].query} != names:
+        raise DeclarationError(f"{request[ROUTE].name} declares another query")
     for name, value in request.query.items():
         if name not in names:
             raise ProblemError(
@@ -80,6 +104,12 @@ def read_query(request: web.Request, known: Iterable[str]) -> dict[str, str]:
             )
         if name in found:
             raise ProblemError(HTTPStatus.BAD_REQUEST, f"the parameter {name} was given twice")
+        if not value.isprintable():
+            # No store keeps every such character, and no terminal should see them.
+            raise ProblemError(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                f"{name} holds a character that cannot be shown; use others",
+            )
         found[name] = value
     return found
 
@@ -91,7 +121,7 @@ def read_cause(request: web.Request) -> Cause:
 
 def cause_of(request: web.Request, query: dict[str, str]) -> Cause:
     """Return who asks for a change and why. InputError for a reason that cannot be shown."""
-    return Cause(request[ACTOR], checked_reason(query.get("reason", "")))
+    return Cause(request[CALLER].actor, checked_reason(query.get("reason", "")))
 
 
 def whole_number(query: dict[str, str], name: str, *, default: int, largest: int) -> int:
@@ -118,4 +148,4 @@ def moment(time_us: int) -> str:
 
 def write_down(request: web.Request, action: str, **facts: object) -> None:
     """Log an administrative act: who, what, to whom. facts: ids and counts, never a secret."""
-    _log.info("administration", actor=str(request[ACTOR]), action=action, **facts)
+    _log.info("administration", actor=str(request[CALLER].actor), action=action, **facts)

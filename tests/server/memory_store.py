@@ -8,6 +8,7 @@ import bisect
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from server.accounts.customer_ports import UnknownCustomerError
 from server.accounts.ports import ApiKeyDetails, BucketUsage, ClientDetails, LimitOverride
 from server.accounts.states import client_state, client_subject
 from server.clock import Clock
@@ -31,6 +32,8 @@ from server.otp.ports import (
 )
 from server.otp.states import ImportSummary, key_state, key_subject
 from server.storage.limits import check_policy
+from tests.server.memory_accounts import MemoryAccounts
+from tests.server.memory_fences import MemoryFences
 from validation.gcra import Budget, Policy
 
 
@@ -46,6 +49,7 @@ class _Client(NamedTuple):
     version: int
     signed_only: bool
     phishing_test: bool
+    customer_id: int | None
     created_us: int
     limit: LimitOverride | None
     api_keys: tuple[_ApiKey, ...]
@@ -61,10 +65,11 @@ class _Key(NamedTuple):
     accepted_client: int
 
 
-class MemoryStore:
+class MemoryStore(MemoryAccounts, MemoryFences):
     """HotStore, Directory and every book on dictionaries."""
 
     def __init__(self, *, clock: Clock, default_policy: Policy) -> None:
+        super().__init__()
         self._clock = clock
         self._default_policy = default_policy
         self._clients: dict[int, _Client] = {}
@@ -194,8 +199,10 @@ class MemoryStore:
         *,
         signed_only: bool,
         phishing_test: bool,
+        customer_id: int | None = None,
         act: Act,
     ) -> ClientDetails:
+        self._require_customer(customer_id)
         now_us = self._clock.now_us()
         client = _Client(
             name=name,
@@ -203,6 +210,7 @@ class MemoryStore:
             version=1,
             signed_only=signed_only,
             phishing_test=phishing_test,
+            customer_id=customer_id,
             created_us=now_us,
             limit=None,
             api_keys=(_ApiKey(1, api_key_record, now_us),),
@@ -216,9 +224,32 @@ class MemoryStore:
         client = self._clients.get(client_id)
         return None if client is None else self._details(client_id, client)
 
-    async def list_clients(self, after: int, limit: int) -> Sequence[ClientDetails]:
-        ids = sorted(number for number in self._clients if number > after)[:limit]
-        return [self._details(number, self._clients[number]) for number in ids]
+    async def list_clients(
+        self, after: int, limit: int, customer_id: int | None = None
+    ) -> Sequence[ClientDetails]:
+        found = [(number, one) for number, one in sorted(self._clients.items()) if number > after]
+        mine = [(number, one) for number, one in found if customer_id in {None, one.customer_id}]
+        return [self._details(number, client) for number, client in mine[:limit]]
+
+    async def assign_client(
+        self, client_id: int, customer_id: int | None, *, act: Act
+    ) -> ClientDetails | None:
+        client = self._clients.get(client_id)
+        if client is None:
+            return None
+        self._require_customer(customer_id)
+        return self._change(client_id, act, client._replace(customer_id=customer_id))
+
+    def _require_customer(self, customer_id: int | None) -> None:
+        if customer_id is not None and customer_id not in self._customers:
+            raise UnknownCustomerError(customer_id)
+
+    def _client_ids_of(self, customer_id: int) -> tuple[int, ...]:
+        return tuple(
+            number
+            for number, client in sorted(self._clients.items())
+            if client.customer_id == customer_id
+        )
 
     async def set_client_active(
         self, client_id: int, *, active: bool, act: Act
@@ -408,6 +439,7 @@ class MemoryStore:
             version=client.version,
             signed_only=client.signed_only,
             phishing_test=client.phishing_test,
+            customer_id=client.customer_id,
             created_us=client.created_us,
             limit=client.limit,
             api_keys=tuple(ApiKeyDetails(key.key_id, key.created_us) for key in client.api_keys),

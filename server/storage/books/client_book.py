@@ -7,6 +7,7 @@ from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.accounts.customer_ports import UnknownCustomerError
 from server.accounts.ports import ApiKeyDetails, BucketUsage, ClientDetails, LimitOverride
 from server.accounts.states import client_state, client_subject
 from server.journal.acts import Act, Deed
@@ -14,7 +15,7 @@ from server.storage.books.journal_book import record
 from server.storage.books.sequences import next_number
 from server.storage.books.transactions import Transactions
 from server.storage.limits import check_policy
-from server.storage.schema import CLIENT_SEQUENCE, api_key, budget, client
+from server.storage.schema import CLIENT_SEQUENCE, api_key, budget, client, client_owner
 from validation.gcra import Policy, Rate
 
 _MAX_LIVE_KEYS = 2
@@ -38,9 +39,13 @@ class SqlClientBook:
         *,
         signed_only: bool,
         phishing_test: bool,
+        customer_id: int | None = None,
         act: Act,
     ) -> ClientDetails:
-        """Create a client with its first API key; ValueError when the id is taken."""
+        """Create a client with its first API key; ValueError when the id is taken.
+
+        customer_id: whose it is; UnknownCustomerError.
+        """
         async with self._transactions.writing() as connection:
             now_us = await self._transactions.now_us(connection)
             try:
@@ -62,6 +67,7 @@ class SqlClientBook:
                     client_id=client_id, key_id=1, record=api_key_record, created_us=now_us
                 )
             )
+            await _give(connection, client_id, customer_id)
             (details,) = await _details(connection, [await _row(connection, client_id)])
             await self._record(connection, act, None, details)
             return details
@@ -72,13 +78,30 @@ class SqlClientBook:
             found = await _details(connection, [await _row(connection, client_id)])
             return found[0] if found else None
 
-    async def list_clients(self, after: int, limit: int) -> Sequence[ClientDetails]:
+    async def list_clients(
+        self, after: int, limit: int, customer_id: int | None = None
+    ) -> Sequence[ClientDetails]:
         """Return up to `limit` clients with an id greater than `after`, in order."""
+        page = select(client).where(client.c.id > after).order_by(client.c.id).limit(limit)
+        if customer_id is not None:
+            owned = client_owner.c.customer_id == customer_id
+            page = page.join(client_owner, client_owner.c.client_id == client.c.id).where(owned)
         async with self._transactions.reading() as connection:
-            page = await connection.execute(
-                select(client).where(client.c.id > after).order_by(client.c.id).limit(limit)
-            )
-            return await _details(connection, page.all())
+            return await _details(connection, (await connection.execute(page)).all())
+
+    async def assign_client(
+        self, client_id: int, customer_id: int | None, *, act: Act
+    ) -> ClientDetails | None:
+        """Give a client to a customer, or (None) to nobody; UnknownCustomerError."""
+        async with self._transactions.writing() as connection:
+            before = await _locked(connection, client_id)
+            row = await _bump(connection, client_id)
+            if before is None or row is None:
+                return None
+            await _give(connection, client_id, customer_id)
+            (after,) = await _details(connection, [row])
+            await self._record(connection, act, before, after)
+            return after
 
     async def set_client_active(
         self, client_id: int, *, active: bool, act: Act
@@ -218,6 +241,20 @@ async def _bump(connection: AsyncConnection, client_id: int, **columns: object) 
     return row
 
 
+async def _give(connection: AsyncConnection, client_id: int, customer_id: int | None) -> None:
+    """Make a client a customer's (None: nobody's); the client's row is locked or new."""
+    mine = client_owner.c.client_id == client_id
+    await connection.execute(delete(client_owner).where(mine))
+    if customer_id is None:
+        return
+    try:
+        await connection.execute(
+            insert(client_owner).values(client_id=client_id, customer_id=customer_id)
+        )
+    except IntegrityError:
+        raise UnknownCustomerError(customer_id) from None
+
+
 async def _live_key_ids(connection: AsyncConnection, client_id: int) -> list[int]:
     found = await connection.execute(
         select(api_key.c.key_id).where(api_key.c.client_id == client_id).order_by(api_key.c.key_id)
@@ -233,6 +270,11 @@ async def _details(
     ids = [row.id for row in present]
     keys: dict[int, list[ApiKeyDetails]] = {}
     usage: dict[int, list[BucketUsage]] = {}
+    owners: dict[int, int] = {}
+    for row in await connection.execute(
+        select(client_owner).where(client_owner.c.client_id.in_(ids))
+    ):
+        owners[row.client_id] = row.customer_id
     for row in await connection.execute(
         select(api_key.c.client_id, api_key.c.key_id, api_key.c.created_us)
         .where(api_key.c.client_id.in_(ids))
@@ -255,6 +297,7 @@ async def _details(
             version=row.version,
             signed_only=row.signed_only,
             phishing_test=row.phishing_test,
+            customer_id=owners.get(row.id),
             created_us=row.created_us,
             limit=_limit(row),
             api_keys=tuple(keys.get(row.id, ())),

@@ -62,10 +62,13 @@ class SqlFenceBook:
         async with self._transactions.reading() as connection:
             return await _get(connection, FENCE)
 
-    async def keep_fence(self, text: str) -> None:
-        """Store what became of the fence; it stands on."""
+    async def keep_fence(self, text: str | None, deed: Deed) -> None:
+        """Store what became of the fence (None: none stands), and the deed in the journal."""
         async with self._transactions.writing() as connection:
-            await connection.execute(update(meta).where(meta.c.name == FENCE).values(value=text))
+            if text is not None:
+                kept = update(meta).where(meta.c.name == FENCE).values(value=text)
+                await connection.execute(kept)
+            await record(self._transactions.now_us, connection, deed)
 
     async def lift_fence(self, gone: Mapping[str, Place], deed: Deed) -> None:
         """Remove the fence, enter the deed in the journal, and forget the nodes in `gone`."""

@@ -19,12 +19,14 @@ from server.otp.ports import (
 )
 from server.storage.batch_queue import BatchQueue
 from server.storage.books.client_book import SqlClientBook
+from server.storage.books.customer_book import SqlCustomerBook
 from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
 from server.storage.books.journal_book import SqlJournalBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.lease_book import SqlLeaseBook
 from server.storage.books.meta_book import SqlMetaBook
+from server.storage.books.operator_book import SqlOperatorBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
 from server.storage.sqlite.checkpoint import Checkpointer
@@ -42,6 +44,8 @@ T = TypeVar("T")
 class SqliteStore(
     SqlKeyBook,
     SqlClientBook,
+    SqlCustomerBook,
+    SqlOperatorBook,
     SqlMetaBook,
     SqlJournalBook,
     SqlLeaseBook,

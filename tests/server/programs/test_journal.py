@@ -251,10 +251,11 @@ def test_a_store_upgrade_is_an_act_with_its_reason(tmp_path: Path) -> None:
         assert done == {"before": "outdated", "after": "current"}
         first = keystead.cli("journal", "show", "1")
         assert (first["action"], first["reason"]) == ("store.upgrade", "version 0.2")
-        assert (first["before"], first["after"]) == ({"revision": "0001"}, {"revision": "0002"})
+        assert (first["before"], first["after"]) == ({"revision": "0001"}, {"revision": "0003"})
         keystead.start()
         assert keystead.verify(1, keystead.otp()).status == "OK"
         assert keystead.cli("journal", "verify")["whole"]
+        assert keystead.cli("client", "show", "1")["customer"] is None
         ended = keystead.run("store", "upgrade", "--reason", "two\nlines")
         assert (ended.code, "reason" in ended.err) == (1, True)
 
@@ -265,6 +266,12 @@ def _back_to_revision_one(directory: Path) -> None:
     (directory / "journal-checkpoints.jsonl").unlink()
     with closing(sqlite3.connect(directory / "keystead.db")) as connection:
         for table in (
+            "client_owner",
+            "operator_token",
+            "operator",
+            "contact",
+            "acceptance",
+            "customer",
             "journal",
             "journal_head",
             "journal_checkpoint",
@@ -273,7 +280,7 @@ def _back_to_revision_one(directory: Path) -> None:
             "lease",
         ):
             connection.execute(f"DROP TABLE {table}")
-        connection.execute("DELETE FROM sequence WHERE name IN ('journal_checkpoint', 'fact')")
+        connection.execute("DELETE FROM sequence WHERE name NOT IN ('client', 'key_import')")
         connection.execute("DELETE FROM meta WHERE name LIKE 'journal_key%'")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
         connection.commit()

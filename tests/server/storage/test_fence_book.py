@@ -106,6 +106,11 @@ async def test_a_replay_of_all_journals_lifts_the_fence(
     standing = await desk(store).status()
     assert standing is not None
     assert standing.problems == done.problems
+    (entry,) = await store.latest_entries(1)
+    assert (entry.deed.act.action, entry.deed.after) == (
+        "fence.replay",
+        {"entries": 2, "raised": 1, "unknown": 0, "problems": done.problems},
+    )
     async with node(tmp_path / "k", "machine-1"):
         pass
     done = await desk(store).replay([tmp_path / "j", tmp_path / "k"], cause=CAUSE)

@@ -1,9 +1,8 @@
 """The admin door on a Unix socket, with real desks over a store in memory."""
 
-import asyncio
 import json
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,10 +12,14 @@ from hsm.filevault import FileVault
 from hsm.journalkey import JournalKey
 from hsm.keyfile import SealingKey
 from server.accounts.clients import ClientDesk
+from server.accounts.customers import CustomerDesk
+from server.accounts.operators import OperatorDesk
+from server.counter_journal.desk import FenceDesk
 from server.journal.desk import JournalDesk
 from server.metrics.tally import Tally
 from server.otp.keys import KeyDesk
-from server.web.admin import admin_app
+from server.web.admin import Authenticate, Desks, admin_app
+from server.web.local_peers import Identify, LocalPeers
 from server.web.peer import peer_uid
 from server.web.runner import Serving, serve
 from tests.server.journal.copies import Copies
@@ -27,7 +30,6 @@ from validation.gcra import UNLIMITED, Policy, Rate
 
 KEY = JournalKey.generate()
 DEFAULT = Policy(Rate.per_second(10, 50), UNLIMITED)
-Identify = Callable[[asyncio.BaseTransport | None], int | None]
 
 
 class Answer(NamedTuple):
@@ -54,10 +56,13 @@ class Office(NamedTuple):
         *,
         raw: bytes | None = None,
         content_type: str = "application/json",
+        token: str = "",
     ) -> Answer:
         """Make one call on a connection of its own. body: sent as JSON; raw: sent as it is."""
         octets = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
         fields = {"Host": "localhost", "Connection": "close"}
+        if token:
+            fields["Authorization"] = f"Bearer {token}"
         if octets:
             fields |= {"Content-Type": content_type, "Content-Length": str(len(octets))}
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
@@ -67,30 +72,52 @@ class Office(NamedTuple):
         return Answer(reply.status, json.loads(reply.body) if reply.body else None, reply)
 
 
-def office_app(
-    store: MemoryStore, clock: StillClock, identify: Identify = peer_uid
-) -> web.Application:
-    """Return the admin application over a store."""
+def office_desks(store: MemoryStore, clock: StillClock) -> Desks:
+    """Return all desks over a store."""
     vault = FileVault(SealingKey.of(bytes(range(32))))
 
     async def status() -> Mapping[str, object]:
-        return {"version": "0.1.0", "ready": True}
+        return {
+            "version": "0.1.0",
+            "pid": 1,
+            "environment": "development",
+            "store": "sqlite",
+            "workers": 1,
+            "sealing_key": "00",
+        }
 
-    return admin_app(
+    return Desks(
         clients=ClientDesk(store, vault, clock=clock, default_policy=DEFAULT),
+        customers=CustomerDesk(store),
+        operators=OperatorDesk(store, clock=clock),
         keys=KeyDesk(store, vault),
         journal=JournalDesk(store, KEY, Copies()),
+        fence=FenceDesk(store, store="store-1", epoch="0"),
+        backups=store,
         status=status,
-        identify=identify,
     )
 
 
-async def open_office(directory: Path, identify: Identify = peer_uid) -> Office:
+def office_app(
+    store: MemoryStore, clock: StillClock, identify: Identify = peer_uid
+) -> web.Application:
+    """Return the admin application over a store, for this host's users."""
+    return admin_app(office_desks(store, clock), LocalPeers(identify))
+
+
+async def open_office(
+    directory: Path,
+    identify: Identify = peer_uid,
+    authenticate: Authenticate | None = None,
+    *,
+    store: MemoryStore | None = None,
+    clock: StillClock | None = None,
+) -> Office:
     """Serve an admin door on a socket in `directory`."""
-    clock = StillClock()
-    store = MemoryStore(clock=clock, default_policy=DEFAULT)
+    clock = clock or StillClock()
+    store = store or MemoryStore(clock=clock, default_policy=DEFAULT)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(directory / "admin.sock"))
-    app = office_app(store, clock, identify)
+    app = admin_app(office_desks(store, clock), authenticate or LocalPeers(identify))
     serving = await serve(app, [listener], tally=Tally.in_memory())
     return Office(directory / "admin.sock", store, clock, serving)

@@ -28,7 +28,7 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
 
 async def test_the_services_own_user_gets_in(office: Office) -> None:
     status = await office.call("GET", "/status")
-    assert (status.status, status.json) == (200, {"version": "0.1.0", "ready": True})
+    assert (status.status, status.json["version"]) == (200, "0.1.0")
 
 
 @pytest.mark.parametrize("uid", [os.geteuid() + 1, 65534, None])

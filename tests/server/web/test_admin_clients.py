@@ -34,6 +34,7 @@ async def test_a_client_is_made_and_its_key_is_shown_this_once(office: Office) -
         "active": True,
         "signed_only": False,
         "phishing_test": False,
+        "customer": None,
         "created": "2026-11-21T12:00:00Z",
         "limit": None,
         "limit_in_force": {"rate": 10, "burst": 50, "per_day": None},

@@ -1,0 +1,103 @@
+"""Who may do what: roles, the permissions they carry, and the customer an operator is kept to.
+
+Whatever is not granted here is denied. The roles' table in docs/accounts.md is held against this.
+"""
+
+import enum
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from server.journal.acts import Actor
+
+
+class Permission(enum.StrEnum):
+    """What a route of the admin API asks for: room and verb."""
+
+    SELF_READ = "self.read"
+    STATUS_READ = "status.read"
+    CUSTOMER_READ = "customer.read"
+    CUSTOMER_WRITE = "customer.write"
+    CONTACT_READ = "contact.read"
+    CONTACT_WRITE = "contact.write"
+    CLIENT_READ = "client.read"
+    CLIENT_WRITE = "client.write"
+    CLIENT_LIMIT = "client.limit"
+    CLIENT_ASSIGN = "client.assign"
+    KEY_READ = "key.read"
+    KEY_SWITCH = "key.switch"
+    KEY_IMPORT = "key.import"
+    JOURNAL_READ = "journal.read"
+    JOURNAL_SIGN = "journal.sign"
+    BACKUP_WRITE = "backup.write"
+    FENCE_READ = "fence.read"
+    FENCE_LIFT = "fence.lift"
+    OPERATOR_READ = "operator.read"
+    OPERATOR_WRITE = "operator.write"
+
+
+class Role(enum.StrEnum):
+    """What an operator is there for."""
+
+    VIEWER = "viewer"
+    SUPPORT = "support"
+    OPERATOR = "operator"
+    APPROVER = "approver"
+    ADMIN = "admin"
+
+
+_VIEWER = frozenset(
+    {
+        Permission.SELF_READ,
+        Permission.STATUS_READ,
+        Permission.CUSTOMER_READ,
+        Permission.CLIENT_READ,
+        Permission.KEY_READ,
+        Permission.FENCE_READ,
+    }
+)
+# Contacts are people: who only looks at figures has no need of their names and numbers.
+_SUPPORT = _VIEWER | {
+    Permission.CONTACT_READ,
+    Permission.CONTACT_WRITE,
+    Permission.KEY_SWITCH,
+}
+_OPERATOR = _SUPPORT | {
+    Permission.CUSTOMER_WRITE,
+    Permission.CLIENT_WRITE,
+    Permission.CLIENT_LIMIT,
+    Permission.CLIENT_ASSIGN,
+    Permission.KEY_IMPORT,
+    Permission.JOURNAL_READ,
+    Permission.BACKUP_WRITE,
+}
+# Whoever approves what others do does not do it alone as well: they read, and sign.
+_APPROVER = _VIEWER | {
+    Permission.CONTACT_READ,
+    Permission.JOURNAL_READ,
+    Permission.JOURNAL_SIGN,
+    Permission.OPERATOR_READ,
+}
+
+GRANTS: Mapping[Role, frozenset[Permission]] = {
+    Role.VIEWER: _VIEWER,
+    Role.SUPPORT: _SUPPORT,
+    Role.OPERATOR: _OPERATOR,
+    Role.APPROVER: _APPROVER,
+    Role.ADMIN: frozenset(Permission),
+}
+
+
+class Caller(NamedTuple):
+    """Who makes a request. customer: the only one whose things exist for them, None for all."""
+
+    actor: Actor
+    role: Role
+    customer: int | None = None
+
+    def may(self, permission: Permission) -> bool:
+        """Tell whether the role carries a permission."""
+        return permission in GRANTS[self.role]
+
+    def sees(self, customer_id: int | None) -> bool:
+        """Tell whether things of a customer (None: of nobody) exist for this caller."""
+        return self.customer is None or self.customer == customer_id

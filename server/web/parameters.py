@@ -1,0 +1,84 @@
+"""The parameters of the admin API: their form in a path or a query, for the door and the document.
+
+A path's parameter that does not have its form names nothing: the path is not there.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from server.accounts.text import MAX_REASON, OPERATOR_NAME
+
+MAX_PAGE = 1000
+LARGEST_NUMBER = 10**18 - 1
+"""Eighteen digits: within the 64 bits of both engines."""
+
+_NUMBER = "[0-9]{1,18}"
+
+
+class PathParameter(NamedTuple):
+    """A part of a path. pattern: what the door takes; schema: the same as JSON Schema."""
+
+    pattern: str
+    schema: Mapping[str, Any]
+    text: str
+
+
+class QueryParameter(NamedTuple):
+    """A parameter of a query. schema: JSON Schema of its value."""
+
+    name: str
+    schema: Mapping[str, Any]
+    text: str
+    required: bool = False
+
+
+def _number(text: str) -> PathParameter:
+    schema = {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER}
+    return PathParameter(_NUMBER, schema, text)
+
+
+PATH_PARAMETERS: Mapping[str, PathParameter] = {
+    "customer_id": _number("The customer's id."),
+    "contact_id": _number("The contact's id."),
+    "client_id": _number("The Client ID."),
+    "sequence": _number("The entry's number."),
+    "number": _number("The token's number, which stands in it."),
+    "public_id": PathParameter(
+        "[^{}/]+",
+        {"type": "string", "pattern": "^[^{}/]+$"},
+        'The letters that every OTP of the key begins with; "-" for a key without any.',
+    ),
+    "name": PathParameter(
+        OPERATOR_NAME,
+        {"type": "string", "pattern": f"^{OPERATOR_NAME}$"},
+        "The operator's name.",
+    ),
+}
+
+AFTER = QueryParameter(
+    "after",
+    {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER},
+    "Only what comes after this one: `next` of the page before.",
+)
+AFTER_NAME = QueryParameter(
+    "after",
+    {"type": "string", "maxLength": 100},
+    "Only what comes after this one: `next` of the page before.",
+)
+LIMIT = QueryParameter(
+    "limit",
+    {"type": "integer", "minimum": 0, "maximum": MAX_PAGE},
+    "How many at most; 100 without it.",
+)
+REASON = QueryParameter(
+    "reason",
+    {"type": "string", "maxLength": MAX_REASON},
+    "Why, for whoever reads the journal later. Characters that can be shown only.",
+)
+FORMAT = QueryParameter("format", {"type": "string", "enum": ["ksm"]}, "The file's format.", True)
+KIND = QueryParameter(
+    "kind", {"type": "string", "maxLength": 100}, "Only what was done to things of this kind."
+)
+ID = QueryParameter(
+    "id", {"type": "string", "maxLength": 100}, "Only what was done to this one of its kind."
+)

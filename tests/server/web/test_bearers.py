@@ -1,0 +1,112 @@
+"""The door for tokens: who is let in, what is said to others, and who is locked out."""
+
+import ipaddress
+from typing import NamedTuple
+
+import pytest
+import structlog
+
+from server.accounts.access import Role
+from server.accounts.operators import OperatorDesk
+from server.accounts.tokens import Token
+from server.web.admin import admin_app
+from server.web.bearers import Bearers
+from server.web.lockout import Lockout
+from server.web.source import SourceReader
+from tests.server.acts import CAUSE
+from tests.server.memory_store import MemoryStore
+from tests.server.still_clock import StillClock
+from tests.server.web.conftest import OpenDoor
+from tests.server.web.office import DEFAULT, office_desks
+from tests.server.web.peer import Peer, Reply
+
+WRONG = Token(1, bytes(32)).format()
+ATTEMPTS = 3
+
+
+class Remote(NamedTuple):
+    """A door that takes tokens, behind a proxy of ours on the loopback."""
+
+    host: str
+    port: int
+    clock: StillClock
+    operators: OperatorDesk
+    token: str
+
+    async def ask(self, *authorization: str, source: str = "192.0.2.1") -> Reply:
+        """Ask who one is, with these Authorization fields, from a source behind the proxy."""
+        fields = ["Host: localhost", "Connection: close", f"X-Forwarded-For: {source}"]
+        fields += [f"Authorization: {value}" for value in authorization]
+        head = "\r\n".join(["GET /api/v1/self HTTP/1.1", *fields, "", ""])
+        async with Peer(self.host, self.port) as peer:
+            peer.send(head.encode())
+            return await peer.reply()
+
+
+@pytest.fixture
+async def remote(open_door: OpenDoor) -> Remote:
+    clock = StillClock()
+    desks = office_desks(MemoryStore(clock=clock, default_policy=DEFAULT), clock)
+    issued = await desks.operators.add("ann", Role.ADMIN, cause=CAUSE)
+    bearers = Bearers(
+        desks.operators,
+        lockout=Lockout(attempts=ATTEMPTS, lockout_s=60, clock=clock),
+        sources=SourceReader([ipaddress.ip_network("127.0.0.0/8")]),
+    )
+    door = await open_door(admin_app(desks, bearers))
+    return Remote(door.host, door.port, clock, desks.operators, issued.token)
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+async def test_a_token_lets_its_operator_in(remote: Remote, scheme: str) -> None:
+    reply = await remote.ask(f"{scheme} {remote.token}")
+    assert reply.status == 200
+    assert b'"name":"ann"' in reply.body
+
+
+@pytest.mark.parametrize("fields", [(), ("Basic YTpi",), ("Bearer a", "Bearer b"), ("",)])
+async def test_who_shows_no_token_is_asked_for_one_and_never_locked_out(
+    remote: Remote, fields: tuple[str, ...]
+) -> None:
+    for _ in range(ATTEMPTS + 2):
+        reply = await remote.ask(*fields)
+        assert reply.status == 401
+        assert reply.header("www-authenticate") == 'Bearer realm="keystead"'
+    assert (await remote.ask(f"Bearer {remote.token}")).status == 200
+
+
+async def test_wrong_tokens_lock_a_source_out_with_whatever_token(remote: Remote) -> None:
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(ATTEMPTS + 1):
+            reply = await remote.ask(f"Bearer {WRONG}")
+            assert reply.status == 401
+            assert 'error="invalid_token"' in reply.header("www-authenticate")
+        locked = await remote.ask(f"Bearer {remote.token}")
+    assert (locked.status, locked.header("retry-after")) == (429, "60")
+    assert (await remote.ask(f"Bearer {remote.token}", source="192.0.2.2")).status == 200
+    remote.clock.pass_by(60)
+    assert (await remote.ask(f"Bearer {remote.token}")).status == 200
+    assert [line["locked_out"] for line in lines] == [False] * ATTEMPTS + [True]
+    assert {line["source"] for line in lines} == {"192.0.2.1"}
+    for secret in (WRONG, remote.token):
+        assert secret.split("_", 2)[2] not in str(lines)
+
+
+async def test_an_expired_token_locks_nobody_out(remote: Remote) -> None:
+    await remote.operators.revoke_token("ann", 1, cause=CAUSE)
+    for _ in range(ATTEMPTS + 2):
+        reply = await remote.ask(f"Bearer {remote.token}")
+        assert reply.status == 401
+        assert b"revoked" in reply.body
+
+
+async def test_a_disabled_operator_is_refused_by_the_next_request(remote: Remote) -> None:
+    assert (await remote.ask(f"Bearer {remote.token}")).status == 200
+    await remote.operators.disable("ann", cause=CAUSE)
+    assert (await remote.ask(f"Bearer {remote.token}")).status == 401
+
+
+async def test_a_role_holds_from_the_next_request_on(remote: Remote) -> None:
+    await remote.operators.give_role("ann", Role.VIEWER, cause=CAUSE)
+    reply = await remote.ask(f"Bearer {remote.token}")
+    assert b'"role":"viewer"' in reply.body
