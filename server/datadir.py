@@ -41,6 +41,7 @@ class DataDirectory:
         self.lock_file = root / "lock"
         self.run = root / "run"
         self.admin_socket = self.run / "admin.sock"
+        self.imports = root / "imports"
         self.sandbox = root / "sandbox"
         self.sandbox_key_file = self.sandbox / "virtual-yubikey"
 

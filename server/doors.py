@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -22,12 +23,17 @@ from server.jobs.runner import JobRunner
 from server.jobs.standing import facts_pruning, journal_checkpoint
 from server.metrics.exposition import Gauge, metrics_registry
 from server.metrics.tally import Tally
+from server.moving.desk import MovingDesk
 from server.otp.batcher import Batcher
+from server.otp.decrypter import Decrypter
 from server.otp.keys import KeyDesk
+from server.otp.opener import OtpOpener
 from server.otp.ports import Directory
 from server.otp.settings import VerifierSettings
 from server.otp.verify import Verifier
+from server.reading import workbench
 from server.web.admin import admin_app
+from server.web.decrypt import DecryptDoor
 from server.web.guard import Caps
 from server.web.loop_lag import watch_loop_lag
 from server.web.ops import NotReadyError, ops_app
@@ -89,16 +95,20 @@ async def open_verify_door(
             keys=config.verify.keys_cached,
         ),
     )
+    sources = SourceReader([ipaddress.ip_network(n) for n in config.limits.trusted_proxies])
     app = verify_app(
         verifier,
         tally=tally,
         clock=clock,
-        sources=SourceReader([ipaddress.ip_network(n) for n in config.limits.trusted_proxies]),
+        sources=sources,
         legacy=config.verify.legacy,
         body_s=config.http.body_seconds,
     )
     if security_txt is not None:
         app.router.add_get(SECURITY_TXT, security_txt.answer)
+    if config.verify.decrypt == "loopback":
+        opener = OtpOpener(directory, vault, limit=config.verify.ciphers_cached)
+        app.add_routes(DecryptDoor(Decrypter(opener), sources).routes())
     caps = Caps(
         handshake_s=config.http.handshake_seconds,
         head_s=config.http.header_seconds,
@@ -132,8 +142,15 @@ def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web.Appli
 
     policy = config.limits.default_policy
     clients = ClientDesk(base.store, base.vault, clock=clock, default_policy=policy)
-    keys = KeyDesk(base.store, base.vault)
-    return admin_app(clients=clients, keys=keys, journal=base.journal, status=status)
+    data = base.data
+    bench = partial(workbench, data.sealing_key_file, base.key_id, data.imports)
+    return admin_app(
+        clients=clients,
+        keys=KeyDesk(base.store, base.vault),
+        moving=MovingDesk(base.store, base.vault, bench),
+        journal=base.journal,
+        status=status,
+    )
 
 
 async def open_side_doors(

@@ -24,12 +24,15 @@ from server.journal.desk import (
     WitnessError,
 )
 from server.local_users import local_actor
+from server.moving.desk import ImportUnderWayError, MovingDesk, RotatingError
+from server.moving.ports import ConflictError
 from server.otp.keys import KeyDesk, UnknownKeyError
 from server.otp.ksm import KsmError
 from server.otp.ports import StoreError, UnknownOutcomeError
 from server.web.admin_clients import AdminClients
 from server.web.admin_journal import AdminJournal
 from server.web.admin_keys import AdminKeys
+from server.web.admin_moving import AdminMoving
 from server.web.admin_request import ACTOR, PREFIX, read_query
 from server.web.faults import describe_fault
 from server.web.peer import peer_uid
@@ -47,6 +50,7 @@ def admin_app(
     clients: ClientDesk,
     keys: KeyDesk,
     journal: JournalDesk,
+    moving: MovingDesk,
     status: _Status,
     identify: _Identify = peer_uid,
 ) -> web.Application:
@@ -77,6 +81,7 @@ def admin_app(
     app.router.add_routes(AdminClients(clients).routes())
     app.router.add_routes(AdminKeys(keys).routes())
     app.router.add_routes(AdminJournal(journal).routes())
+    app.router.add_routes(AdminMoving(moving, translate=problem_of).routes())
     return app
 
 
@@ -116,6 +121,9 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (RotationError, HTTPStatus.CONFLICT),
     (JournalDamagedError, HTTPStatus.CONFLICT),
     (WitnessError, HTTPStatus.INSUFFICIENT_STORAGE),
+    (ImportUnderWayError, HTTPStatus.CONFLICT),
+    (ConflictError, HTTPStatus.CONFLICT),
+    (RotatingError, HTTPStatus.CONFLICT),
 )
 """What the rooms refuse, in words that are meant for the operator."""
 

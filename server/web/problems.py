@@ -1,6 +1,7 @@
 """Refusals of the admin API as problems (RFC 9457), one shape for all of them."""
 
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
@@ -12,14 +13,22 @@ _FIRST_SERVER_ERROR = 500
 class ProblemError(Exception):
     """A request is refused. detail: for a person, what happened and what to do; no secrets.
 
-    line: the line at fault of an uploaded file, counted from 1.
+    line: the line at fault of an uploaded file, counted from 1; more: further members.
     """
 
-    def __init__(self, status: HTTPStatus, detail: str, *, line: int | None = None) -> None:
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        *,
+        line: int | None = None,
+        more: Mapping[str, object] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.line = line
+        self.more = more or {}
 
 
 def problem_answer(problem: ProblemError, *, allow: str = "") -> web.Response:
@@ -32,6 +41,7 @@ def problem_answer(problem: ProblemError, *, allow: str = "") -> web.Response:
     }
     if problem.line is not None:
         body["line"] = problem.line
+    body |= problem.more
     headers = {
         hdrs.CONTENT_TYPE: "application/problem+json",
         hdrs.CACHE_CONTROL: "no-store",

@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,12 +16,14 @@ from hsm.keyfile import SealingKey
 from server.accounts.clients import ClientDesk
 from server.journal.desk import JournalDesk
 from server.metrics.tally import Tally
+from server.moving.desk import MovingDesk
 from server.otp.keys import KeyDesk
 from server.web.admin import admin_app
 from server.web.peer import peer_uid
 from server.web.runner import Serving, serve
 from tests.server.journal.copies import Copies
 from tests.server.memory_store import MemoryStore
+from tests.server.moving_bench import bench
 from tests.server.still_clock import StillClock
 from tests.server.web.peer import Peer, Reply
 from validation.gcra import UNLIMITED, Policy, Rate
@@ -68,9 +71,9 @@ class Office(NamedTuple):
 
 
 def office_app(
-    store: MemoryStore, clock: StillClock, identify: Identify = peer_uid
+    store: MemoryStore, clock: StillClock, imports: Path, identify: Identify = peer_uid
 ) -> web.Application:
-    """Return the admin application over a store."""
+    """Return the admin application over a store; imports gather in the directory `imports`."""
     vault = FileVault(SealingKey.of(bytes(range(32))))
 
     async def status() -> Mapping[str, object]:
@@ -79,6 +82,7 @@ def office_app(
     return admin_app(
         clients=ClientDesk(store, vault, clock=clock, default_policy=DEFAULT),
         keys=KeyDesk(store, vault),
+        moving=MovingDesk(store, vault, partial(bench, vault, imports)),
         journal=JournalDesk(store, KEY, Copies()),
         status=status,
         identify=identify,
@@ -91,6 +95,6 @@ async def open_office(directory: Path, identify: Identify = peer_uid) -> Office:
     store = MemoryStore(clock=clock, default_policy=DEFAULT)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(directory / "admin.sock"))
-    app = office_app(store, clock, identify)
+    app = office_app(store, clock, directory / "imports", identify)
     serving = await serve(app, [listener], tally=Tally.in_memory())
     return Office(directory / "admin.sock", store, clock, serving)
