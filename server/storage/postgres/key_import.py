@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from server.journal.acts import Act, Deed
 from server.moving.counters_file import Counters
 from server.moving.ports import ConflictError, Gathered, IncomingClient, IncomingKey, Progress
+from server.moving.states import raising_deed
 from server.otp.ports import KeyExistsError, NewKey
 from server.otp.states import ImportSummary
 from server.storage.books.imports import (
@@ -134,16 +135,26 @@ async def move_in(
             await progress(done)
         # Whoever verifies with a key waits for the transaction that raises its counters, so
         # only the last of them go with the rest: usually that is all of them.
-        last: Sequence[Counters] = ()
+        last: list[Counters] = []
+        revoked: list[str] = []
+        told = False
         async for counters in chunks(gathered.raised(), _CHUNK):
-            if last:
+            if len(last) >= _CHUNK:
                 async with transactions.writing() as early:
+                    await _lock(early, [each.public_id for each in last])
                     await _raise(early, last)
-            last = counters
+                    if not told:
+                        # These stay raised whatever comes, so the journal tells of them now.
+                        await record(transactions.now_us, early, raising_deed(deed))
+                last, told = [], True
+            last += counters
+            revoked += [each.public_id for each in counters if not each.active]
             done += len(counters)
             await progress(done)
         await _take_clients(connection, await gathered.clients(), now_us)
+        await _lock(connection, [*(each.public_id for each in last), *revoked])
         await _raise(connection, last)
+        await connection.exec_driver_sql(_SWITCH_OFF, (revoked,))
         await record(transactions.now_us, connection, deed)
 
 
@@ -157,14 +168,15 @@ async def _add(connection: AsyncConnection, keys: Sequence[IncomingKey], now_us:
     await connection.exec_driver_sql(_ADD_COUNTERS, _columns(states))
 
 
+async def _lock(connection: AsyncConnection, public_ids: Sequence[str]) -> None:
+    """Lock all rows of keys that will be changed, before any is."""
+    await connection.exec_driver_sql(_LOCK, (public_ids,))
+
+
 async def _raise(connection: AsyncConnection, counters: Sequence[Counters]) -> None:
-    if not counters:
-        return
-    await connection.exec_driver_sql(_LOCK, ([each.public_id for each in counters],))
-    ahead = [(each.public_id, *each[2:7]) for each in counters]
-    await connection.exec_driver_sql(_RAISE, _columns(ahead))
-    revoked = [each.public_id for each in counters if not each.active]
-    await connection.exec_driver_sql(_SWITCH_OFF, (revoked,))
+    if counters:
+        ahead = [(each.public_id, *each[2:7]) for each in counters]
+        await connection.exec_driver_sql(_RAISE, _columns(ahead))
 
 
 async def _take_clients(

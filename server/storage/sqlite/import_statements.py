@@ -136,14 +136,20 @@ def keep_counters(counters: Sequence[Counters], number: int) -> Change:
     return Change(_KEEP, [(*each[:7], number) for each in counters])
 
 
-def raise_counters(counters: Sequence[Counters]) -> list[Change]:
-    """Raise counters of keys that are there, and switch off those that were revoked."""
-    ahead = [
-        (each.session, each.use, each.clock, each.nonce, each.accepted_us, each.public_id)
-        for each in counters
-    ]
-    revoked = [(each.public_id,) for each in counters if not each.active]
-    return [Change(_RAISE, ahead), Change(_SWITCH_OFF, revoked)]
+def raise_counters(counters: Sequence[Counters]) -> Change:
+    """Raise counters of keys that are there."""
+    return Change(
+        _RAISE,
+        [
+            (each.session, each.use, each.clock, each.nonce, each.accepted_us, each.public_id)
+            for each in counters
+        ],
+    )
+
+
+def switch_off(public_ids: Sequence[str]) -> Change:
+    """Switch off keys that are there."""
+    return Change(_SWITCH_OFF, [(public_id,) for public_id in public_ids])
 
 
 def clients(incoming: Sequence[IncomingClient], now_us: int) -> list[Change]:

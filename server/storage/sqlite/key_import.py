@@ -21,6 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from server.clock import Clock
 from server.journal.acts import Act, Deed
 from server.moving.ports import ConflictError, Gathered, IncomingKey, Progress
+from server.moving.states import raising_deed
 from server.otp.ports import NewKey, StoreError, StoreUnavailableError, UnknownOutcomeError
 from server.otp.states import ImportSummary
 from server.storage.books.imports import (
@@ -141,15 +142,19 @@ class KeyImport:
             done += len(counters)
             await progress(done)
         last: list[Change] = []
+        revoked: list[str] = []
+        told = False
         async for raised in chunks(gathered.raised(), _CHUNK):
             if sql.rows_of(last) >= _AT_ONCE:
-                await self._write(last)
-                last = []
-            last += sql.raise_counters(raised)
+                # These stay raised whatever comes, so the journal tells of them now.
+                await (self._write(last) if told else self._end(last, raising_deed(deed)))
+                last, told = [], True
+            last.append(sql.raise_counters(raised))
+            revoked += [each.public_id for each in raised if not each.active]
             done += len(raised)
             await progress(done)
-        clients = sql.clients(await gathered.clients(), self._clock.now_us())
-        await self._end([*last, *clients, sql.finish()], deed)
+        clients = sql.clients(await gathered.clients(), now_us)
+        await self._end([*last, sql.switch_off(revoked), *clients, sql.finish()], deed)
 
     async def clean_up(self, *, at_once: int = _CHUNK) -> None:
         """Remove what an import left behind that did not come to its end.

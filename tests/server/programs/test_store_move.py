@@ -26,6 +26,17 @@ DROP FUNCTION hold;
 """
 
 
+_HOLD_THE_END = """
+CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql
+    AS $$BEGIN PERFORM pg_sleep(600); RETURN OLD; END$$;
+CREATE TRIGGER hold BEFORE DELETE ON meta FOR EACH ROW
+    WHEN (OLD.name = 'move-under-way') EXECUTE FUNCTION hold();
+"""
+"""A database that is never told that a move has come to its end."""
+
+_LET_GO_THE_END = _LET_GO.replace("otp_key", "meta")
+
+
 class Estate:
     """A store with keys that count, a client, and counters that wait for their key."""
 
@@ -133,27 +144,60 @@ def test_a_move_that_was_killed_is_begun_anew(
     assert keystead.cli("store", "move", "--to", target)["rows"]["otp_key"] == 3_001
 
 
+def killed_in_the_last_step(estate: Estate, target: str, server: PostgresServer) -> None:
+    """Kill a move when the source is marked already, and the target not yet released."""
+    keystead = estate.keystead
+    name = target.rpartition("/")[2]
+    keystead.cli("store", "upgrade", "--database", target)
+    server.execute(_HOLD_THE_END, database=name)
+    command = keystead.command("store", "move", "--to", target)
+    process = subprocess.Popen(
+        command, env=keystead.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    keystead.wait_until(
+        lambda: server.execute(
+            "SELECT 1 FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event = 'PgSleep'",
+            database=name,
+        )
+    )
+    process.kill()
+    process.wait()
+    server.execute(_LET_GO_THE_END, database=name)
+
+
 def test_a_move_that_died_between_its_two_last_steps_is_finished(
     estate: Estate, target: str, postgres_server: PostgresServer
 ) -> None:
-    estate.keystead.cli("store", "move", "--to", target)
-    name = target.rpartition("/")[2]
-    postgres_server.execute("INSERT INTO meta VALUES ('move-under-way', 'begun')", database=name)
-    assert estate.keystead.run("client", "list", "--database", target).code == 1
-    assert estate.keystead.cli("store", "move", "--to", target)["rows"]["otp_key"] == 3_001
-    assert estate.keystead.run("client", "list", "--database", target).code == 0
+    killed_in_the_last_step(estate, target, postgres_server)
+    keystead = estate.keystead
+    for database, said in (("sqlite", "was moved to"), (target, "has not come to its end")):
+        refused = keystead.run("client", "list", "--database", database)
+        assert refused.code == 1
+        assert said in refused.err
+    assert keystead.cli("store", "move", "--to", target)["rows"]["otp_key"] == 3_001
+    assert keystead.run("client", "list", "--database", target).code == 0
 
 
 def test_a_copy_that_is_not_the_same_is_not_released(
     estate: Estate, target: str, postgres_server: PostgresServer
 ) -> None:
+    killed_in_the_last_step(estate, target, postgres_server)
     keystead = estate.keystead
-    keystead.cli("store", "move", "--to", target)
-    name = target.rpartition("/")[2]
-    postgres_server.execute("INSERT INTO meta VALUES ('move-under-way', 'begun')", database=name)
     with closing(sqlite3.connect(keystead.directory / "keystead.db")) as source, source:
         source.execute("UPDATE otp_key SET use = 9 WHERE public_id = ?", [estate.keys[0].public_id])
     refused = keystead.run("store", "move", "--to", target)
     assert refused.code == 1
     assert "otp_key is not what was copied" in refused.err
     assert keystead.run("client", "list", "--database", target).code == 1
+
+
+def test_the_journal_goes_along_and_tells_of_the_move(estate: Estate, target: str) -> None:
+    keystead = estate.keystead
+    before = keystead.cli("journal", "list")["entries"]
+    keystead.cli("store", "move", "--to", target, "--reason", "it grew")
+    keystead.configure(f'[store]\ndatabase = "{target}"\n')
+    *after, moved = keystead.cli("journal", "list")["entries"]
+    assert after == before
+    assert (moved["action"], moved["reason"]) == ("store.move", "it grew")
+    assert keystead.run("journal", "verify").code == 0

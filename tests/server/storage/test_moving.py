@@ -1,6 +1,8 @@
 """Imports into every store: all at once, counters to the maximum, nothing at all on a fault."""
 
 import asyncio
+import hashlib
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from hsm.filevault import FileVault
 from hsm.keyfile import SealingKey
 from hsm.vault import OtpKeyBinding
+from server.journal.acts import Subject
 from server.moving.desk import ImportUnderWayError, MovingDesk, RotatingError
 from server.moving.imports import RefusedError
 from server.moving.ports import AbandonedError, ConflictError, File
@@ -25,7 +28,7 @@ from tests.server.moving_files import (
     key_file,
 )
 from tests.server.storage.entries import POLICY, a_client, decide, new_key, otp
-from tests.server.storage.keepers import Keeper, SqliteKeeper, Store
+from tests.server.storage.keepers import Keeper, PostgresKeeper, SqliteKeeper, Store
 
 MANY = 1_100
 """More keys than one transaction of the embedded store takes."""
@@ -387,3 +390,110 @@ async def test_leftovers_of_a_crash_are_removed_at_the_next_start(
 async def _give_up_late(done: int) -> None:
     if done > MANY:
         raise AbandonedError
+
+
+async def test_an_import_is_one_entry_of_the_journal(store: Store, desk: MovingDesk) -> None:
+    known = ReferenceKey()
+    await move_in(desk, keys=key_file([known]))
+    keys = sorted((ReferenceKey() for _ in range(3)), key=lambda key: key.public_id)
+    await move_in(
+        desk,
+        keys=key_file(keys),
+        counters=counter_file(keys) + known.counter_line(active=0),
+        clients=ReferenceClient.new(5).line,
+    )
+    ids = [key.public_id for key in keys]
+    digest = hashlib.sha256("".join(f"{one}\n" for one in ids).encode()).hexdigest()
+    first, second = (entry.deed for entry in await store.journal_entries(0, 10))
+    assert first.act == second.act == CAUSE.act("import")
+    assert second.subject == Subject("import", digest[:16])
+    assert second.after == {
+        "keys": 3,
+        "public_ids_sha256": digest,
+        "public_ids": ids,
+        "files": {
+            "keys": {"new": 3, "changed": 0, "unchanged": 0, "kept": 0},
+            "counters": {"new": 3, "changed": 1, "unchanged": 0, "kept": 0},
+            "clients": {"new": 1, "changed": 0, "unchanged": 0, "kept": 0},
+        },
+        "inactive_known_keys": 1,
+        "inactive_known_public_ids": [known.public_id],
+        "new_clients": [5],
+    }
+    assert known.aes_key.hex() not in str(second)
+
+
+async def test_what_changes_nothing_is_no_entry(store: Store, desk: MovingDesk) -> None:
+    keys = [ReferenceKey() for _ in range(3)]
+    await move_in(desk, dry_run=True, keys=key_file(keys))
+    await move_in(desk, dry_run=True, keys="garbage\n")
+    async with desk.importing() as importing:
+        await importing.read(File.KEYS, key_file(keys).encode())
+        await importing.check()
+        with pytest.raises(AbandonedError):
+            await importing.activate(_give_up, cause=CAUSE)
+    assert await store.journal_entries(0, 10) == []
+
+
+@pytest.mark.parametrize("file", list(File))
+async def test_an_export_is_told_before_anything_leaves(
+    store: Store, desk: MovingDesk, file: File
+) -> None:
+    pieces = desk.export(file, cause=CAUSE)
+    await anext(pieces)
+    await pieces.aclose()
+    (entry,) = await store.journal_entries(0, 10)
+    assert entry.deed.act == CAUSE.act("export")
+    assert entry.deed.subject == Subject("export", file.value)
+    assert entry.deed.after == {"secrets": file is not File.COUNTERS}
+
+
+async def test_an_import_that_ends_after_it_raised_counters_has_told_of_them(
+    sql_keeper: Keeper, tmp_path: Path
+) -> None:
+    """Raised counters stay, so they are told first; nothing else of the import happens."""
+    store = await sql_keeper.open()
+    desk = MovingDesk(store, VAULT, partial(bench, VAULT, tmp_path / "imports"))
+    keys = [ReferenceKey() for _ in range(_TOO_MANY_AT_ONCE)]
+    await move_in(desk, keys=key_file(keys))
+    revoked = "".join(key.counter_line(active=0) for key in keys)
+
+    async def give_up(done: int) -> None:
+        if done == _TOO_MANY_AT_ONCE:
+            raise AbandonedError
+
+    async with desk.importing() as importing:
+        await importing.read(File.COUNTERS, revoked.encode())
+        await importing.check()
+        with pytest.raises(AbandonedError):
+            await importing.activate(give_up, cause=CAUSE)
+    _, raising = await store.journal_entries(0, 10)
+    assert raising.deed.act == CAUSE.act("import.raise")
+    assert raising.deed.after == {
+        "counters": {"new": 0, "changed": _TOO_MANY_AT_ONCE, "unchanged": 0, "kept": 0}
+    }
+    counters = await store.counters_out(None, 10_000)
+    assert {(each.session, each.use) for each in counters} == {(-1, -1), (7, 3)}
+    assert all(each.active for each in counters), "switched off at the end only, with its entry"
+    await move_in(desk, counters=revoked)
+    assert not any(each.active for each in await store.counters_out(None, 10_000))
+
+
+async def _give_up(_: int) -> None:
+    raise AbandonedError
+
+
+_TOO_MANY_AT_ONCE = 5_000
+"""More counters of known keys than one transaction raises, on either engine."""
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def sql_keeper(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Keeper]:
+    """Return a keeper that has transactions."""
+    made: Keeper
+    if request.param == "sqlite":
+        made = SqliteKeeper(tmp_path / "keystead.db", POLICY)
+    else:
+        made = PostgresKeeper(request.getfixturevalue("postgres_url"), POLICY)
+    yield made
+    await made.close()
