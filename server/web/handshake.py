@@ -67,6 +67,11 @@ class Handshake(asyncio.Protocol):
         """Keep what uvloop reads before `start_tls` has begun."""
         self._before_tls += data
 
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
+        """End with a connection that ended before `start_tls` could see it."""
+        if self._task is not None:
+            self._task.cancel()
+
     def is_idle(self) -> bool:
         """Tell the guard that nothing is lost with a handshake."""
         return True

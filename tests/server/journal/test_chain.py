@@ -163,6 +163,7 @@ def test_an_end_that_was_promised_must_be_there() -> None:
 def test_two_checkpoints_that_contradict_each_other_are_found() -> None:
     entries, others = a_chain(3), chain([deed("another")] * 3)
     assert first_bad(entries, signed(entries), signed(others)) == 3
+    assert first_bad(entries, signed(others), signed(entries)) == 3
     assert first_bad(entries, signed([])._replace(end=End(0, b"\1" * 32))) is not None
 
 

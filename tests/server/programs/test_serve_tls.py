@@ -116,10 +116,13 @@ def test_an_expired_certificate_at_a_hang_up_is_refused_and_the_old_one_stays(
     service: KeysteadProcess, authority: Authority, folder: Path
 ) -> None:
     before, expires_at = certificates(service), service.metrics()[EXPIRY]
+    workers = service.worker_pids()
     assert service.metrics()[REFUSED] == 0
     authority.issue(folder, days=-1, began=9)
     hang_up(service)
-    service.wait_until(lambda: service.metrics()[REFUSED])
+    service.wait_until(lambda: any(line["event"] == "reload_failed" for line in service.logs()))
+    assert service.metrics()[REFUSED] == 1
+    assert service.worker_pids() == workers
     told = [line for line in service.logs() if line["event"] == "tls_reload_refused"]
     assert told
     assert told[0]["error"].startswith(f"{folder}/fullchain.pem: the certificate expired on ")

@@ -18,6 +18,7 @@ from server.metrics import layout
 from server.metrics.layout import Rejected
 from server.metrics.tally import Tally
 from server.otp.verdict import LimitAdvice, Source, Verdict
+from server.web.certificate import ServedCertificate
 from server.web.guard import Caps
 from server.web.repeats import MOST, SHORTCUT, RepeatHandler
 from server.web.runner import serve
@@ -116,6 +117,24 @@ async def test_a_repeat_is_answered_as_the_long_way_does_and_not_parsed(
             answers.append([await peer.ask(get(f"{VERIFY}?id={n}")) for n in range(5)])
     assert timeless(str(answers[0]).encode()) == timeless(str(answers[1]).encode())
     assert (parsed(short), parsed(long)) == (1, 5)
+
+
+async def test_over_tls_repeats_and_other_requests_take_turns_on_one_connection(
+    open_door: OpenDoor, served: ServedCertificate
+) -> None:
+    door = await open_door(echo_app(Echo()), Caps(write_s=0.3), tls=served)
+    async with Peer(door.host, door.port) as peer:
+        for n in range(10):
+            assert (await peer.ask(post(VERIFY, f"id={n}".encode()))).status == 200
+            # The first after a body teaches nothing, the second the head, the third repeats it.
+            for time in range(3):
+                assert (await peer.ask(get(f"{VERIFY}?id={n}&time={time}"))).status == 200
+        # Longer than an answer may wait for its peer: a deadline that was left would cut.
+        await asyncio.sleep(0.5)
+        assert (await peer.ask(get(f"{VERIFY}?last"))).status == 200
+    assert parsed(door) == 30
+    start = layout.BY_NAME["keystead_http_rejected"].start
+    assert door.tally.cells()[start + list(Rejected).index(Rejected.SLOW_READER)] == 0
 
 
 QUERIES = st.one_of(
