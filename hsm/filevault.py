@@ -104,6 +104,11 @@ class FileVault:
             self._opened.move_to_end(binding)
         return opened.cipher.open(ciphertext, opened.private_id)
 
+    async def reveal_otp_key(self, binding: OtpKeyBinding, record: bytes) -> OtpKeySecrets:
+        """Return the secrets of a key. Raises RecordRefusedError."""
+        secrets = self._reveal(binding, record)
+        return OtpKeySecrets(secrets[:_AES_KEY_OCTETS], secrets[_AES_KEY_OCTETS:])
+
     async def seal_secret(self, label: str, secret: bytes) -> bytes:
         """Return a record 33 octets longer than the secret; ValueError when it is too long."""
         if len(secret) > _MAX_SECRET_OCTETS:
@@ -115,19 +120,22 @@ class FileVault:
         return self._open(self._secret_context(label), record)
 
     def _open_otp_key(self, binding: OtpKeyBinding, record: bytes) -> _Opened:
-        if len(record) != _OTP_RECORD_OCTETS:
-            raise RecordRefusedError("the record of an OTP key has another length")
-        try:
-            context = self._otp_key_context(binding)
-        except (ValueError, OverflowError):
-            raise RecordRefusedError("no OTP key was ever sealed for such a binding") from None
-        secrets = self._open(context, record)
+        secrets = self._reveal(binding, record)
         opened = _Opened(record, OtpCipher(secrets[:_AES_KEY_OCTETS]), secrets[_AES_KEY_OCTETS:])
         self._opened[binding] = opened
         self._opened.move_to_end(binding)
         if len(self._opened) > self._limit:
             self._opened.popitem(last=False)
         return opened
+
+    def _reveal(self, binding: OtpKeyBinding, record: bytes) -> bytes:
+        if len(record) != _OTP_RECORD_OCTETS:
+            raise RecordRefusedError("the record of an OTP key has another length")
+        try:
+            context = self._otp_key_context(binding)
+        except (ValueError, OverflowError):
+            raise RecordRefusedError("no OTP key was ever sealed for such a binding") from None
+        return self._open(context, record)
 
     def _otp_key_context(self, binding: OtpKeyBinding) -> bytes:
         public_id, generation = binding

@@ -69,3 +69,11 @@ class Vault(Protocol):
     async def open_secret(self, label: str, record: bytes) -> bytes:
         """Open what `seal_secret` sealed under the same label; raises as `open_otp`."""
         ...
+
+
+class RevealingVault(Vault, Protocol):
+    """A vault that gives OTP keys away, for an operator who leaves with them. An HSM does not."""
+
+    async def reveal_otp_key(self, binding: OtpKeyBinding, record: bytes) -> OtpKeySecrets:
+        """Return what was sealed under `binding`; raises as `open_otp`."""
+        ...

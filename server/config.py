@@ -251,6 +251,13 @@ class Verify(_Section):
     legacy: Annotated[
         bool, Field(description="serve /wsapi/verify of protocol 1 too", examples=[True])
     ] = True
+    decrypt: Annotated[
+        Literal["off", "loopback"],
+        Field(
+            description='"loopback": answer /wsapi/decrypt to programs on this machine',
+            examples=["loopback"],
+        ),
+    ] = "off"
     deadline_seconds: Annotated[
         float,
         Field(ge=1, le=60, description="the longest a verification may take", examples=[5.0]),

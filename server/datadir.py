@@ -42,6 +42,7 @@ class DataDirectory:
         self.node_file = root / "node"
         self.run = root / "run"
         self.admin_socket = self.run / "admin.sock"
+        self.imports = root / "imports"
         self.sandbox = root / "sandbox"
         self.sandbox_key_file = self.sandbox / "virtual-yubikey"
 

@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -25,15 +26,20 @@ from server.jobs.runner import JobRunner
 from server.jobs.standing import facts_pruning, journal_checkpoint
 from server.metrics.exposition import Gauge, metrics_registry
 from server.metrics.tally import Tally
+from server.moving.desk import MovingDesk
 from server.otp.batcher import Batcher
+from server.otp.decrypter import Decrypter
 from server.otp.keys import KeyDesk
+from server.otp.opener import OtpOpener
 from server.otp.ports import Directory
 from server.otp.settings import VerifierSettings
 from server.otp.verify import Verifier
+from server.reading import workbench
 from server.safeguards import fence_desk
 from server.tlsfiles import TlsFiles
 from server.web.admin import Desks, admin_app
 from server.web.bearers import Bearers
+from server.web.decrypt import DecryptDoor
 from server.web.guard import Caps
 from server.web.local_peers import LocalPeers
 from server.web.lockout import Lockout
@@ -101,16 +107,20 @@ async def open_verify_door(
             keys=config.verify.keys_cached,
         ),
     )
+    sources = SourceReader([ipaddress.ip_network(n) for n in config.limits.trusted_proxies])
     app = verify_app(
         verifier,
         tally=tally,
         clock=clock,
-        sources=SourceReader([ipaddress.ip_network(n) for n in config.limits.trusted_proxies]),
+        sources=sources,
         legacy=config.verify.legacy,
         body_s=config.http.body_seconds,
     )
     if security_txt is not None:
         app.router.add_get(SECURITY_TXT, security_txt.answer)
+    if config.verify.decrypt == "loopback":
+        opener = OtpOpener(directory, vault, limit=config.verify.ciphers_cached)
+        app.add_routes(DecryptDoor(Decrypter(opener), sources).routes())
     grace_s = config.http.drain_seconds
     return await serve(
         app, [listener], tally=tally, caps=_caps(config), grace_s=grace_s, tls=certificate
@@ -149,11 +159,14 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         }
 
     policy = config.limits.default_policy
+    data = base.data
+    bench = partial(workbench, data.sealing_key_file, base.key_id, data.imports)
     return Desks(
         clients=ClientDesk(base.store, base.vault, clock=clock, default_policy=policy),
         customers=CustomerDesk(base.store),
         operators=OperatorDesk(base.store, clock=clock),
         keys=KeyDesk(base.store, base.vault),
+        moving=MovingDesk(base.store, base.vault, bench),
         journal=base.journal,
         fence=await fence_desk(base.store),
         backups=base.store,

@@ -15,6 +15,7 @@ from server.datadir import DataDirectory
 from server.journal.acts import Cause
 from server.journal.desk import JournalDamagedError, JournalDesk, WitnessError
 from server.local_users import this_process
+from server.storage.gathering import remove_leftovers
 from server.storage.identity import bind_sealing_key, bucket_salt, introduce_journal_key
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -34,6 +35,7 @@ class Foundation(NamedTuple):
     journal: JournalDesk
     key_id: bytes
     salt: bytes
+    data: DataDirectory
 
 
 async def open_store(config: Config, data: DataDirectory, clock: Clock, *, create: bool) -> Store:
@@ -82,8 +84,10 @@ async def foundation(
     try:
         cause = Cause(this_process())
         await bind_sealing_key(store, key_id, data.sealing_key_file, cause=cause)
+        # Whoever is here holds the directory's lock: what an import left behind is nobody's.
+        remove_leftovers(data.imports)
         journal = await open_journal(data, store, cause)
-        yield Foundation(store, vault, journal, key_id, await bucket_salt(store))
+        yield Foundation(store, vault, journal, key_id, await bucket_salt(store), data)
     finally:
         await store.close()
 

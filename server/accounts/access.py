@@ -26,6 +26,8 @@ class Permission(enum.StrEnum):
     KEY_READ = "key.read"
     KEY_SWITCH = "key.switch"
     KEY_IMPORT = "key.import"
+    MOVING_IMPORT = "moving.import"
+    MOVING_EXPORT = "moving.export"
     JOURNAL_READ = "journal.read"
     JOURNAL_SIGN = "journal.sign"
     BACKUP_WRITE = "backup.write"
@@ -67,6 +69,7 @@ _OPERATOR = _SUPPORT | {
     Permission.CLIENT_LIMIT,
     Permission.CLIENT_ASSIGN,
     Permission.KEY_IMPORT,
+    Permission.MOVING_IMPORT,
     Permission.JOURNAL_READ,
     Permission.BACKUP_WRITE,
 }

@@ -26,7 +26,7 @@ _FLAGS = re.compile(r"[0-9a-zA-Z]{0,32}")
 
 
 class KsmError(ValueError):
-    """A key file is refused as a whole. line: the line at fault, counted from 1.
+    """A key file is refused as a whole. line: the line at fault, from 1; fault: what it is.
 
     The message names the field and what to do, never what the field holds: it may be a
     secret, or a secret in the wrong place.
@@ -35,6 +35,7 @@ class KsmError(ValueError):
     def __init__(self, line: int, fault: str) -> None:
         super().__init__(f"line {line}: {fault}")
         self.line = line
+        self.fault = fault
 
 
 class KsmKey(NamedTuple):
@@ -62,7 +63,7 @@ def parse_ksm(text: str) -> Iterator[KsmKey]:
             raise KsmError(number, "the file is encrypted; decrypt it first (gpg --decrypt)")
         if not line.strip() or line.startswith("#"):
             continue
-        key = _parse_line(number, line)
+        key = parse_ksm_line(number, line)
         first = lines_seen.setdefault(key.public_id, number)
         if first != number:
             raise KsmError(
@@ -76,7 +77,8 @@ def parse_ksm(text: str) -> Iterator[KsmKey]:
         yield key
 
 
-def _parse_line(number: int, line: str) -> KsmKey:
+def parse_ksm_line(number: int, line: str) -> KsmKey:
+    """Read one line that is neither empty nor a comment; KsmError."""
     fields = line.split(",")
     if len(fields) not in _FIELDS:
         raise KsmError(

@@ -39,11 +39,15 @@ class ImportSummary:
 
     def add(self, keys: Iterable[NewKey]) -> None:
         """Take the next piece."""
-        for key in keys:
-            self._digest.update(f"{key.public_id}\n".encode())
+        self.add_ids(key.public_id for key in keys)
+
+    def add_ids(self, public_ids: Iterable[str]) -> None:
+        """Take the next piece, of which only the public ids are at hand."""
+        for public_id in public_ids:
+            self._digest.update(f"{public_id}\n".encode())
             self._count += 1
             if self._count <= _LISTED:
-                self._listed.append(key.public_id)
+                self._listed.append(public_id)
 
     @property
     def subject(self) -> Subject:

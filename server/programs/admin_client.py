@@ -3,6 +3,8 @@
 import http.client
 import json
 import socket
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +15,19 @@ from server.programs.unix_sockets import connect_unix
 ANSWER_WITHIN_S = 30.0
 IMPORT_WITHIN_S = 900.0
 
+PIECES = "application/x-keystead-import"
+"""The media type of an import's body: files in pieces (`server.web.admin_moving`)."""
+
 _NOT_FOUND = 404
+_PIECE = 1 << 16
+
+
+class RefusedError(CommandError):
+    """A refusal that says more than its sentence. value: the problem as it came."""
+
+    def __init__(self, message: str, code: Exit, value: object) -> None:
+        super().__init__(message, code)
+        self.value = value
 
 
 def because(path: str, reason: str) -> str:
@@ -69,6 +83,28 @@ class AdminClient:
         headers = {"Content-Type": "text/csv; charset=utf-8"}
         return self._exchange("POST", path, text, headers, IMPORT_WITHIN_S)
 
+    def stream(self, path: str, pieces: Iterable[bytes]) -> Iterator[Any]:
+        """POST a body in pieces; yield the lines of JSON that come back, each when it comes."""
+        connection = self._connect(IMPORT_WITHIN_S)
+        with closing(connection), _cut_off_is_told():
+            answer = _send_pieces(connection, f"/api/v1{path}", pieces, self._credentials())
+            if answer.status >= http.client.BAD_REQUEST:
+                value = _json(answer.read())
+                raise RefusedError(_problem(answer.status, value), _code(answer.status), value)
+            while line := answer.readline():
+                yield json.loads(line)
+
+    def download(self, path: str) -> Iterator[bytes]:
+        """GET a file in pieces; CommandError when its end does not come."""
+        connection = self._connect(IMPORT_WITHIN_S)
+        with closing(connection), _cut_off_is_told():
+            connection.request("GET", f"/api/v1{path}", headers=self._credentials())
+            answer = connection.getresponse()
+            if answer.status >= http.client.BAD_REQUEST:
+                raise CommandError(_problem(answer.status, _json(answer.read())))
+            while piece := answer.read(_PIECE):
+                yield piece
+
     def _connect(self, within_s: float) -> http.client.HTTPConnection:
         """Return a connection that is open; CommandError."""
         try:
@@ -87,27 +123,55 @@ class AdminClient:
         self, method: str, path: str, body: bytes | None, headers: dict[str, str], within_s: float
     ) -> Any:  # noqa: ANN401 - JSON
         connection = self._connect(within_s)
-        try:
+        with closing(connection), _cut_off_is_told():
             connection.request(
                 method, f"/api/v1{path}", body=body, headers={**headers, **self._credentials()}
             )
             answer = connection.getresponse()
             text = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise CommandError(
-                "the service ended while it was asked. Whether the change was made is not"
-                " known: look, and repeat it if not",
-                Exit.UNREACHABLE,
-            ) from error
-        finally:
-            connection.close()
-        try:
-            value = json.loads(text) if text else None
-        except ValueError:
-            value = None
+        value = _json(text)
         if answer.status >= http.client.BAD_REQUEST:
             raise CommandError(_problem(answer.status, value), _code(answer.status))
         return value
+
+
+@contextmanager
+def _cut_off_is_told() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, http.client.HTTPException) as error:
+        raise CommandError(
+            "the service ended while it was asked. Whether the change was made is not"
+            " known: look, and repeat it if not",
+            Exit.UNREACHABLE,
+        ) from error
+
+
+def _send_pieces(
+    connection: http.client.HTTPConnection,
+    path: str,
+    pieces: Iterable[bytes],
+    headers: Mapping[str, str],
+) -> http.client.HTTPResponse:
+    """Send a chunked body; a refusal that comes before its end is an answer too."""
+    connection.putrequest("POST", path)
+    for name, value in {**headers, "Content-Type": PIECES, "Transfer-Encoding": "chunked"}.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    try:
+        for piece in pieces:
+            connection.send(b"%x\r\n%b\r\n" % (len(piece), piece))
+        connection.send(b"0\r\n\r\n")
+    except (BrokenPipeError, ConnectionResetError):
+        return connection.getresponse()
+    return connection.getresponse()
+
+
+def _json(text: bytes) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return None
 
 
 def _code(status: int) -> Exit:

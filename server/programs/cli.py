@@ -17,6 +17,7 @@ from server.programs import (
     fence_commands,
     journal_commands,
     key_commands,
+    moving_commands,
     operator_commands,
 )
 from server.programs.exits import EXPLAINED, CommandError, Exit
@@ -31,6 +32,7 @@ from server.programs.options import (
     database_setting,
     file_setting,
 )
+from server.programs.remote_options import RemoteCommand
 from server.programs.terminal import complain, say, say_json
 
 # Plain help in every surrounding, and tracebacks that never show a variable's value (S10).
@@ -45,6 +47,8 @@ app = typer.Typer(
 )
 store_app = typer.Typer(help="The database.", no_args_is_help=True)
 config_app = typer.Typer(help="The configuration.", no_args_is_help=True)
+app.command("import", cls=RemoteCommand)(moving_commands.import_)
+app.command("export", cls=RemoteCommand)(moving_commands.export)
 app.add_typer(client_commands.app, name="client")
 app.add_typer(key_commands.app, name="key")
 app.add_typer(backup_commands.app, name="backup")
@@ -200,6 +204,41 @@ def store_upgrade(
         say("The schema is current; nothing was changed.")
     else:
         say(f"The schema was {done.before} and is {done.after} now.")
+
+
+@store_app.command("move")
+def store_move(
+    context: typer.Context,
+    *,
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="postgresql://USER@HOST/DATABASE; it must be empty. No password here: ~/.pgpass.",
+        ),
+    ],
+    reason: Reason = "",
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Move the embedded store to PostgreSQL, compared to the last counter. Stop serving first.
+
+    Afterwards the embedded store is refused, so that it is never served again by accident. An
+    interrupted move is begun anew by the same command.
+    """
+    from server.programs.progress import bar  # noqa: PLC0415
+    from server.programs.store_move import move_store  # noqa: PLC0415
+
+    directory = chosen_data(context, data)
+    with bar() as shown:
+        config = configuration(directory)
+        counts = move_store(directory, config, to, shown.advance, reason=reason)
+    if as_json:
+        say_json({"moved_to": to, "rows": counts})
+        return
+    for table_name, count in counts.items():
+        say(f"{table_name}: {count} rows, compared")
+    say(f"Moved. Write into {directory.config_file}, under [store]: database = {to!r}")
 
 
 @config_app.command("check")

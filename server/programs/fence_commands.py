@@ -7,9 +7,10 @@ import typer
 
 from server.programs.exits import Exit
 from server.programs.options import Data, Database, Json, admin_api
+from server.programs.remote_options import RemoteTyper
 from server.programs.terminal import say, say_json
 
-app = typer.Typer(help="The fence around a restored store's keys.", no_args_is_help=True)
+app = RemoteTyper(help="The fence around a restored store's keys.", no_args_is_help=True)
 
 
 @app.command("status")

@@ -110,6 +110,8 @@ def _is_complete(data: DataDirectory) -> bool:
 def _create_store(data: DataDirectory, config: "Config") -> None:
     import asyncio  # noqa: PLC0415 - with the store: only this step needs them
 
+    from server import logs  # noqa: PLC0415
     from server.foundation import create_store  # noqa: PLC0415
 
+    logs.configure("warning", process="command")  # standard output is the command's answer
     asyncio.run(create_store(config, data))

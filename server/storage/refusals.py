@@ -15,3 +15,7 @@ class DatabaseUrlRefusedError(StoreRefusedError):
 
 class UnsafeDatabaseError(StoreRefusedError):
     """The database is set up so that a confirmed commit could be lost, or is too old."""
+
+
+class MovedStoreError(StoreRefusedError):
+    """The store was moved to another database, or one is being moved here."""

@@ -112,6 +112,9 @@ client = Table(
     Column("shadow", Boolean),
     Column("limit_reason", Text),
     Column("limit_expires_us", BigInteger),
+    # What an import brought along: who to write to, and free text.
+    Column("email", Text),
+    Column("notes", Text),
     sqlite_with_rowid=False,
 )
 
@@ -175,6 +178,22 @@ otp_key_record = Table(
     Column("record", LargeBinary, nullable=False),
     Column("serial", Text, nullable=False),
     Column("created_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Counters that an import brought for keys which nobody has: the day the key comes, it starts
+# from here. They belong to an import that may not have ended, as rows of otp_key do.
+kept_counter = Table(
+    "kept_counter",
+    metadata,
+    Column("public_id", PublicId, primary_key=True),
+    Column("active", Boolean, nullable=False),
+    Column("session", SmallInteger, nullable=False),
+    Column("use", SmallInteger, nullable=False),
+    Column("clock", Integer, nullable=False),
+    Column("nonce", Text, nullable=False),
+    Column("accepted_us", BigInteger, nullable=False),
+    Column("import_number", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -288,3 +307,8 @@ SEQUENCES = (
     TOKEN_SEQUENCE,
 )
 UNFINISHED_IMPORT = "unfinished-key-import"
+MOVED_TO = "moved-to"
+"""In a store that was moved: where to. Nobody serves from it any more."""
+
+MOVE_UNDER_WAY = "move-under-way"
+"""In a store that another one is being moved to. Nobody serves from it yet."""

@@ -29,6 +29,8 @@ from server.journal.desk import (
     UnknownEntryError,
     WitnessError,
 )
+from server.moving.desk import ImportUnderWayError, MovingDesk, RotatingError
+from server.moving.ports import ConflictError
 from server.otp.keys import KeyDesk, UnknownKeyError
 from server.otp.ksm import KsmError
 from server.otp.ports import StoreError, UnknownOutcomeError
@@ -37,6 +39,7 @@ from server.web.admin_clients import AdminClients
 from server.web.admin_customers import AdminCustomers
 from server.web.admin_journal import AdminJournal
 from server.web.admin_keys import AdminKeys
+from server.web.admin_moving import AdminMoving
 from server.web.admin_operators import AdminOperators
 from server.web.admin_request import CALLER, read_query
 from server.web.faults import describe_fault
@@ -61,6 +64,7 @@ class Desks(NamedTuple):
     customers: CustomerDesk
     operators: OperatorDesk
     keys: KeyDesk
+    moving: MovingDesk
     journal: JournalDesk
     fence: FenceDesk
     backups: BackupBook
@@ -101,6 +105,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminOperators(desks.operators).routes(),
             *AdminClients(desks.clients).routes(),
             *AdminKeys(desks.keys).routes(),
+            *AdminMoving(desks.moving, translate=problem_of).routes(),
             *AdminJournal(desks.journal).routes(),
             *AdminBackups(desks.fence, desks.backups).routes(),
         ],
@@ -191,6 +196,9 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (TooManyTokensError, HTTPStatus.CONFLICT),
     (JournalDamagedError, HTTPStatus.CONFLICT),
     (WitnessError, HTTPStatus.INSUFFICIENT_STORAGE),
+    (ImportUnderWayError, HTTPStatus.CONFLICT),
+    (ConflictError, HTTPStatus.CONFLICT),
+    (RotatingError, HTTPStatus.CONFLICT),
 )
 """What the rooms refuse, in words that are meant for the operator."""
 

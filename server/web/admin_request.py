@@ -16,7 +16,7 @@ from server.web.bodies import BodyFault, read_body
 from server.web.json_types import Body, Shown
 from server.web.parameters import MAX_PAGE
 from server.web.problems import ProblemError, invalid_body
-from server.web.route import Route
+from server.web.route import JSON, Route
 
 PREFIX = "/api/v1"
 CALLER = web.RequestKey("caller", Caller)
@@ -44,12 +44,12 @@ def answer(request: web.Request, shown: Shown) -> web.Response:
     """Return an answer of the model and with the status that the route declares."""
     route = request[ROUTE]
     # Exactly: a model that has more in it than declared may have a secret in it.
-    if type(shown) is not route.answer:
+    if type(shown) is not route.answer or route.media != JSON:
         raise DeclarationError(f"{route.name} does not answer with {type(shown).__name__}")
     return web.Response(
         status=route.status,
         text=shown.model_dump_json(by_alias=True),
-        content_type="application/json",
+        content_type=JSON,
     )
 
 

@@ -9,12 +9,11 @@ from pydantic.json_schema import models_json_schema
 
 from server.web.admin_request import PREFIX
 from server.web.parameters import PATH_PARAMETERS, QueryParameter
-from server.web.route import Route
+from server.web.route import JSON, Route
 
 VERSION = "1"
 
 _REF = "#/components/schemas/{model}"
-_JSON = "application/json"
 _PROBLEM = "application/problem+json"
 
 _REFUSALS: Mapping[str, str] = {
@@ -35,7 +34,10 @@ _REFUSALS: Mapping[str, str] = {
 
 
 class ProblemShown(BaseModel):
-    """A refusal (RFC 9457). detail: for a person; line: at fault in an uploaded file."""
+    """A refusal (RFC 9457). detail: for a person; line: at fault in an uploaded file.
+
+    files, errors, errors_total: of an import, what its lines would do and which are at fault.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -44,6 +46,9 @@ class ProblemShown(BaseModel):
     status: int
     detail: str
     line: int = 0
+    files: dict[str, dict[str, int]] = {}
+    errors: list[dict[str, str | int]] = []
+    errors_total: int = 0
 
 
 class OpenApiShown(BaseModel):
@@ -89,7 +94,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
 def _operation(route: Route) -> dict[str, Any]:
     answered = {
         "description": HTTPStatus(route.status).phrase,
-        "content": {_JSON: {"schema": _ref(route.answer)}},
+        "content": {route.media: {"schema": _schema_of_answer(route)}},
     }
     operation: dict[str, Any] = {
         "operationId": route.name,
@@ -109,7 +114,7 @@ def _operation(route: Route) -> dict[str, Any]:
     if route.body is not None:
         operation["requestBody"] = {
             "required": True,
-            "content": {_JSON: {"schema": _ref(route.body)}},
+            "content": {JSON: {"schema": _ref(route.body)}},
         }
     elif route.upload:
         operation["requestBody"] = {
@@ -117,6 +122,16 @@ def _operation(route: Route) -> dict[str, Any]:
             "content": {route.upload: {"schema": {"type": "string"}}},
         }
     return operation
+
+
+def _schema_of_answer(route: Route) -> dict[str, Any]:
+    """Return the schema of an answer; of lines of JSON, as text that the description explains."""
+    if route.media == JSON and route.answer is not None:
+        return _ref(route.answer)
+    text = {"type": "string"}
+    if route.answer is not None:
+        return {**text, "description": f"Lines of JSON, each a {route.answer.__name__}."}
+    return text
 
 
 def _in_path(name: str) -> dict[str, Any]:
@@ -147,7 +162,7 @@ def _ref(model: type[BaseModel]) -> dict[str, str]:
 def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
     """Return the schema of every model: bodies as they are read, answers as they are written."""
     taken = {route.body for route in routes if route.body is not None}
-    given = {route.answer for route in routes} | {ProblemShown}
+    given = {route.answer for route in routes if route.answer is not None} | {ProblemShown}
     _, schemas = models_json_schema(
         sorted(
             [(model, "validation") for model in taken]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from server.accounts.text import MAX_REASON, OPERATOR_NAME
+from server.moving.ports import File
 
 MAX_PAGE = 1000
 LARGEST_NUMBER = 10**18 - 1
@@ -48,6 +49,11 @@ PATH_PARAMETERS: Mapping[str, PathParameter] = {
         {"type": "string", "pattern": "^[^{}/]+$"},
         'The letters that every OTP of the key begins with; "-" for a key without any.',
     ),
+    "file": PathParameter(
+        "|".join(File),
+        {"type": "string", "enum": [file.value for file in File]},
+        "Which of the reference server's files.",
+    ),
     "name": PathParameter(
         OPERATOR_NAME,
         {"type": "string", "pattern": f"^{OPERATOR_NAME}$"},
@@ -76,6 +82,14 @@ REASON = QueryParameter(
     "Why, for whoever reads the journal later. Characters that can be shown only.",
 )
 FORMAT = QueryParameter("format", {"type": "string", "enum": ["ksm"]}, "The file's format.", True)
+DRY_RUN = QueryParameter(
+    "dry_run", {"type": "string", "enum": ["no", "yes"]}, "Say what would change; change nothing."
+)
+WITH_SECRETS = QueryParameter(
+    "with_secrets",
+    {"type": "string", "enum": ["no", "yes"]},
+    "Needed for keys and clients: their secrets leave in the clear.",
+)
 KIND = QueryParameter(
     "kind", {"type": "string", "maxLength": 100}, "Only what was done to things of this kind."
 )

@@ -13,7 +13,8 @@ _FIRST_SERVER_ERROR = 500
 class ProblemError(Exception):
     """A request is refused. detail: for a person, what happened and what to do; no secrets.
 
-    line: the line at fault of an uploaded file, counted from 1; headers: more of the answer's.
+    line: the line at fault of an uploaded file, counted from 1; headers: more of the answer's; more:
+    further members.
     """
 
     def __init__(
@@ -23,12 +24,14 @@ class ProblemError(Exception):
         *,
         line: int | None = None,
         headers: Mapping[str, str] | None = None,
+        more: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.line = line
         self.headers = dict(headers or {})
+        self.more = more or {}
 
 
 def problem_answer(problem: ProblemError, *, allow: str = "") -> web.Response:
@@ -41,6 +44,7 @@ def problem_answer(problem: ProblemError, *, allow: str = "") -> web.Response:
     }
     if problem.line is not None:
         body["line"] = problem.line
+    body |= problem.more
     headers = {
         **problem.headers,
         hdrs.CONTENT_TYPE: "application/problem+json",

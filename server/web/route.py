@@ -15,6 +15,8 @@ from server.web.parameters import QueryParameter
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+JSON = "application/json"
+
 NAME_IN_PATH = re.compile(r"\{(\w+)\}")
 
 
@@ -32,7 +34,8 @@ class Route(NamedTuple):
     """A route: whom it is for, what it takes and what it answers.
 
     path: below /api/v1, with {names} of `PATH_PARAMETERS`; answer: the model of the JSON it
-    answers with; body: the model of the JSON it takes; upload: the media type it takes instead.
+    answers with, of each line of it, or None for text of another kind; media: the answer's media
+    type; body: the model of the JSON it takes; upload: the media type it takes instead.
     """
 
     method: HTTPMethod
@@ -40,11 +43,12 @@ class Route(NamedTuple):
     handler: Handler
     permission: Permission
     reach: Reach
-    answer: type[BaseModel]
+    answer: type[BaseModel] | None
     status: HTTPStatus = HTTPStatus.OK
     query: tuple[QueryParameter, ...] = ()
     body: type[Body] | None = None
     upload: str = ""
+    media: str = JSON
 
     @property
     def summary(self) -> str:

@@ -5,7 +5,7 @@ product's own pure function.
 """
 
 import bisect
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from server.accounts.customer_ports import UnknownCustomerError
@@ -19,6 +19,17 @@ from server.journal.entry import BEGINNING, End, append
 from server.journal.entry import Entry as JournalEntry
 from server.journal.ports import ALL, Selection
 from server.leases import Lease, LeaseLostError
+from server.moving.counters_file import Counters
+from server.moving.ports import (
+    ConflictError,
+    Gathered,
+    IncomingClient,
+    KnownClient,
+    KnownKey,
+    Progress,
+    StoredClient,
+    StoredKey,
+)
 from server.otp.decision import ClientRow, KeyRow, Limit, check_batch, decide
 from server.otp.ports import (
     ClientRecord,
@@ -84,6 +95,8 @@ class MemoryStore(MemoryAccounts, MemoryFences):
         self._facts: list[Fact] = []
         self._last_fact = 0
         self._readers: dict[str, int] = {}
+        self._told: dict[int, tuple[str | None, str | None]] = {}
+        self._kept: dict[str, Counters] = {}
 
     async def spend_and_advance(self, batch: Sequence[Entry]) -> Sequence[Outcome]:
         check_batch(batch)
@@ -147,12 +160,13 @@ class MemoryStore(MemoryAccounts, MemoryFences):
             summary = ImportSummary()
             summary.add(sorted(keys))
             self._write_down(act, summary.subject, None, summary.state())
+        self._make_keys(keys)
+
+    def _make_keys(self, keys: Sequence[NewKey]) -> None:
         now_us = self._clock.now_us()
         for key in keys:
             self._keys[key.public_id] = _Key(key.serial, key.generation, key.record, now_us, 0)
-            self._rows[key.public_id] = KeyRow(
-                active=True, version=1, session=-1, use=-1, clock=0, nonce="", accepted_us=0
-            )
+            self._rows[key.public_id] = _key_row(self._kept.get(key.public_id))
 
     async def key_details(self, public_id: str) -> KeyDetails | None:
         if public_id not in self._rows:
@@ -300,6 +314,137 @@ class MemoryStore(MemoryAccounts, MemoryFences):
         if len(client.api_keys) == 1:
             raise ValueError("only one key is live")
         return self._change(client_id, act, client._replace(api_keys=client.api_keys[1:]))
+
+    async def known_keys(self, public_ids: Sequence[str]) -> Mapping[str, KnownKey]:
+        return {
+            public_id: KnownKey(
+                self._keys[public_id].generation,
+                self._keys[public_id].record,
+                self._counters(public_id),
+            )
+            for public_id in public_ids
+            if public_id in self._rows
+        }
+
+    async def known_clients(self, client_ids: Sequence[int]) -> Mapping[int, KnownClient]:
+        return {
+            number: KnownClient(
+                self._clients[number].active,
+                *self._told.get(number, (None, None)),
+                {key.key_id: key.record for key in self._clients[number].api_keys},
+            )
+            for number in client_ids
+            if number in self._clients
+        }
+
+    async def kept_counters(self, public_ids: Sequence[str]) -> Mapping[str, Counters]:
+        return {each: self._kept[each] for each in public_ids if each in self._kept}
+
+    async def move_in(self, gathered: Gathered, progress: Progress, *, deed: Deed) -> None:
+        keys = [each async for page in gathered.new_keys() for each in page]
+        kept = [each async for page in gathered.kept() for each in page]
+        raised = [each async for page in gathered.raised() for each in page]
+        clients = await gathered.clients()
+        await progress(len(keys) + len(kept) + len(raised))
+        taken = [each for each in clients if not each.is_known and each.client_id in self._clients]
+        if taken or any(each.key.public_id in self._keys for each in keys):
+            raise ConflictError
+        self._make_keys([each.key for each in keys])
+        self._write_down(*deed)
+        for key, created_us, counters in keys:
+            stored = self._keys[key.public_id]
+            created_us = created_us or stored.created_us  # noqa: PLW2901 - 0 is now
+            self._keys[key.public_id] = stored._replace(created_us=created_us)
+            if counters is not None:
+                self._raise(counters, version=0)
+        for counters in kept:
+            stored_counters = self._kept.get(counters.public_id, counters)
+            self._kept[counters.public_id] = counters.later(stored_counters)
+        for counters in raised:
+            self._raise(counters, version=1)
+        for client in clients:
+            self._take(client)
+
+    def _raise(self, counters: Counters, *, version: int) -> None:
+        row = self._rows[counters.public_id]
+        ahead = self._counters(counters.public_id).later(counters)
+        self._rows[counters.public_id] = KeyRow(
+            ahead.active,
+            row.version + (version if row.active and not ahead.active else 0),
+            *ahead[2:7],
+        )
+
+    def _take(self, client: IncomingClient) -> None:
+        number = client.client_id
+        email, notes = self._told.get(number, (None, None))
+        self._told[number] = (email or client.email or None, notes or client.notes or None)
+        if client.is_known:
+            old = self._clients[number]
+            self._clients[number] = old._replace(
+                active=old.active and client.active, version=old.version + 1
+            )
+            return
+        self._next_client_id = max(self._next_client_id, number + 1)
+        created_us = client.created_us or self._clock.now_us()
+        self._clients[number] = _Client(
+            client.name,
+            client.active,
+            version=1,
+            signed_only=False,
+            phishing_test=False,
+            created_us=created_us,
+            limit=None,
+            api_keys=(_ApiKey(1, client.api_key, created_us),),
+        )
+
+    def _counters(self, public_id: str) -> Counters:
+        row, key = self._rows[public_id], self._keys[public_id]
+        return Counters(
+            public_id,
+            row.active,
+            row.session,
+            row.use,
+            row.clock,
+            row.nonce,
+            row.accepted_us,
+            key.created_us,
+        )
+
+    async def record_export(self, deed: Deed) -> None:
+        self._write_down(*deed)
+
+    async def keys_out(self, after: str | None, limit: int) -> Sequence[StoredKey]:
+        return [
+            StoredKey(
+                public_id,
+                self._keys[public_id].serial,
+                self._keys[public_id].generation,
+                self._keys[public_id].record,
+                self._keys[public_id].created_us,
+            )
+            for public_id in _beyond(self._rows, after, limit)
+        ]
+
+    async def counters_out(self, after: str | None, limit: int) -> Sequence[Counters]:
+        return [self._counters(public_id) for public_id in _beyond(self._rows, after, limit)]
+
+    async def kept_out(self, after: str | None, limit: int) -> Sequence[Counters]:
+        without_key = [each for each in self._kept if each not in self._rows]
+        return [self._kept[public_id] for public_id in _beyond(without_key, after, limit)]
+
+    async def clients_out(self, after: int, limit: int) -> Sequence[StoredClient]:
+        ids = sorted(number for number in self._clients if number > after)[:limit]
+        return [
+            StoredClient(
+                number,
+                self._clients[number].name,
+                self._clients[number].active,
+                self._clients[number].created_us,
+                *self._told.get(number, (None, None)),
+                {key.key_id: key.record for key in self._clients[number].api_keys},
+            )
+            for number in ids
+        ]
 
     async def meta(self, name: str) -> str | None:
         return self._meta.get(name)
@@ -455,3 +600,13 @@ def _client_row(client: _Client) -> ClientRow:
     limit = client.limit
     override = limit and Limit(limit.policy, limit.shadow, limit.expires_us)
     return ClientRow(client.active, client.version, override)
+
+
+def _key_row(counters: Counters | None) -> KeyRow:
+    if counters is None:
+        return KeyRow(active=True, version=1, session=-1, use=-1, clock=0, nonce="", accepted_us=0)
+    return KeyRow(counters.active, 1, *counters[2:7])
+
+
+def _beyond(public_ids: Iterable[str], after: str | None, limit: int) -> Sequence[str]:
+    return sorted(each for each in public_ids if after is None or each > after)[:limit]

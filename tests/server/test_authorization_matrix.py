@@ -27,13 +27,14 @@ from tests.server.web.office import DEFAULT, Answer, Office, office_desks, open_
 ALPHA, BETA, ABSENT = 1, 2, 999
 KEY_LINE = "7,cccccccccccc,a1b2c3d4e5f6,00112233445566778899aabbccddeeff,000000000000,,\n"
 GRANTED = documented_grants()
+UPLOADS = {"text/csv": b"#\n", "application/x-keystead-import": b"end\n"}
 OBJECTS = {Reach.CUSTOMER, Reach.CLIENT, Reach.OPERATOR}
 
 
 def routes() -> tuple[Route, ...]:
     clock = StillClock()
     return admin_routes(
-        office_desks(MemoryStore(clock=clock, default_policy=DEFAULT), clock)
+        office_desks(MemoryStore(clock=clock, default_policy=DEFAULT), clock, Path("imports"))
     ).routes
 
 
@@ -53,7 +54,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     """Return a world in which every path names something of alpha's."""
     clock = StillClock()
     store = MemoryStore(clock=clock, default_policy=DEFAULT)
-    desks = office_desks(store, clock)
+    desks = office_desks(store, clock, tmp_path / "imports")
     tokens = await populate(desks)
     bearers = Bearers(
         desks.operators,
@@ -69,6 +70,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         "number": "1",
         "public_id": "cccccccccccc",
         "sequence": "1",
+        "file": "counters",
     }
     yield World(office, tokens, named)
     await office.serving.stop()
@@ -106,7 +108,7 @@ async def ask(world: World, route: Route, token: str, named: dict[str, str]) -> 
         path += "?" + "&".join(needed)
     if route.upload:
         return await world.office.call(
-            route.method, path, raw=b"#\n", content_type=route.upload, token=token
+            route.method, path, raw=UPLOADS[route.upload], content_type=route.upload, token=token
         )
     body = None if route.body is None else example(route)
     return await world.office.call(route.method, path, body, token=token)
@@ -142,7 +144,8 @@ async def test_s14_every_cell_of_route_role_and_customer(
         # 409: they were let in, and things are not in the state that it needs.
         assert answer.status in {route.status, 409}, answer.json
         if answer.status == route.status:
-            route.answer.model_validate(answer.json)
+            if route.answer is not None:
+                route.answer.model_validate(answer.json)
             if customer is not None:
                 other = "beta" if customer == ALPHA else "alpha"
                 assert other not in str(answer.json)

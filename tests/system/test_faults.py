@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.keystead_process import KeysteadProcess
 from tests.postgres_server import PostgresServer
+from tests.server.moving_files import ReferenceKey, key_file
 from tests.system.relying_party import RelyingParty
 from tests.system.small_disk import small_disk
 from tests.system.wire import Wire
@@ -143,3 +144,26 @@ async def test_a_full_journal_disk_is_a_backend_error_until_there_is_room(tmp_pa
         disk.make_room()
         await visitor.ask_until(Status.OK)
         await visitor.assert_nothing_gets_in_twice()
+
+
+def test_an_import_that_fills_the_disk_is_rolled_back_and_nobody_notices(tmp_path: Path) -> None:
+    keys = [ReferenceKey() for _ in range(60_000)]
+    file = tmp_path / "keys.csv"
+    file.write_text(key_file(keys))
+    with (
+        small_disk(tmp_path / "disk") as disk,
+        KeysteadProcess(disk.folder / "var") as keystead,
+    ):
+        keystead.log_file = tmp_path / "log"
+        keystead.out_file = tmp_path / "out"
+        keystead.init("--sandbox")
+        keystead.start()
+        ended = keystead.run("import", "--keys", str(file))
+        assert ended.code == 1
+        assert "nothing was imported" in ended.err
+        assert "Traceback" not in ended.err + keystead.log_text()
+        assert not list((keystead.directory / "imports").iterdir())
+        assert len(keystead.cli("key", "list")["keys"]) == 1
+        assert keystead.verify(keystead.sandbox["id"], keystead.otp()).status == "OK"
+        file.write_text(key_file(keys[:100]))
+        assert keystead.cli("import", "--keys", str(file))["imported"]

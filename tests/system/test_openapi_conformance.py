@@ -37,6 +37,7 @@ THERE = {
     "number": 2,
     "public_id": "cccccccccccc",
     "sequence": 1,
+    "file": "counters",
 }
 CHECKS = [
     not_a_server_error,

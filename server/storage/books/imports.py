@@ -5,16 +5,29 @@ An import may bring a hundred thousand keys. Nothing here keeps the event loop f
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import TypeAlias, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.moving.counters_file import Counters
+from server.moving.ports import IncomingKey
 from server.otp.ports import KeyExistsError, NewKey
 from server.storage.schema import otp_key_record
 
+CONFLICT = (
+    "a key or client of these files was added by somebody else meanwhile; nothing was imported."
+    " Try again to see which"
+)
+
 _BREATH = 2_000
+
+T = TypeVar("T")
+
+Kept: TypeAlias = Callable[[Sequence[str]], Awaitable[Mapping[str, Counters]]]
+"""Reads counters that wait for their keys, of some public ids."""
 
 
 async def refuse_repeated(keys: Sequence[NewKey]) -> None:
@@ -55,5 +68,30 @@ async def in_order(keys: Sequence[NewKey], size: int) -> AsyncIterator[list[NewK
         await asyncio.sleep(0)
 
 
-def _pieces(keys: Sequence[NewKey], size: int) -> Iterator[Sequence[NewKey]]:
+def never_used(keys: Sequence[NewKey]) -> list[IncomingKey]:
+    """Return keys that come without counters."""
+    return [IncomingKey(key, 0, None) for key in keys]
+
+
+async def with_kept(keys: Sequence[IncomingKey], kept: Kept) -> Sequence[IncomingKey]:
+    """Let keys start from the counters that an earlier import brought for them, if any."""
+    waiting = await kept([each.key.public_id for each in keys])
+    if not waiting:
+        return keys
+    return [
+        each
+        if (counters := waiting.get(each.key.public_id)) is None
+        else each._replace(counters=counters.later(each.counters or counters))
+        for each in keys
+    ]
+
+
+async def chunks(pages: AsyncIterator[Sequence[T]], size: int) -> AsyncIterator[Sequence[T]]:
+    """Yield pages in pieces of at most `size`."""
+    async for page in pages:
+        for piece in _pieces(page, size):
+            yield piece
+
+
+def _pieces(keys: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (keys[start : start + size] for start in range(0, len(keys), size))

@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Sequence
 
-from server.journal.acts import Act
+from server.journal.acts import Act, Deed
+from server.moving.ports import Gathered, Progress
 from server.otp.ports import (
     ClientRecord,
     Entry,
@@ -21,13 +22,15 @@ from server.storage.books.journal_book import SqlJournalBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.lease_book import SqlLeaseBook
 from server.storage.books.meta_book import SqlMetaBook
+from server.storage.books.move_book import SqlMoveBook
 from server.storage.books.operator_book import SqlOperatorBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
+from server.storage.moved import refuse_moved
 from server.storage.postgres.connection import check_dsn, postgres_engine
 from server.storage.postgres.directory import PostgresDirectory
 from server.storage.postgres.hot import HotPath
-from server.storage.postgres.key_import import add_keys
+from server.storage.postgres.key_import import add_keys, move_in
 from server.storage.postgres.transactions import PostgresTransactions
 from server.storage.upgrade import ensure_schema
 from validation.gcra import Policy
@@ -41,6 +44,7 @@ class PostgresStore(
     SqlCustomerBook,
     SqlOperatorBook,
     SqlMetaBook,
+    SqlMoveBook,
     SqlJournalBook,
     SqlLeaseBook,
     SqlFactBook,
@@ -84,7 +88,11 @@ class PostgresStore(
 
     async def add_keys(self, keys: Sequence[NewKey], *, act: Act) -> None:
         """Create all keys with counters at (-1, -1), or none: KeyExistsError."""
-        await add_keys(self._transactions, keys, act)
+        await add_keys(self._transactions, keys, self.kept_counters, act)
+
+    async def move_in(self, gathered: Gathered, progress: Progress, *, deed: Deed) -> None:
+        """Take over everything that an import gathered, or nothing: ConflictError."""
+        await move_in(self._transactions, gathered, progress, kept=self.kept_counters, deed=deed)
 
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""
@@ -130,6 +138,7 @@ async def open_postgres(
     store = PostgresStore(dsn, default_policy=default_policy, command_timeout_s=command_timeout_s)
     try:
         await store.connect()
+        await refuse_moved(store)
     except BaseException:
         await store.close()
         raise

@@ -41,6 +41,15 @@ class Checkpointer:
         if self._pages >= self._after_pages and self._task is None:
             self._task = asyncio.create_task(self._run())
 
+    async def finished(self) -> None:
+        """Wait for the end of a checkpoint under way.
+
+        For whoever writes much and can wait: a checkpoint never catches up with an import, and
+        its last pass, which everybody waits for, would be a long one.
+        """
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
     async def close(self) -> None:
         """Finish a checkpoint under way and stop."""
         if self._task is not None:

@@ -27,10 +27,14 @@ class Decided(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A statement and the rows to execute it for."""
+    """A statement and the rows to execute it for.
+
+    pages: how many pages it may write, 0 for one a row.
+    """
 
     statement: str
     rows: Sequence[tuple[object, ...]]
+    pages: int = 0
 
 
 class HotPath:
@@ -58,6 +62,23 @@ class HotPath:
         with self._transaction() as connection:
             for change in changes:
                 connection.executemany(change.statement, change.rows)
+
+    def attach(self, path: Path, name: str) -> None:
+        """Let statements read another file under a name, until `detach` or a failure."""
+        try:
+            uri = path.absolute().as_uri() + "?mode=ro"
+            self._connected().execute(f"ATTACH ? AS {name}", [uri])
+        except sqlite3.Error as error:
+            self.close()
+            raise StoreUnavailableError(f"nothing was written: {_describe(error)}") from error
+
+    def detach(self, name: str) -> None:
+        """Let go of it; a no-op after a failure, which has closed the connection."""
+        try:
+            if self._connection is not None:
+                self._connection.execute(f"DETACH {name}")
+        except sqlite3.Error:
+            self.close()
 
     def prove_writable(self) -> None:
         """Take the write lock and let go of it; raises StoreUnavailableError."""

@@ -1,4 +1,4 @@
-"""Imports of keys: all or nothing, yet never in the way of verifications for long.
+"""Imports into the embedded store: all or nothing, yet never in the way of verifications for long.
 
 One transaction over a hundred thousand rows would keep every verification waiting for its
 end. So a large import is staged: its rows come in small transactions, with a negative
@@ -10,54 +10,60 @@ A crash leaves staged rows that nobody sees; the next start or import removes th
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
 
-from sqlalchemy import BigInteger, cast, delete, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import BigInteger, ColumnElement, Select, cast, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from server.clock import Clock
 from server.journal.acts import Act, Deed
-from server.otp.ports import NewKey, StoreError
+from server.moving.ports import ConflictError, Gathered, IncomingKey, Progress
+from server.moving.states import raising_deed
+from server.otp.ports import NewKey, StoreError, StoreUnavailableError, UnknownOutcomeError
 from server.otp.states import ImportSummary
-from server.storage.books.imports import in_order, refuse_known, refuse_repeated
+from server.storage.books.imports import (
+    CONFLICT,
+    Kept,
+    chunks,
+    in_order,
+    never_used,
+    refuse_known,
+    refuse_repeated,
+    with_kept,
+)
 from server.storage.books.journal_book import record
 from server.storage.books.sequences import next_number
 from server.storage.books.transactions import Transactions
+from server.storage.gathering import FileGathering
 from server.storage.schema import (
     IMPORT_SEQUENCE,
     UNFINISHED_IMPORT,
+    kept_counter,
     meta,
     otp_key,
-    otp_key_record,
 )
+from server.storage.sqlite import import_statements as sql
 from server.storage.sqlite.hot import Change
 
 _CHUNK = 250
 """Rows per transaction: a few milliseconds each, after which verifications have their turn."""
 
-# A row must not grow when its key is first used: pages filled to the brim by an import would
-# all split, and each split costs the commit a walk through the whole page cache. So a new row
-# has the room of the longest nonce and of the numbers to come. No request has this nonce.
-_ROOM = "-" * 52
+_AT_ONCE = 2_000
+"""Counters that are raised within the last transaction, so with all the rest or not at all."""
 
-_ADD_RECORDS = """
-INSERT INTO otp_key_record (public_id, generation, record, serial, created_us)
-VALUES (?, ?, ?, ?, ?)
-"""
-
-_ADD_COUNTERS = """
-INSERT INTO otp_key (public_id, version, nonce, active, session, use, clock,
-                     accepted_us, accepted_client)
-VALUES (?, ?, ?, 1, -1, -1, 0, 0, 0)
-"""
+_AT_START = 10_000
+"""Leftovers removed per transaction while nobody waits."""
 
 
 class KeyImport:
-    """Adds keys to the embedded store.
+    """Adds keys, and everything else that comes with an import, to the embedded store.
 
     write: commits changes of many rows on the hot path's own connection, whose page cache
-    another connection's commit would empty.
+    another connection's commit would empty. kept: counters that wait for their keys, of some ids.
+    attached: lets what is written read from another file.
     """
 
     def __init__(
@@ -66,91 +72,175 @@ class KeyImport:
         *,
         clock: Clock,
         write: Callable[[Sequence[Change]], Awaitable[None]],
+        kept: Kept,
+        attached: Callable[[Path, str], AbstractAsyncContextManager[None]],
     ) -> None:
         self._transactions = transactions
         self._clock = clock
         self._write = write
+        self._kept = kept
+        self._attached = attached
         self._one_at_a_time = asyncio.Lock()
+        self._are_kept = True
 
     async def add(self, keys: Sequence[NewKey], act: Act) -> None:
         """Create all keys, or none: KeyExistsError."""
         await refuse_repeated(keys)
         async with self._one_at_a_time:
             await self.clean_up()
+            await self._look_for_kept()
             # Nobody else adds keys, so what is not known now will not be later.
             async with self._transactions.reading() as connection:
                 await refuse_known(connection, keys, _CHUNK)
             if len(keys) <= _CHUNK:
                 if keys:
-                    await self._add_at_once(keys, act)
+                    summary = ImportSummary()
+                    summary.add(sorted(keys))
+                    changes = await self._addition(never_used(keys), version=1)
+                    await self._end(changes, Deed(act, summary.subject, None, summary.state()))
                 return
+            summary = ImportSummary()
+            async with self._staged() as number:
+                # In the order of the file's pages, each of which is then written once.
+                async for chunk in in_order(keys, _CHUNK):
+                    await self._write(await self._addition(never_used(chunk), version=-number))
+                    summary.add(chunk)
+                deed = Deed(act, summary.subject, None, summary.state())
+                await self._end([sql.finish()], deed)
+
+    async def move_in(self, gathered: Gathered, progress: Progress, deed: Deed) -> None:
+        """Take over everything, or nothing: as `server.moving.ports.MoveBook` promises."""
+        if not isinstance(gathered, FileGathering):
+            raise TypeError("the embedded store takes over files only")
+        async with self._one_at_a_time:
+            await self.clean_up()
+            await self._look_for_kept()
             try:
-                await self._add_staged(keys, act)
-            except StoreError:
-                # What cannot be removed now will be at the next start or import.
-                with suppress(StoreError):
-                    await self.clean_up()
+                async with self._staged() as number:
+                    await self._move_in(gathered, progress, number, deed)
+            except StoreUnavailableError as error:
+                if _is_conflict(error):
+                    raise ConflictError(CONFLICT) from error
                 raise
 
-    async def clean_up(self) -> None:
-        """Remove what an import left behind that did not come to its end."""
-        async with self._transactions.reading() as connection:
-            number = await connection.scalar(
-                select(cast(meta.c.value, BigInteger)).where(meta.c.name == UNFINISHED_IMPORT)
-            )
+    async def _move_in(
+        self, gathered: FileGathering, progress: Progress, number: int, deed: Deed
+    ) -> None:
+        done = 0
+        now_us = self._clock.now_us()
+        # From file to file in C, without a row of it in Python: that costs verifications nothing
+        # but the disk.
+        async with self._attached(gathered.path, sql.INCOMING):
+            async for first, last_id, count in gathered.ranges(_CHUNK):
+                await self._write(sql.copy_keys(first, last_id, number=number, now_us=now_us))
+                done += count
+                await progress(done)
+        async for counters in chunks(gathered.kept(), _CHUNK):
+            stored = await self._kept([each.public_id for each in counters])
+            merged = [each.later(stored.get(each.public_id, each)) for each in counters]
+            await self._write([sql.keep_counters(merged, number)])
+            done += len(counters)
+            await progress(done)
+        last: list[Change] = []
+        revoked: list[str] = []
+        told = False
+        async for raised in chunks(gathered.raised(), _CHUNK):
+            if sql.rows_of(last) >= _AT_ONCE:
+                # These stay raised whatever comes, so the journal tells of them now.
+                await (self._write(last) if told else self._end(last, raising_deed(deed)))
+                last, told = [], True
+            last.append(sql.raise_counters(raised))
+            revoked += [each.public_id for each in raised if not each.active]
+            done += len(raised)
+            await progress(done)
+        clients = sql.clients(await gathered.clients(), now_us)
+        await self._end([*last, sql.switch_off(revoked), *clients, sql.finish()], deed)
+
+    async def clean_up(self, *, at_once: int = _CHUNK) -> None:
+        """Remove what an import left behind that did not come to its end.
+
+        at_once: rows per transaction.
+        """
+        number = await self._unfinished()
         if number is None:
             return
-        after = None
-        while ids := await self._staged(number, after):
-            async with self._transactions.writing() as connection:
-                for table in (otp_key_record, otp_key):
-                    await connection.execute(delete(table).where(table.c.public_id.in_(ids)))
-            after = ids[-1]
+        keys = select(otp_key.c.public_id).where(otp_key.c.version == -number)
+        async for first, last in self._ranges(keys, otp_key.c.public_id, at_once):
+            await self._write(sql.forget_keys(number, first, last))
+        kept = select(kept_counter.c.public_id).where(kept_counter.c.import_number == number)
+        async for first, last in self._ranges(kept, kept_counter.c.public_id, at_once):
+            await self._write(sql.forget_kept(number, first, last))
+        await self._write([sql.finish()])
+
+    async def clean_up_at_start(self) -> None:
+        """Remove leftovers while nobody is served yet."""
+        await self.clean_up(at_once=_AT_START)
+
+    async def _end(self, changes: Sequence[Change], deed: Deed) -> None:
+        """Make the last changes, with which all of an import appears, and write its entry."""
         async with self._transactions.writing() as connection:
-            await _finish(connection)
+            for change in changes:
+                if change.rows:
+                    # A statement without parameters comes with one empty row.
+                    rows = list(change.rows) if change.rows[0] else None
+                    await connection.exec_driver_sql(change.statement, rows)
+            await record(self._transactions.now_us, connection, deed)
 
-    async def _staged(self, number: int, after: str | None) -> list[str]:
-        """Return the next public ids of an import; a scan, so not within the write turn."""
-        ids = select(otp_key.c.public_id).where(otp_key.c.version == -number)
-        if after is not None:
-            ids = ids.where(otp_key.c.public_id > after)
-        async with self._transactions.reading() as connection:
-            page = ids.order_by(otp_key.c.public_id).limit(_CHUNK)
-            return list(await connection.scalars(page))
+    async def _ranges(
+        self, ids: Select[str], column: ColumnElement[str], size: int
+    ) -> AsyncIterator[tuple[str, str]]:
+        """Yield the first and the last id of each page; a scan, so not within the write turn."""
+        last = None
+        while True:
+            page = ids if last is None else ids.where(column > last)
+            async with self._transactions.reading() as connection:
+                found = list(await connection.scalars(page.order_by(column).limit(size)))
+            if not found:
+                return
+            last = found[-1]
+            yield found[0], last
 
-    async def _add_at_once(self, keys: Sequence[NewKey], act: Act) -> None:
-        """Add a few keys in the transaction that also writes the journal."""
-        summary = ImportSummary()
-        summary.add(sorted(keys))
-        async with self._transactions.writing() as connection:
-            for change in self._changes(keys, version=1):
-                await connection.exec_driver_sql(change.statement, list(change.rows))
-            await self._record(connection, act, summary)
-
-    async def _add_staged(self, keys: Sequence[NewKey], act: Act) -> None:
-        summary = ImportSummary()
+    @asynccontextmanager
+    async def _staged(self) -> AsyncIterator[int]:
+        """Give an import its number; whatever ends it early, its rows are removed."""
         async with self._transactions.writing() as connection:
             number = await next_number(connection, IMPORT_SEQUENCE)
             await connection.execute(insert(meta).values(name=UNFINISHED_IMPORT, value=str(number)))
-        # In the order of the file's pages, each of which is then written once.
-        async for chunk in in_order(keys, _CHUNK):
-            await self._write(self._changes(chunk, version=-number))
-            summary.add(chunk)
-        # Here the keys appear for everybody, and here is their entry in the journal.
-        async with self._transactions.writing() as connection:
-            await _finish(connection)
-            await self._record(connection, act, summary)
+        try:
+            yield number
+        except UnknownOutcomeError as error:
+            # Only the last commit shows anything, and whether that one happened can be seen.
+            if await self._unfinished() != number:
+                raise
+            with suppress(StoreError):
+                await self.clean_up()
+            raise StoreUnavailableError(f"nothing was written: {error}") from error
+        except BaseException:
+            # What cannot be removed now will be at the next start or import.
+            with suppress(StoreError):
+                await self.clean_up()
+            raise
 
-    def _changes(self, keys: Sequence[NewKey], *, version: int) -> list[Change]:
-        now_us = self._clock.now_us()
-        records = [(*key, now_us) for key in keys]
-        counters = [(key.public_id, version, _ROOM) for key in keys]
-        return [Change(_ADD_RECORDS, records), Change(_ADD_COUNTERS, counters)]
+    async def _unfinished(self) -> int | None:
+        """Return the number of an import that has not come to its end."""
+        async with self._transactions.reading() as connection:
+            number: int | None = await connection.scalar(
+                select(cast(meta.c.value, BigInteger)).where(meta.c.name == UNFINISHED_IMPORT)
+            )
+        return number
 
-    async def _record(self, connection: AsyncConnection, act: Act, summary: ImportSummary) -> None:
-        deed = Deed(act, summary.subject, None, summary.state())
-        await record(self._transactions.now_us, connection, deed)
+    async def _look_for_kept(self) -> None:
+        async with self._transactions.reading() as connection:
+            found = await connection.scalar(select(kept_counter.c.public_id).limit(1))
+        self._are_kept = found is not None
+
+    async def _addition(self, keys: Sequence[IncomingKey], *, version: int) -> list[Change]:
+        if self._are_kept:
+            keys = await with_kept(keys, self._kept)
+        return sql.add_keys(keys, version=version, now_us=self._clock.now_us())
 
 
-async def _finish(connection: AsyncConnection) -> None:
-    await connection.execute(delete(meta).where(meta.c.name == UNFINISHED_IMPORT))
+def _is_conflict(error: StoreUnavailableError) -> bool:
+    """Tell whether a row was there already: from the hot path's driver, or from a transaction."""
+    cause = error.__cause__
+    return isinstance(cause, sqlite3.IntegrityError | IntegrityError)

@@ -1,13 +1,15 @@
 """The embedded store, put together: hot path, directory and books on one SQLite file."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from server.clock import Clock
-from server.journal.acts import Act
+from server.journal.acts import Act, Deed
+from server.moving.ports import Gathered, Progress
 from server.otp.ports import (
     ClientRecord,
     Entry,
@@ -26,9 +28,11 @@ from server.storage.books.journal_book import SqlJournalBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.lease_book import SqlLeaseBook
 from server.storage.books.meta_book import SqlMetaBook
+from server.storage.books.move_book import SqlMoveBook
 from server.storage.books.operator_book import SqlOperatorBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
+from server.storage.moved import refuse_moved
 from server.storage.sqlite.checkpoint import Checkpointer
 from server.storage.sqlite.connection import prepare_database_file, sqlite_engine
 from server.storage.sqlite.hot import Change, HotPath
@@ -47,6 +51,7 @@ class SqliteStore(
     SqlCustomerBook,
     SqlOperatorBook,
     SqlMetaBook,
+    SqlMoveBook,
     SqlJournalBook,
     SqlLeaseBook,
     SqlFactBook,
@@ -77,7 +82,13 @@ class SqliteStore(
         self._transactions = SqliteTransactions(
             self._engine, turn=self._turn, clock=clock, note=self._checkpoints.note
         )
-        self._import = KeyImport(self._transactions, clock=clock, write=self._write)
+        self._import = KeyImport(
+            self._transactions,
+            clock=clock,
+            write=self._write,
+            kept=self.kept_counters,
+            attached=self._attached,
+        )
         self._batches = BatchQueue(self._decide)
         self._client_reads: GatheredReads[int, ClientRecord] = GatheredReads(self._read_clients)
         self._key_reads: GatheredReads[str, KeyRecord] = GatheredReads(self._read_keys)
@@ -99,6 +110,10 @@ class SqliteStore(
         """Create all keys with counters at (-1, -1), or none: KeyExistsError."""
         await self._import.add(keys, act)
 
+    async def move_in(self, gathered: Gathered, progress: Progress, *, deed: Deed) -> None:
+        """Take over everything that an import gathered, or nothing: ConflictError."""
+        await self._import.move_in(gathered, progress, deed)
+
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""
         async with self._turn:
@@ -112,7 +127,7 @@ class SqliteStore(
 
     async def clean_up(self) -> None:
         """Remove what an interrupted import left behind."""
-        await self._import.clean_up()
+        await self._import.clean_up_at_start()
 
     async def close(self) -> None:
         """Finish what was accepted, then close; the last to close empties the log."""
@@ -139,9 +154,21 @@ class SqliteStore(
         return decided.outcomes
 
     async def _write(self, changes: Sequence[Change]) -> None:
+        await self._checkpoints.finished()
         async with self._turn:
             await self._on_hot_thread(self._hot.write, changes)
-        self._checkpoints.note(sum(len(change.rows) for change in changes))
+        self._checkpoints.note(sum(change.pages or len(change.rows) for change in changes))
+
+    @asynccontextmanager
+    async def _attached(self, path: Path, name: str) -> AsyncIterator[None]:
+        """Let `_write` read another file under a name."""
+        async with self._turn:
+            await self._on_hot_thread(self._hot.attach, path, name)
+        try:
+            yield
+        finally:
+            async with self._turn:
+                await self._on_hot_thread(self._hot.detach, name)
 
     async def _read_clients(self, client_ids: Sequence[int]) -> Mapping[int, ClientRecord]:
         return await self._on_reader_thread(self._reader.clients, client_ids)
@@ -183,6 +210,7 @@ async def open_sqlite(
         checkpoint_pages=checkpoint_pages,
     )
     try:
+        await refuse_moved(store)
         await store.clean_up()
     except BaseException:
         await store.close()

@@ -2,7 +2,8 @@
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from server.accounts.operators import OperatorDesk
 from server.counter_journal.desk import FenceDesk
 from server.journal.desk import JournalDesk
 from server.metrics.tally import Tally
+from server.moving.desk import MovingDesk
 from server.otp.keys import KeyDesk
 from server.web.admin import Authenticate, Desks, admin_app
 from server.web.local_peers import Identify, LocalPeers
@@ -24,6 +26,7 @@ from server.web.peer import peer_uid
 from server.web.runner import Serving, serve
 from tests.server.journal.copies import Copies
 from tests.server.memory_store import MemoryStore
+from tests.server.moving_bench import bench
 from tests.server.still_clock import StillClock
 from tests.server.web.peer import Peer, Reply
 from validation.gcra import UNLIMITED, Policy, Rate
@@ -69,11 +72,20 @@ class Office(NamedTuple):
         async with Peer(str(self.path), None) as peer:
             peer.send(f"{method} /api/v1{path} HTTP/1.1\r\n{head}\r\n".encode() + octets)
             reply = await peer.reply(head=method == "HEAD")
-        return Answer(reply.status, json.loads(reply.body) if reply.body else None, reply)
+        return Answer(reply.status, _last_json(reply), reply)
 
 
-def office_desks(store: MemoryStore, clock: StillClock) -> Desks:
-    """Return all desks over a store."""
+def _last_json(reply: Reply) -> Any:  # noqa: ANN401 - JSON
+    """Return the body's JSON, the last line's if it is lines of it, None for other text."""
+    kind = reply.all("Content-Type")
+    if not reply.body or not any("json" in one for one in kind):
+        return None
+    lines = reply.body.splitlines() if "application/x-ndjson" in kind else [reply.body]
+    return json.loads(lines[-1])
+
+
+def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
+    """Return all desks over a store; imports gather in the directory `imports`."""
     vault = FileVault(SealingKey.of(bytes(range(32))))
 
     async def status() -> Mapping[str, object]:
@@ -91,6 +103,7 @@ def office_desks(store: MemoryStore, clock: StillClock) -> Desks:
         customers=CustomerDesk(store),
         operators=OperatorDesk(store, clock=clock),
         keys=KeyDesk(store, vault),
+        moving=MovingDesk(store, vault, partial(bench, vault, imports)),
         journal=JournalDesk(store, KEY, Copies()),
         fence=FenceDesk(store, store="store-1", epoch="0"),
         backups=store,
@@ -99,10 +112,10 @@ def office_desks(store: MemoryStore, clock: StillClock) -> Desks:
 
 
 def office_app(
-    store: MemoryStore, clock: StillClock, identify: Identify = peer_uid
+    store: MemoryStore, clock: StillClock, imports: Path, identify: Identify = peer_uid
 ) -> web.Application:
     """Return the admin application over a store, for this host's users."""
-    return admin_app(office_desks(store, clock), LocalPeers(identify))
+    return admin_app(office_desks(store, clock, imports), LocalPeers(identify))
 
 
 async def open_office(
@@ -118,6 +131,7 @@ async def open_office(
     store = store or MemoryStore(clock=clock, default_policy=DEFAULT)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(directory / "admin.sock"))
-    app = admin_app(office_desks(store, clock), authenticate or LocalPeers(identify))
+    desks = office_desks(store, clock, directory / "imports")
+    app = admin_app(desks, authenticate or LocalPeers(identify))
     serving = await serve(app, [listener], tally=Tally.in_memory())
     return Office(directory / "admin.sock", store, clock, serving)

@@ -48,10 +48,10 @@ async def test_root_gets_in(tmp_path: Path) -> None:
     await office.serving.stop()
 
 
-async def test_over_tcp_nobody_gets_in(open_door: OpenDoor) -> None:
+async def test_over_tcp_nobody_gets_in(open_door: OpenDoor, tmp_path: Path) -> None:
     clock = StillClock()
     store = MemoryStore(clock=clock, default_policy=DEFAULT)
-    door = await open_door(office_app(store, clock))
+    door = await open_door(office_app(store, clock, tmp_path / "imports"))
     async with Peer(door.host, door.port) as peer:
         assert (await peer.ask(get("/api/v1/clients"))).status == 403
 

@@ -1,6 +1,7 @@
 """The door for tokens: who is let in, what is said to others, and who is locked out."""
 
 import ipaddress
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -46,7 +47,7 @@ class Remote(NamedTuple):
 @pytest.fixture
 async def remote(open_door: OpenDoor) -> Remote:
     clock = StillClock()
-    desks = office_desks(MemoryStore(clock=clock, default_policy=DEFAULT), clock)
+    desks = office_desks(MemoryStore(clock=clock, default_policy=DEFAULT), clock, Path("imports"))
     issued = await desks.operators.add("ann", Role.ADMIN, cause=CAUSE)
     bearers = Bearers(
         desks.operators,

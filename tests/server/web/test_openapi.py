@@ -15,7 +15,8 @@ from tests.server.still_clock import StillClock
 from tests.server.web.office import DEFAULT, office_desks, open_office
 
 CLOCK = StillClock()
-ROUTES = admin_routes(office_desks(MemoryStore(clock=CLOCK, default_policy=DEFAULT), CLOCK)).routes
+DESKS = office_desks(MemoryStore(clock=CLOCK, default_policy=DEFAULT), CLOCK, Path("imports"))
+ROUTES = admin_routes(DESKS).routes
 DOCUMENT = document(ROUTES)
 
 

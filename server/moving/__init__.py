@@ -1,0 +1,1 @@
+"""The moving room: stores of the reference server come in and go out, as the files it knows."""

@@ -1,0 +1,41 @@
+"""Keys on their way in: sealed at once, with a proof that tells later whose secrets they are."""
+
+from collections.abc import Sequence
+
+from hsm.vault import OtpKeyBinding, Vault
+from server.moving.keys_file import MovedKey
+from server.moving.ports import IncomingKey, KnownKey
+from server.otp.ports import NewKey
+from validation.otp import InvalidOtpError, OtpCipher, OtpFields
+
+_GENERATION = 1
+
+
+async def sealed_keys(
+    vault: Vault, keys: Sequence[tuple[int, MovedKey]]
+) -> list[tuple[int, IncomingKey, bytes]]:
+    """Seal keys, each with its line; add a proof: an OTP's 16 octets, made with its secrets.
+
+    Vault errors pass through.
+    """
+    found = []
+    for line, key in keys:
+        binding = OtpKeyBinding(key.public_id, _GENERATION)
+        record = await vault.seal_otp_key(binding, key.secrets)
+        new = NewKey(key.public_id, _GENERATION, record, key.serial)
+        aes_key, private_id = key.secrets
+        proof = OtpCipher(aes_key).seal(OtpFields(private_id, 0, 0, 0, 0))
+        found.append((line, IncomingKey(new, key.created_us, None), proof))
+    return found
+
+
+async def is_same(vault: Vault, public_id: str, proof: bytes, stored: KnownKey) -> bool:
+    """Tell whether a stored key has the secrets that a proof was made with.
+
+    It has if it opens that OTP; so no vault needs to hand a key out. Vault errors pass through.
+    """
+    try:
+        await vault.open_otp(OtpKeyBinding(public_id, stored.generation), stored.record, proof)
+    except InvalidOtpError:
+        return False
+    return True
