@@ -13,8 +13,8 @@ _FIRST_SERVER_ERROR = 500
 class ProblemError(Exception):
     """A request is refused. detail: for a person, what happened and what to do; no secrets.
 
-    line: the line at fault of an uploaded file, counted from 1; headers: more of the answer's; more:
-    further members.
+    line: the line at fault of an uploaded file, counted from 1; headers: more of the answer's;
+    more: further members.
     """
 
     def __init__(
