@@ -42,7 +42,7 @@ class NodeBook(Protocol):
 
 
 class Raised(NamedTuple):
-    """What became of journaled counters. unknown: public ids that the store does not know."""
+    """What became of journaled counters. unknown: ids of keys it has not, whose were kept."""
 
     raised: int
     unknown: frozenset[str]
@@ -67,5 +67,8 @@ class FenceBook(NodeBook, Protocol):
         ...
 
     async def raise_counters(self, accepted: Sequence[Accepted]) -> Raised:
-        """Set counters to the greater of the stored and the given ones; one per public id."""
+        """Set counters to the greater of the stored and the given ones; one per public id.
+
+        Those of keys that are not there are kept: a key that comes later begins from them.
+        """
         ...

@@ -13,7 +13,7 @@ from server.counter_journal.records import Accepted
 from server.journal.acts import Deed
 from server.storage.books.journal_book import record
 from server.storage.books.transactions import Transactions
-from server.storage.schema import meta, otp_key
+from server.storage.schema import kept_counter, meta, otp_key
 
 NODE = "counter-journal/"
 BACKUPS = "backups"
@@ -81,7 +81,10 @@ class SqlFenceBook:
             await record(self._transactions.now_us, connection, deed)
 
     async def raise_counters(self, accepted: Sequence[Accepted]) -> Raised:
-        """Set counters to the greater of the stored and the given ones; one per public id."""
+        """Set counters to the greater of the stored and the given ones; one per public id.
+
+        Those of keys that are not there are kept for the day that they come (back).
+        """
         raised = 0
         unknown: set[str] = set()
         # In one order, so that two replays at once cannot wait for each other.
@@ -96,7 +99,10 @@ class SqlFenceBook:
                     )
                 )
                 stored = {row.public_id: (row.session, row.use) for row in found}
-                unknown.update(set(ids) - stored.keys())
+                waiting = [one for one in part if one.public_id not in stored]
+                if waiting:
+                    unknown.update(one.public_id for one in waiting)
+                    await _keep(connection, waiting)
                 higher = [
                     _values(one)
                     for one in part
@@ -126,6 +132,38 @@ _RAISE = (
         nonce="",
     )
 )
+
+
+async def _keep(connection: AsyncConnection, waiting: Sequence[Accepted]) -> None:
+    """Keep counters of keys that nobody has, as an import does that brings them."""
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement = insert(kept_counter)
+    to = statement.excluded
+    moved = {name: to[name] for name in ("session", "use", "clock", "nonce", "accepted_us")}
+    stored = kept_counter.c
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[stored.public_id],
+            set_=moved,
+            where=or_(
+                stored.session < to.session,
+                and_(stored.session == to.session, stored.use < to.use),
+            ),
+        ),
+        [
+            {
+                "public_id": one.public_id,
+                "active": True,
+                "session": one.session,
+                "use": one.use,
+                "clock": one.clock,
+                "nonce": "",
+                "accepted_us": one.time_us,
+                "import_number": 0,
+            }
+            for one in waiting
+        ],
+    )
 
 
 def _values(one: Accepted) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from server.storage.identity import bind_sealing_key, store_epoch, store_id
 from server.storage.postgres.store import PostgresStore, open_postgres
 from server.storage.refusals import SchemaRefusedError
 from server.storage.snapshot import Tally, snapshot
+from server.storage.sqlite.key_import import KeyImport
 from server.storage.sqlite.store import SqliteStore, open_sqlite
 from tests.server.acts import ACT, CAUSE
 from tests.server.still_clock import StillClock
@@ -168,11 +169,15 @@ async def test_rows_of_an_import_that_was_under_way_are_not_restored(
     await filled(path)
     store = await opened(path)
 
-    async def stop(_connection: object) -> None:
+    async def stop(*_: object) -> None:
         raise StoreUnavailableError("the process ended here")
 
+    async def clear_nothing(*_: object) -> None:
+        pass  # a killed process
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("server.storage.sqlite.key_import._finish", stop)
+        patch.setattr(KeyImport, "_end", stop)
+        patch.setattr(KeyImport, "clean_up", clear_nothing)
         with pytest.raises(StoreUnavailableError):
             await store.add_keys(
                 [new_key(f"dddddddd{number:04d}") for number in range(300)], act=ACT
