@@ -40,10 +40,7 @@ def survey(directories: Iterable[Path], fence: Fence) -> Survey:
     places = list(directories)
     read = [find(directory) for directory in places]
     found = _without_copies(
-        segment
-        for each in read
-        for segment in each.segments
-        if segment.header.store == fence.store
+        segment for each in read for segment in each.segments if segment.header.store == fence.store
     )
     by_node = {
         node: list(own) for node, own in groupby(found, key=lambda segment: segment.header.node)
