@@ -132,4 +132,4 @@ async def watch_fence(store: Store, clock: Clock) -> FenceWatch:
 
 async def fence_desk(store: Store) -> FenceDesk:
     """Return the operator's desk at the store's fence."""
-    return FenceDesk(store, store=await store_id(store), epoch=await store_epoch(store))
+    return FenceDesk(store, store=await store_id(store))

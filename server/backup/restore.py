@@ -22,7 +22,7 @@ from server.storage.snapshot import Filling, Part, Tally, filling
 
 _EPOCH_OCTETS = 8
 _MAX_FILE = 1 << 20
-_FILE = re.compile(r"keystead\.toml|secrets/[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", re.ASCII)
+_FILE = re.compile(r"keystead\.toml|secrets/(?!\.{1,2}\Z)[^/\0]{1,255}")
 _NONSENSE = (ValueError, KeyError, TypeError, RecursionError)
 """What content can raise that nobody of ours has written: whoever has a recipient can encrypt."""
 

@@ -187,7 +187,8 @@ def _hides_record(octets: bytes) -> bool:
     batches = range(_HEAD.size + _TIME.size + ENTRY_OCTETS, len(payload) + 1, ENTRY_OCTETS)
     if any(zlib.crc32(payload[:one]) == check for one in (_HEAD.size, *batches)):
         return True  # the length alone was altered
-    return any(_is_record(octets, at) for at in range(1, len(octets) - _PREFIX.size - _HEAD.size))
+    last = len(octets) - _PREFIX.size - _HEAD.size
+    return any(_is_record(octets, at) for at in range(1, last + 1))
 
 
 def _is_record(octets: bytes, at: int) -> bool:

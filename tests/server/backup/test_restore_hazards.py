@@ -142,7 +142,7 @@ def archive(file: Path, readers: Readers, *members: tuple[str, bytes]) -> Path:
         "../evil",
         "/etc/evil",
         "secrets/../evil",
-        "secrets/.hidden",
+        "secrets/..",
         "secrets",
         "secrets/a/b",
         "secrets/\0",
