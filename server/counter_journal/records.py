@@ -161,7 +161,7 @@ def is_torn(rest: bytes, number: int) -> bool:
         return False
     if len(rest) >= _PREFIX.size + _HEAD.size:
         kind, begins = _HEAD.unpack_from(rest, _PREFIX.size)
-        return begins == number and kind in {Kind.ACCEPTED, Kind.END, Kind.NEXT}
+        return (kind, begins) in {(one, number) for one in (Kind.ACCEPTED, Kind.END, Kind.NEXT)}
     return True
 
 

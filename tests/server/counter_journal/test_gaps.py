@@ -13,6 +13,7 @@ from tests.server.counter_journal.nodes import (
     NEW,
     NODE,
     accept,
+    another_boot,
     crash,
     fence,
     judged,
@@ -106,6 +107,38 @@ async def test_a_segment_whose_header_is_unreadable_is_missed_and_never_removed(
     last.unlink()
     assert "are missing" in problem(tmp_path)
     assert uses(tmp_path) == [1, 3]
+
+
+async def test_a_segment_that_lost_all_it_held_with_the_power_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for use in (1, 2):
+        async with node(tmp_path) as journal:
+            await accept(journal, use)
+            crash(journal)
+    last = segments(tmp_path)[-1]
+    with last.path.open("r+b") as stream:  # it was synced as it was begun, and not since then
+        stream.truncate(len(last.header.encode()))
+    another_boot(monkeypatch)
+    assert "uncleanly" in problem(tmp_path)
+    for use in (3, 4):
+        async with node(tmp_path) as journal:
+            await accept(journal, use)
+        assert "uncleanly" in problem(tmp_path)
+        assert "uncleanly" in problem(tmp_path, 2)
+
+
+async def test_a_segment_whose_first_entry_was_altered_is_never_removed(tmp_path: Path) -> None:
+    async with node(tmp_path) as journal:
+        await accept(journal, 1, 2)
+    (segment,) = segments(tmp_path)
+    content = bytearray(segment.path.read_bytes())
+    content[len(segment.header.encode()) + 12] ^= 1
+    segment.path.write_bytes(content)
+    async with node(tmp_path) as journal:
+        await accept(journal, 3)
+    assert segment.path.read_bytes() == content
+    assert problem(tmp_path)
 
 
 async def test_a_segment_that_was_never_begun_is_no_loss_to_its_node(tmp_path: Path) -> None:
