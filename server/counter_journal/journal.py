@@ -23,7 +23,6 @@ from server.counter_journal.records import ENTRY_OCTETS, FIRST, Header, Kind
 from server.counter_journal.segment_writer import SegmentWriter
 from server.counter_journal.segments import (
     SUFFIX,
-    Ending,
     boot_id,
     first_of,
     locked,
@@ -191,25 +190,25 @@ class CounterJournal:
                 first, continues = last.end, last.is_all_that_was_written(boot_id())
                 if first > last.header.first:
                     break
-                if last.ending is not Ending.DAMAGED:
-                    # Nothing in it, now: what it held may have been lost with a machine's power.
-                    continues = continues and last.header.continues
-                    path.unlink()  # ours takes its name
+                if continues:  # nothing was ever in it: ours takes its name
+                    continues = last.header.continues
+                    path.unlink()
                     break
             elif was_never_begun(path):
                 path.unlink()
                 continue
-            # Entries may have been in it, at most so many: the numbers are theirs.
+            # It may have held entries, at most so many. The numbers are theirs: a backup that
+            # names this segment must not take ours for it.
             first = first_of(path) + path.stat().st_size // ENTRY_OCTETS + 1
             continues = False
             break
         if noted is None:
             return first, continues
         if noted.first is None:  # it served without a journal
-            return first, False
+            return first + 1, False
         if noted.first not in begun:
             # What the store was told of is somewhere else, or lost: ours must not pass for it.
-            return max(first, noted.first + 1), False
+            return max(first, noted.first) + 1, False
         return first, continues
 
     def _open(self, peers: Sequence[str], noted: Place | None) -> int:
