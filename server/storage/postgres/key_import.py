@@ -16,6 +16,7 @@ from server.storage.books.imports import (
     chunks,
     in_order,
     never_used,
+    one_at_a_time,
     refuse_known,
     refuse_repeated,
     with_kept,
@@ -102,7 +103,8 @@ async def add_keys(
     await refuse_repeated(keys)
     summary = ImportSummary()
     async with transactions.writing() as connection:
-        await refuse_known(connection, keys, _CHUNK)
+        await one_at_a_time(connection)
+        await refuse_known(connection, [key.public_id for key in keys], _CHUNK)
         now_us = await transactions.now_us(connection)
         # In one order, so that two imports at once cannot wait for each other.
         async for chunk in in_order(keys, _CHUNK):
@@ -119,20 +121,24 @@ async def move_in(
     """Take over everything, or nothing: as `server.moving.ports.MoveBook` promises."""
     done = 0
     async with transactions.writing() as connection:
+        await one_at_a_time(connection)
         now_us = await transactions.now_us(connection)
         try:
             async for keys in chunks(gathered.new_keys(), _CHUNK):
                 await _add(connection, await with_kept(keys, kept), now_us)
                 done += len(keys)
                 await progress(done)
+            async for counters in chunks(gathered.kept(), _CHUNK):
+                ids = [each.public_id for each in counters]
+                # A key that came since they were compared would never get its counters.
+                await refuse_known(connection, ids, _CHUNK)
+                stored = await kept(ids)
+                merged = [each.later(stored.get(each.public_id, each)) for each in counters]
+                await connection.exec_driver_sql(_KEEP, _columns([each[:7] for each in merged]))
+                done += len(counters)
+                await progress(done)
         except KeyExistsError as error:
             raise ConflictError(CONFLICT) from error
-        async for counters in chunks(gathered.kept(), _CHUNK):
-            stored = await kept([each.public_id for each in counters])
-            merged = [each.later(stored.get(each.public_id, each)) for each in counters]
-            await connection.exec_driver_sql(_KEEP, _columns([each[:7] for each in merged]))
-            done += len(counters)
-            await progress(done)
         # Whoever verifies with a key waits for the transaction that raises its counters, so
         # only the last of them go with the rest: usually that is all of them.
         last: list[Counters] = []

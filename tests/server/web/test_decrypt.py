@@ -11,7 +11,7 @@ from hsm.vault import OtpKeyBinding, OtpKeySecrets
 from server.otp.decrypter import Decrypter
 from server.otp.opener import OtpOpener
 from server.otp.ports import NewKey, StoreUnavailableError
-from server.web.decrypt import DecryptDoor
+from server.web.decrypt import Admitted, DecryptDoor
 from server.web.source import SourceReader
 from tests.server.acts import ACT
 from tests.server.faulty_store import FaultyStore
@@ -33,6 +33,7 @@ class Ksm:
     def __init__(self) -> None:
         self.memory = MemoryStore(clock=StillClock(), default_policy=DEFAULT)
         self.store = FaultyStore(self.memory)
+        self.admitted = Admitted.LOOPBACK
 
     async def fill(self) -> None:
         secrets = OtpKeySecrets(KEY.aes_key, KEY.private_id)
@@ -43,7 +44,8 @@ class Ksm:
         app = web.Application()
         opener = OtpOpener(self.store, VAULT, limit=16)
         sources = SourceReader([ipaddress.ip_network(one) for one in trusted])
-        app.add_routes(DecryptDoor(Decrypter(opener), sources).routes())
+        door = DecryptDoor(Decrypter(opener), sources, admitted=self.admitted)
+        app.add_routes(door.routes())
         return app
 
 
