@@ -1,6 +1,7 @@
 """Imports into PostgreSQL: one transaction, which keeps no verification waiting."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,7 +13,6 @@ from server.otp.ports import KeyExistsError, NewKey
 from server.otp.states import ImportSummary
 from server.storage.books.imports import (
     CONFLICT,
-    Kept,
     chunks,
     in_order,
     never_used,
@@ -22,6 +22,7 @@ from server.storage.books.imports import (
     with_kept,
 )
 from server.storage.books.journal_book import record
+from server.storage.books.move_book import read_kept
 from server.storage.books.transactions import Transactions
 from server.storage.schema import CLIENT_SEQUENCE
 
@@ -96,14 +97,13 @@ UPDATE client AS c
 _NEVER_AGAIN = "UPDATE sequence SET last = greatest(last, $1) WHERE name = $2"
 
 
-async def add_keys(
-    transactions: Transactions, keys: Sequence[NewKey], kept: Kept, act: Act
-) -> None:
+async def add_keys(transactions: Transactions, keys: Sequence[NewKey], act: Act) -> None:
     """Create all keys, or none: KeyExistsError."""
     await refuse_repeated(keys)
     summary = ImportSummary()
     async with transactions.writing() as connection:
         await one_at_a_time(connection)
+        kept = partial(read_kept, connection)  # another one might have to be waited for
         await refuse_known(connection, [key.public_id for key in keys], _CHUNK)
         now_us = await transactions.now_us(connection)
         # In one order, so that two imports at once cannot wait for each other.
@@ -116,12 +116,13 @@ async def add_keys(
 
 
 async def move_in(
-    transactions: Transactions, gathered: Gathered, progress: Progress, *, kept: Kept, deed: Deed
+    transactions: Transactions, gathered: Gathered, progress: Progress, *, deed: Deed
 ) -> None:
     """Take over everything, or nothing: as `server.moving.ports.MoveBook` promises."""
     done = 0
     async with transactions.writing() as connection:
         await one_at_a_time(connection)
+        kept = partial(read_kept, connection)
         now_us = await transactions.now_us(connection)
         try:
             async for keys in chunks(gathered.new_keys(), _CHUNK):
