@@ -11,7 +11,6 @@ import contextlib
 import itertools
 import random
 import re
-import resource
 import secrets
 import subprocess
 import sys
@@ -37,17 +36,31 @@ _FIRST_CLIENT, _CLIENTS = 1_001, 50
 _BEFORE_S = 10
 _LONGEST_S = 600
 _CONNECTIONS = 32
+_LOOK_EVERY_S = 0.25
 _BAD_LINE = "7,nothex!,0,0,0,,\n"
 
 
 class Moved(NamedTuple):
-    """One import. seconds: what the command took; peak_kb: memory at most; said: its last words."""
+    """One import. seconds: what the command took; said: its last words; peaks: see `Peaks`."""
 
     seconds: float
     code: int
     said: str
-    service_peak_kb: int
-    command_peak_kb: int
+    peaks: "Peaks"
+
+
+class Peaks(NamedTuple):
+    """Memory at most, in kB: of the service, of the process that reads for it, of the command."""
+
+    service: int = 0
+    reader: int = 0
+    command: int = 0
+
+    def seen(self, service: int, command: int) -> "Peaks":
+        """Look again. service, command: their pids."""
+        readers = (_peak_kb(pid) for pid in _children(service))
+        now = Peaks(_peak_kb(service), max(readers, default=0), _peak_kb(command))
+        return Peaks(*map(max, self, now))
 
 
 class Files(NamedTuple):
@@ -119,10 +132,11 @@ def _measure(asked: argparse.Namespace, estate: Estate, files: Files, data: Path
     command = Installation(data, None).command("import", *files.options)
     moved, during = _while_asked(command, estate, requests, asked.per_s)
     _tell("while importing", during)
+    service, reader, command_itself = (peak >> 10 for peak in moved.peaks)
     say(
-        f"import of {asked.keys:,} keys: {moved.seconds:.0f} s, exit code {moved.code};"
-        f" memory at most: service {moved.service_peak_kb >> 10} MB,"
-        f" command {moved.command_peak_kb >> 10} MB\n{moved.said}"
+        f"import of {asked.keys:,} keys: {moved.seconds:.0f} s, exit code {moved.code}; memory at"
+        f" most: service {service} MB, its reader {reader} MB, command {command_itself} MB\n"
+        f"{moved.said}"
     )
     if asked.bad_line:
         line = asked.keys + 1
@@ -138,11 +152,15 @@ def _while_asked(
     with tempfile.TemporaryFile() as output:
         began = time.perf_counter()
         process = subprocess.Popen(command, stdout=output, stderr=output)  # noqa: S603 - our own
-        ended = 0.0
+        ended = look_at = 0.0
+        peaks = Peaks()
 
         def runs(_: str) -> bool:
-            nonlocal ended
+            nonlocal ended, look_at, peaks
             if process.poll() is None:
+                if (now := time.perf_counter()) >= look_at:
+                    look_at = now + _LOOK_EVERY_S
+                    peaks = peaks.seen(estate.service.pid, process.pid)
                 return True
             ended = ended or time.perf_counter()
             return False
@@ -152,8 +170,7 @@ def _while_asked(
         seconds = (ended or time.perf_counter()) - began
         output.seek(0)
         said = output.read().decode(errors="replace")[-1000:].strip()
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return Moved(seconds, process.returncode, said, _peak_kb(estate.service.pid), peak), paced
+    return Moved(seconds, process.returncode, said, peaks), paced
 
 
 def _pace(estate: Estate, requests: Iterator[str] | Sequence[str], per_s: int) -> Pace:
@@ -176,6 +193,15 @@ def _peak_kb(pid: int) -> int:
         return 0
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
     return int(found[1]) if found else 0
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [
+            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
+    except OSError:
+        return []
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -115,7 +115,7 @@ async def test_a_replay_beside_an_import_reaches_the_keys_that_it_brings(
     async def replay(done: int) -> None:
         if done and not replays:
             accepted = [Accepted(key.public_id, 9, 9, 1, 1_000_000) for key in keys]
-            replays.append(asyncio.create_task(store.raise_counters(accepted)))  # type: ignore[arg-type] # a coroutine
+            replays.append(asyncio.create_task(store.raise_counters(accepted)))
             await asyncio.sleep(0.01)
 
     async with desk.importing() as importing:
