@@ -231,6 +231,15 @@ class Store(_Section):
             examples=[1],
         ),
     ] = 0
+    cache_mib: Annotated[
+        int,
+        Field(
+            ge=2,
+            le=65_536,
+            description="MiB of counters the embedded store keeps in memory (100 a million keys)",
+            examples=[128],
+        ),
+    ] = 128
 
     @property
     def is_sqlite(self) -> bool:
