@@ -279,7 +279,7 @@ class Verify(_Section):
         Field(
             ge=16,
             le=10_000_000,
-            description="sealed keys a worker remembers (about 500 octets each)",
+            description="sealed keys a worker remembers (about 200 octets each)",
             examples=[200000],
         ),
     ] = 200_000
