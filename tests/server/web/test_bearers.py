@@ -83,7 +83,9 @@ async def test_wrong_tokens_lock_a_source_out_with_whatever_token(remote: Remote
             assert reply.status == 401
             assert 'error="invalid_token"' in reply.header("www-authenticate")
         locked = await remote.ask(f"Bearer {remote.token}")
+        fresh = (await remote.operators.issue_token("ann", cause=CAUSE)).token
     assert (locked.status, locked.header("retry-after")) == (429, "60")
+    assert (await remote.ask(f"Bearer {fresh}")).status == 429
     assert (await remote.ask(f"Bearer {remote.token}", source="192.0.2.2")).status == 200
     remote.clock.pass_by(60)
     assert (await remote.ask(f"Bearer {remote.token}")).status == 200
@@ -91,6 +93,18 @@ async def test_wrong_tokens_lock_a_source_out_with_whatever_token(remote: Remote
     assert {line["source"] for line in lines} == {"192.0.2.1"}
     for secret in (WRONG, remote.token):
         assert secret.split("_", 2)[2] not in str(lines)
+
+
+async def test_strangers_at_an_operators_address_do_not_lock_them_out(remote: Remote) -> None:
+    """Behind one NAT, or a proxy that is not among `limits.trusted_proxies`, all are one source."""
+    assert (await remote.ask(f"Bearer {remote.token}")).status == 200
+    for _ in range(ATTEMPTS + 1):
+        await remote.ask(f"Bearer {WRONG}")
+    assert (await remote.ask(f"Bearer {WRONG}")).status == 429
+    assert (await remote.ask(f"Bearer {remote.token}")).status == 200
+    await remote.operators.revoke_token("ann", 1, cause=CAUSE)
+    assert (await remote.ask(f"Bearer {remote.token}")).status == 401
+    assert (await remote.ask(f"Bearer {remote.token}")).status == 429
 
 
 async def test_an_expired_token_locks_nobody_out(remote: Remote) -> None:
