@@ -36,7 +36,7 @@ from server.otp.settings import VerifierSettings
 from server.otp.verify import Verifier
 from server.reading import workbench
 from server.safeguards import fence_desk
-from server.tlsfiles import TlsFiles
+from server.tlsfiles import Handed, TlsFiles
 from server.web.admin import Desks, admin_app
 from server.web.bearers import Bearers
 from server.web.decrypt import DecryptDoor
@@ -270,18 +270,18 @@ def serve_certificate(
     clock: Clock,
     tally: Tally,
     *,
-    in_service: str = "",
+    handed: Handed | None = None,
 ) -> "ServedCertificate | None":
     """Read a door's TLS files and look after them until `stack` ends; TlsError.
 
-    None: the configuration names no files. in_service: as for `server.tls.load`.
+    None: the configuration names no files. handed: what the service shows already.
     """
     if files is None:
         return None
     # Late: reading certificates takes a library that a start without TLS does not wait for.
     from server.web.certificate import ServedCertificate  # noqa: PLC0415
 
-    certificate = ServedCertificate.read(files, clock=clock, tally=tally, in_service=in_service)
+    certificate = ServedCertificate.read(files, clock=clock, tally=tally, handed=handed)
     task = asyncio.get_running_loop().create_task(certificate.watch())
     stack.callback(task.cancel)
     stack.callback(tally.no_certificate)
