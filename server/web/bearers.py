@@ -9,6 +9,8 @@ from aiohttp import hdrs, web
 from server.accounts.access import Caller
 from server.accounts.operators import OperatorDesk, TokenRefusedError
 from server.otp.bounded_map import BoundedMap
+from server.otp.ports import StoreError
+from server.web.faults import describe_fault
 from server.web.lockout import Lockout
 from server.web.problems import ProblemError
 from server.web.source import FORWARDED_FOR, SourceReader
@@ -46,7 +48,7 @@ class Bearers:
         if token is None:
             raise _challenge("show a token: Authorization: Bearer TOKEN", _CHALLENGE)
         try:
-            caller = await self._operators.let_in(token)
+            entrant = await self._operators.let_in(token)
         except TokenRefusedError as refusal:
             self._known.forget(token)
             locked = refusal.guessed and self._lockout.wrong(source)
@@ -58,7 +60,12 @@ class Bearers:
             )
             raise _challenge(str(refusal), f'{_CHALLENGE}, error="invalid_token"') from None
         self._known.remember(token)
-        return caller
+        try:
+            await self._operators.note_use(entrant.token)
+        except StoreError as fault:
+            # Whoever looks after a full disk has to get in; what they change fails by itself.
+            _log.warning("token_use_not_kept", **describe_fault(fault))
+        return entrant.caller
 
     def _source(self, request: web.Request) -> str:
         """Return the address that asks; a proxy's word is taken from configured proxies only."""
