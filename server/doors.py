@@ -36,7 +36,7 @@ from server.otp.settings import VerifierSettings
 from server.otp.verify import Verifier
 from server.reading import workbench
 from server.safeguards import fence_desk
-from server.tlsfiles import TlsFiles
+from server.tlsfiles import Handed, TlsFiles
 from server.web.admin import Desks, admin_app
 from server.web.bearers import Bearers
 from server.web.decrypt import DecryptDoor
@@ -182,14 +182,13 @@ async def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web
 async def open_remote_door(
     stack: AsyncExitStack,
     config: Config,
-    base: Foundation,
+    desks: Desks,
     clock: Clock,
     *,
     listener: socket.socket,
     tally: Tally,
 ) -> None:
     """Open the admin door over HTTPS, for who comes with a token. TlsError."""
-    desks = await open_desks(config, base, clock)
     admin = config.admin
     bearers = Bearers(
         desks.operators,
@@ -231,11 +230,13 @@ async def open_side_doors(
         Gauge("keystead_workers_ready", "Workers that accept.", lambda: workforce.ready_workers),
         Gauge("keystead_worker_restarts", "Workers replaced.", lambda: workforce.restarts),
     ]
+    # The same for both doors: there is one import at a time, whoever sends it.
+    desks = await open_desks(config, base, clock)
     if doors.remote is not None:
         # Counts of its own, so that its certificate's expiry is watched beside the other one's.
         tallies = {**tallies, "admin": Tally.in_memory()}
         await open_remote_door(
-            stack, config, base, clock, listener=doors.remote, tally=tallies["admin"]
+            stack, config, desks, clock, listener=doors.remote, tally=tallies["admin"]
         )
     build = {"version": VERSION, "store": "sqlite" if config.store.is_sqlite else "postgresql"}
     ops = ops_app(
@@ -243,7 +244,7 @@ async def open_side_doors(
         checks={"store": base.store.probe, "workers": workers_accept, "fence": no_fence},
     )
     tally = tallies["control"]
-    admin = await build_admin_app(config, base, clock)
+    admin = admin_app(desks, LocalPeers())
     for app, listener in ((admin, doors.admin), (ops, doors.ops)):
         stack.push_async_callback((await serve(app, [listener], tally=tally)).stop)
 
@@ -269,18 +270,18 @@ def serve_certificate(
     clock: Clock,
     tally: Tally,
     *,
-    in_service: str = "",
+    handed: Handed | None = None,
 ) -> "ServedCertificate | None":
     """Read a door's TLS files and look after them until `stack` ends; TlsError.
 
-    None: the configuration names no files. in_service: as for `server.tls.load`.
+    None: the configuration names no files. handed: what the service shows already.
     """
     if files is None:
         return None
     # Late: reading certificates takes a library that a start without TLS does not wait for.
     from server.web.certificate import ServedCertificate  # noqa: PLC0415
 
-    certificate = ServedCertificate.read(files, clock=clock, tally=tally, in_service=in_service)
+    certificate = ServedCertificate.read(files, clock=clock, tally=tally, handed=handed)
     task = asyncio.get_running_loop().create_task(certificate.watch())
     stack.callback(task.cancel)
     stack.callback(tally.no_certificate)

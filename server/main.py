@@ -32,6 +32,7 @@ from server.safeguards import guarded, installation, watch_fence
 from server.storage.link.connection import Link
 from server.storage.link.desk import StoreDesk
 from server.storage.link.remote import RemoteStore
+from server.tlsfiles import Handed
 from server.web.runner import Serving, serve
 from server.web.security_txt import SecurityTxt
 
@@ -100,8 +101,8 @@ def seats(slot: int) -> tuple[str, str]:
 class Control(NamedTuple):
     """What workers need of the control process.
 
-    desk: None when they have a store themselves; certificate: None without TLS. Workers read its
-    files themselves: no private key is sent anywhere.
+    desk: None when they have a store themselves; certificate: what they show at first, None
+    without TLS. Newer files they read themselves.
     """
 
     desk: StoreDesk | None
@@ -165,11 +166,11 @@ async def worker(
     control: Control,
     link: Link,
     listener: socket.socket,
-    in_service: str,
+    handed: Handed | None,
 ) -> AsyncIterator[Serving]:
     """Verify on one listening socket, with the control process's store or one of our own.
 
-    in_service: fingerprint of the certificate that the service shows, "" without TLS.
+    handed: the certificate that the service shows, None without TLS.
     """
     async with AsyncExitStack() as stack:
         vault, key_id = open_vault(config, data)
@@ -178,9 +179,7 @@ async def worker(
         tally = Tally.open(data.run / f"tally-{seat}")
         tally.reset_gauges()
         watch_loop(stack, clock, tally)
-        certificate = serve_certificate(
-            stack, config.tls.files, clock, tally, in_service=in_service
-        )
+        certificate = serve_certificate(stack, config.tls.files, clock, tally, handed=handed)
         store: RemoteStore | Store = RemoteStore(link)
         hot: HotStore = store
         if not config.store.is_sqlite:

@@ -392,6 +392,7 @@ class MemoryStore(MemoryAccounts, MemoryFences):
             version=1,
             signed_only=False,
             phishing_test=False,
+            customer_id=None,
             created_us=created_us,
             limit=None,
             api_keys=(_ApiKey(1, client.api_key, created_us),),

@@ -8,8 +8,9 @@ _HEAD = struct.Struct("!IBI")  # octets after the length; kind; call
 _LENGTH = struct.Struct("!I")
 _AFTER_LENGTH = _HEAD.size - _LENGTH.size
 
-MAX_BODY = 1 << 20
-"""Octets of a body: ten times a full batch. More is a fault, never a message."""
+MAX_BODY = 1 << 23
+"""Octets of a body: the largest TLS files there may be, and many times a full batch. More is a
+fault, never a message."""
 
 
 class Kind(enum.IntEnum):
