@@ -261,9 +261,10 @@ class Verify(_Section):
         bool, Field(description="serve /wsapi/verify of protocol 1 too", examples=[True])
     ] = True
     decrypt: Annotated[
-        Literal["off", "loopback"],
+        Literal["off", "loopback", "mutual-tls"],
         Field(
-            description='"loopback": answer /wsapi/decrypt to programs on this machine',
+            description='who is answered at /wsapi/decrypt: programs on this machine ("loopback"),'
+            ' or whoever shows a certificate of `tls.client_ca` ("mutual-tls")',
             examples=["loopback"],
         ),
     ] = "off"
@@ -438,6 +439,15 @@ class Config(_Section):
     log: Log = Log()
     http: Http = Http()
     backup: Backup = Backup()
+
+    @model_validator(mode="after")
+    def _decrypts_for_somebody(self) -> Self:
+        if self.verify.decrypt == "mutual-tls" and self.tls.client_ca is None:
+            raise ValueError(
+                'verify.decrypt = "mutual-tls" needs tls.client_ca: without it nobody shows a'
+                " certificate"
+            )
+        return self
 
     @model_validator(mode="after")
     def _certified(self) -> Self:

@@ -39,7 +39,7 @@ from server.safeguards import fence_desk
 from server.tlsfiles import Handed, TlsFiles
 from server.web.admin import Desks, admin_app
 from server.web.bearers import Bearers
-from server.web.decrypt import DecryptDoor
+from server.web.decrypt import Admitted, DecryptDoor
 from server.web.guard import Caps
 from server.web.local_peers import LocalPeers
 from server.web.lockout import Lockout
@@ -118,9 +118,11 @@ async def open_verify_door(
     )
     if security_txt is not None:
         app.router.add_get(SECURITY_TXT, security_txt.answer)
-    if config.verify.decrypt == "loopback":
+    if config.verify.decrypt != "off":
         opener = OtpOpener(directory, vault, limit=config.verify.ciphers_cached)
-        app.add_routes(DecryptDoor(Decrypter(opener), sources).routes())
+        mutual = config.verify.decrypt == "mutual-tls"
+        admitted = Admitted.MUTUAL_TLS if mutual else Admitted.LOOPBACK
+        app.add_routes(DecryptDoor(Decrypter(opener), sources, admitted=admitted).routes())
     grace_s = config.http.drain_seconds
     return await serve(
         app, [listener], tally=tally, caps=_caps(config), grace_s=grace_s, tls=certificate

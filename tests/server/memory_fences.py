@@ -6,6 +6,7 @@ from typing import Any
 from server.counter_journal.ports import BACKUPS_KEPT, Place, Raised
 from server.counter_journal.records import Accepted
 from server.journal.acts import Act, Deed, State, Subject
+from server.moving.counters_file import Counters
 from server.otp.decision import KeyRow
 
 
@@ -13,6 +14,7 @@ class MemoryFences:
     """FenceBook and BackupBook on dictionaries."""
 
     _rows: dict[str, KeyRow]
+    _kept: dict[str, Counters]
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,5 +75,8 @@ class MemoryFences:
                     accepted_us=one.time_us,
                     nonce="",
                 )
+            elif row is None:
+                offered = Counters(one.public_id, True, *one[1:4], "", one.time_us)
+                self._kept[one.public_id] = self._kept.get(one.public_id, offered).later(offered)
         unknown = frozenset(one.public_id for one in accepted) - self._rows.keys()
         return Raised(raised, unknown)

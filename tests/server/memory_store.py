@@ -347,7 +347,8 @@ class MemoryStore(MemoryAccounts, MemoryFences):
         clients = await gathered.clients()
         await progress(len(keys) + len(kept) + len(raised))
         taken = [each for each in clients if not each.is_known and each.client_id in self._clients]
-        if taken or any(each.key.public_id in self._keys for each in keys):
+        brought = {*(each.key.public_id for each in keys), *(each.public_id for each in kept)}
+        if taken or brought & self._keys.keys():
             raise ConflictError
         self._make_keys([each.key for each in keys])
         self._write_down(*deed)
@@ -396,6 +397,7 @@ class MemoryStore(MemoryAccounts, MemoryFences):
             created_us=created_us,
             limit=None,
             api_keys=(_ApiKey(1, client.api_key, created_us),),
+            customer_id=None,
         )
 
     def _counters(self, public_id: str) -> Counters:

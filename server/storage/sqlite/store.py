@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from server.clock import Clock
+from server.counter_journal.ports import Raised
+from server.counter_journal.records import Accepted
 from server.journal.acts import Act, Deed
 from server.moving.ports import Gathered, Progress
 from server.otp.ports import (
@@ -86,6 +88,7 @@ class SqliteStore(
             self._transactions,
             clock=clock,
             write=self._write,
+            checkpoints=self._checkpoints,
             kept=self.kept_counters,
             attached=self._attached,
         )
@@ -113,6 +116,11 @@ class SqliteStore(
     async def move_in(self, gathered: Gathered, progress: Progress, *, deed: Deed) -> None:
         """Take over everything that an import gathered, or nothing: ConflictError."""
         await self._import.move_in(gathered, progress, deed)
+
+    async def raise_counters(self, accepted: Sequence[Accepted]) -> Raised:
+        """Raise counters as `FenceBook` promises, and while no import brings keys."""
+        async with self._import.pause():
+            return await super().raise_counters(accepted)
 
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""
@@ -157,7 +165,7 @@ class SqliteStore(
         await self._checkpoints.finished()
         async with self._turn:
             await self._on_hot_thread(self._hot.write, changes)
-        self._checkpoints.note(sum(change.pages or len(change.rows) for change in changes))
+        self._checkpoints.note(sum(change.log_pages for change in changes))
 
     @asynccontextmanager
     async def _attached(self, path: Path, name: str) -> AsyncIterator[None]:
