@@ -17,7 +17,7 @@ from loadtest.bench.postgres import PostgresMissingError
 from loadtest.bench.processes import ProgramError, free_port
 from loadtest.bench.wrk import WrkMissingError, require_wrk
 
-_PARTS = ("throughput", "paced", "growth")
+_PARTS = ("throughput", "paced", "growth", "journal")
 _STORES: Sequence[Store] = ("sqlite", "postgres")
 _FEW = 1_000
 _PACE_PER_S = 500
@@ -52,6 +52,8 @@ def _run(asked: argparse.Namespace) -> report.Run:
             for connections in asked.connections:
                 subjects = [Subject(one, numbered) for one in few for numbered in (False, True)]
                 figures += _throughput(asked, against, subjects, connections)
+        if "journal" in asked.parts:
+            figures += _journal(asked, against, few, fresh)
         paces = _paces(asked, against, few) if "paced" in asked.parts else []
         growth = _growth(asked, against, few) if "growth" in asked.parts else []
     return report.Run(figures, paces, growth)
@@ -63,6 +65,18 @@ def _throughput(
     return throughput(
         against, subjects, connections=connections, seconds=asked.seconds, rounds=asked.rounds
     )
+
+
+def _journal(
+    asked: argparse.Namespace, against: Reference, estates: Sequence[Estate], folder: Path
+) -> list[Figure]:
+    """Ask each store without and with a counter journal in turn."""
+    figures: list[Figure] = []
+    for store, without in zip(cast("list[Store]", asked.stores), estates, strict=True):
+        with standing(folder / f"{store}-journal", store, _FEW, journaled=True) as journaled:
+            subjects = [Subject(without), Subject(journaled)]
+            figures += _throughput(asked, against, subjects, asked.connections[-1])
+    return figures
 
 
 def _paces(

@@ -43,6 +43,12 @@ class Installation(NamedTuple):
         setting = f"[verify]\nkeys_cached = {max(keys, _KEYS_CACHED)}\n"
         file.write_text(file.read_text().replace("[verify]\n", setting, 1))
 
+    def journal_counters(self, directory: Path) -> None:
+        """Let the service keep a counter journal."""
+        file = self.data / "keystead.toml"
+        setting = f'[backup]\ncounter_journal = "{directory}"\n'
+        file.write_text(file.read_text().replace("[backup]\n", setting, 1))
+
     @contextlib.contextmanager
     def serving(self, log: Path, workers: int = 1) -> Iterator["Service"]:
         """Run `keystead serve`."""

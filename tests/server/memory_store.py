@@ -397,7 +397,6 @@ class MemoryStore(MemoryAccounts, MemoryFences):
             created_us=created_us,
             limit=None,
             api_keys=(_ApiKey(1, client.api_key, created_us),),
-            customer_id=None,
         )
 
     def _counters(self, public_id: str) -> Counters:

@@ -105,7 +105,7 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         keys=KeyDesk(store, vault),
         moving=MovingDesk(store, vault, partial(bench, vault, imports)),
         journal=JournalDesk(store, KEY, Copies()),
-        fence=FenceDesk(store, store="store-1", epoch="0"),
+        fence=FenceDesk(store, store="store-1"),
         backups=store,
         status=status,
     )

@@ -1,18 +1,31 @@
 """The admin API on backups and the fence."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
+
+from server.counter_journal.ports import Place
 from tests.server.counter_journal.nodes import NODE, accept, fence, node
-from tests.server.web.office import Office
+from tests.server.web.office import Office, open_office
 
 LINE = b"7,cccccccccccc,a1b2c3d4e5f6,00112233445566778899aabbccddeeff,000000000000,,\n"
 EMPTY = {"backup": None, "made": None, "restored": None, "nodes": None, "problems": None}
 
 
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    office = await open_office(tmp_path)
+    yield office
+    await office.serving.stop()
+
+
 async def test_a_backup_is_remembered_and_in_the_journal(office: Office) -> None:
     made = {"id": "b1", "made": "2026-02-28T12:00:00Z", "nodes": {NODE: 7, "other": None}}
+    await office.store.note_journal_node(NODE, Place(7))
+    await office.store.note_journal_node("began-meanwhile", Place(1))
     answer = await office.call("POST", "/backups", made)
-    assert (answer.status, answer.json) == (200, {"noted": True})
+    assert (answer.status, answer.json) == (200, {"noted": True, "late": ["began-meanwhile"]})
     assert [set(kept) for kept in await office.store.kept_backups()] == [{NODE, "other"}]
     (entry,) = await office.store.latest_entries(1)
     assert (entry.deed.act.action, entry.deed.subject.id) == ("backup.make", "b1")
