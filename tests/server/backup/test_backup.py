@@ -27,6 +27,8 @@ from server.storage.postgres.store import PostgresStore, open_postgres
 from server.storage.refusals import SchemaRefusedError
 from server.storage.snapshot import Tally, snapshot
 from server.storage.sqlite.store import SqliteStore, open_sqlite
+from server.usage.kinds import KINDS
+from server.usage.ports import MinuteRow, Parcel
 from tests.server.acts import ACT, CAUSE
 from tests.server.still_clock import StillClock
 from tests.server.storage.entries import POLICY, TOKEN, decide, new_key, otp
@@ -72,6 +74,8 @@ async def filled(database: Path | str) -> None:
     await store.add_keys(keys, act=ACT)
     assert await decide(store, otp(client, 4, 2)) == [Kind.OK]
     await store.note_journal_node("machine-0", Place(5))
+    counts = tuple(range(len(KINDS)))
+    await store.add_usage(Parcel("one", 1, (MinuteRow(29_000_000, client, counts),)))
     await store.close()
 
 
