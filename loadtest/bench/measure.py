@@ -133,9 +133,8 @@ def pairs(one: Estate, other: Estate, *, connections: int, seconds: int, count: 
             cpu_us[at] = found.cpu_us + found.database_us
             faults.add(found.shot.fault)
         measured.append((cpu_us[0], cpu_us[1]))
-        say(
-            f"  pair {number + 1}: {cpu_us[0]:.1f} and {cpu_us[1]:.1f} us, {cpu_us[0] / cpu_us[1]:.3f}"
-        )
+        with_, without = cpu_us
+        say(f"  pair {number + 1}: {with_:.1f} and {without:.1f} us, {with_ / without:.3f}")
     return Pairs(one.name, connections, measured, "; ".join(sorted(faults - {""})))
 
 

@@ -101,7 +101,7 @@ def markdown(run: Run, machine: str) -> str:
         )
     if run.usage:
         lines += _table(
-            "| usage counted | connections | pairs | CPU us with | without | ratio | of all pairs |",
+            "| usage counted | connections | pairs | CPU us with | without | ratio | all ratios |",
             [_pairs_row(one) for one in run.usage],
         )
     return "\n".join(lines)
