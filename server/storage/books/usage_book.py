@@ -124,5 +124,6 @@ def _in_slots(step: int) -> Select[Any]:
 
 
 def _slot(row: Row[Any]) -> Slot:
+    counts: list[int]
     start, *counts = row
     return Slot(start, tuple(int(count) for count in counts))
