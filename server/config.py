@@ -231,6 +231,15 @@ class Store(_Section):
             examples=[1],
         ),
     ] = 0
+    cache_mib: Annotated[
+        int,
+        Field(
+            ge=2,
+            le=65_536,
+            description="MiB of counters the embedded store keeps in memory (100 a million keys)",
+            examples=[128],
+        ),
+    ] = 128
 
     @property
     def is_sqlite(self) -> bool:
@@ -270,7 +279,7 @@ class Verify(_Section):
         Field(
             ge=16,
             le=10_000_000,
-            description="sealed keys a worker remembers (about 500 octets each)",
+            description="sealed keys a worker remembers (about 200 octets each)",
             examples=[200000],
         ),
     ] = 200_000
