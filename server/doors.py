@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ipaddress
 import os
+import secrets
 import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -23,7 +24,7 @@ from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
 from server.foundation import Foundation
 from server.jobs.runner import JobRunner
-from server.jobs.standing import facts_pruning, journal_checkpoint
+from server.jobs.standing import facts_pruning, journal_checkpoint, usage_pruning
 from server.metrics.exposition import Gauge, metrics_registry
 from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
@@ -37,6 +38,10 @@ from server.otp.verify import Verifier
 from server.reading import workbench
 from server.safeguards import fence_desk
 from server.tlsfiles import Handed, TlsFiles
+from server.usage.clerk import UsageClerk
+from server.usage.counter import UsageCounter
+from server.usage.desk import UsageDesk
+from server.usage.ports import UsageSink
 from server.web.admin import Desks, admin_app
 from server.web.bearers import Bearers
 from server.web.decrypt import Admitted, DecryptDoor
@@ -90,6 +95,7 @@ async def open_verify_door(
     listener: socket.socket,
     certificate: "ServedCertificate | None",
     security_txt: SecurityTxt | None,
+    usage: UsageCounter | None,
 ) -> Serving:
     """Build the verification room and open its door."""
     verifier = Verifier(
@@ -113,6 +119,7 @@ async def open_verify_door(
         tally=tally,
         clock=clock,
         sources=sources,
+        usage=usage,
         legacy=config.verify.legacy,
         body_s=config.http.body_seconds,
     )
@@ -172,6 +179,7 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         journal=base.journal,
         fence=await fence_desk(base.store),
         backups=base.store,
+        usage=UsageDesk(base.store, frozenset(config.usage.left_out)),
         status=status,
     )
 
@@ -251,9 +259,28 @@ async def open_side_doors(
         stack.push_async_callback((await serve(app, [listener], tally=tally)).stop)
 
 
-def start_jobs(stack: AsyncExitStack, base: Foundation, clock: Clock) -> None:
+async def count_usage(
+    stack: AsyncExitStack, config: Config, sink: UsageSink, clock: Clock
+) -> UsageCounter | None:
+    """Return what counts this process's answers per client, None when it is not to be counted.
+
+    Their door has to be closed by whoever leaves `stack`, before that or on it.
+    """
+    if not config.usage.count:
+        return None
+    clerk = UsageClerk(sink, clock=clock, sender=secrets.token_hex(8))
+    await clerk.start()
+    stack.push_async_callback(clerk.close)
+    return clerk.counter
+
+
+def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: Clock) -> None:
     """Run the jobs beside the service until `stack` ends, and let go of them before the store."""
-    jobs = [journal_checkpoint(base.journal), facts_pruning(base.store, base.store)]
+    jobs = [
+        journal_checkpoint(base.journal),
+        facts_pruning(base.store, base.store),
+        usage_pruning(base.store, config.usage.kept_days),
+    ]
     holder = f"{socket.gethostname()}/{os.getpid()}"
     runner = JobRunner(base.store, jobs, holder=holder, clock=clock)
     task = asyncio.get_running_loop().create_task(runner.run())

@@ -17,6 +17,7 @@ from server.doors import (
     Doors,
     Workforce,
     build_admin_app,
+    count_usage,
     open_side_doors,
     open_verify_door,
     serve_certificate,
@@ -64,9 +65,10 @@ async def whole_service(
         certificate = serve_certificate(stack, config.tls.files, clock, tally)
         fence = await watch_fence(base.store, clock)
         hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
-        start_jobs(stack, base, clock)
+        start_jobs(stack, config, base, clock)
         batches = batcher(CountedHotStore(hot, tally), config, clock)
         stack.push_async_callback(batches.close)
+        usage = await count_usage(stack, config, base.store, clock)
         await open_side_doors(
             stack,
             config,
@@ -88,6 +90,7 @@ async def whole_service(
             listener=verify,
             certificate=certificate,
             security_txt=SecurityTxt.read(data.security_txt, clock),
+            usage=usage,
         )
         stack.push_async_callback(door.stop)
         yield door
@@ -126,7 +129,7 @@ async def control(
         certificate = serve_certificate(stack, config.tls.files, clock, tallies["control"])
         installation(data)  # now: the workers all begin at once
         fence = await watch_fence(base.store, clock)
-        start_jobs(stack, base, clock)
+        start_jobs(stack, config, base, clock)
         desk = None
         if config.store.is_sqlite:
             hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
@@ -138,7 +141,7 @@ async def control(
                 key_queue_limit=config.verify.queue * config.workers,
             )
             stack.push_async_callback(merged.close)
-            desk = StoreDesk(merged, base.store)
+            desk = StoreDesk(merged, base.store, base.store)
         await open_side_doors(
             stack,
             config,
@@ -190,6 +193,7 @@ async def worker(
             hot = CountedHotStore(hot, tally)
         batches = batcher(hot, config, clock)
         stack.push_async_callback(batches.close)
+        usage = await count_usage(stack, config, store, clock)
         yield await open_verify_door(
             config=config,
             batches=batches,
@@ -201,6 +205,7 @@ async def worker(
             listener=listener,
             certificate=certificate,
             security_txt=SecurityTxt.read(data.security_txt, clock),
+            usage=usage,
         )
 
 

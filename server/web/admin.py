@@ -40,6 +40,7 @@ from server.moving.ports import ConflictError
 from server.otp.keys import KeyDesk, UnknownKeyError
 from server.otp.ksm import KsmError
 from server.otp.ports import StoreError, UnknownOutcomeError
+from server.usage.desk import RangeError, UsageDesk
 from server.web.admin_backup import AdminBackups, BackupBook
 from server.web.admin_clients import AdminClients
 from server.web.admin_customers import AdminCustomers
@@ -48,6 +49,7 @@ from server.web.admin_keys import AdminKeys
 from server.web.admin_moving import AdminMoving
 from server.web.admin_operators import AdminOperators
 from server.web.admin_request import ADMISSION, CALLER, Admission, read_query
+from server.web.admin_usage import AdminUsage
 from server.web.bare import SERVER_NAME
 from server.web.faults import describe_fault
 from server.web.json_types import Shown
@@ -75,6 +77,7 @@ class Desks(NamedTuple):
     journal: JournalDesk
     fence: FenceDesk
     backups: BackupBook
+    usage: UsageDesk
     status: _Status
 
 
@@ -111,6 +114,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminCustomers(desks.customers).routes(),
             *AdminOperators(desks.operators).routes(),
             *AdminClients(desks.clients).routes(),
+            *AdminUsage(desks.usage, desks.clients).routes(),
             *AdminKeys(desks.keys).routes(),
             *AdminMoving(desks.moving, translate=problem_of).routes(),
             *AdminJournal(desks.journal).routes(),
@@ -216,6 +220,7 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (NoImportError, HTTPStatus.CONFLICT),
     (ConflictError, HTTPStatus.CONFLICT),
     (RotatingError, HTTPStatus.CONFLICT),
+    (RangeError, HTTPStatus.UNPROCESSABLE_ENTITY),
 )
 """What the rooms refuse, in words that are meant for the operator."""
 

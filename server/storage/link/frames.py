@@ -19,6 +19,7 @@ class Kind(enum.IntEnum):
     BATCH = 1
     CLIENT = 2
     KEY = 3
+    USAGE = 4
     ANSWER = 16
     FAILED_UNAVAILABLE = 17
     FAILED_UNKNOWN = 18
@@ -31,7 +32,7 @@ class Kind(enum.IntEnum):
     RELOAD = 38  # control to worker: read the TLS files again
 
 
-CALLS = frozenset({Kind.BATCH, Kind.CLIENT, Kind.KEY})
+CALLS = frozenset({Kind.BATCH, Kind.CLIENT, Kind.KEY, Kind.USAGE})
 ANSWERS = frozenset({Kind.ANSWER, Kind.FAILED_UNAVAILABLE, Kind.FAILED_UNKNOWN})
 
 
