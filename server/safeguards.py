@@ -1,5 +1,6 @@
 """Around a store that commits: the fence of a restored one, the counter journal of every one."""
 
+import asyncio
 import os
 import secrets
 from contextlib import AsyncExitStack
@@ -13,7 +14,7 @@ from server.counter_journal.desk import FenceDesk
 from server.counter_journal.hot_stores import FencedHotStore, FenceWatch, JournalingHotStore
 from server.counter_journal.journal import CounterJournal, Station
 from server.counter_journal.ports import JournalError, Place
-from server.counter_journal.segments import NodeInUseError
+from server.counter_journal.segments import NodeInUseError, segment_path
 from server.datadir import DataDirectory
 from server.foundation import Store
 from server.otp.ports import HotStore
@@ -64,22 +65,60 @@ async def guarded(
     hot: HotStore = FencedHotStore(store, watch) if watch.stands else store
     if config.backup.counter_journal is None:
         await store.note_journal_node(node, Place(None))
+        if await _would_be_missed(store, node, None):
+            raise SafeguardError(
+                "backup.counter_journal is not set, and the newest backup knows nothing of that:"
+                " after a restore of it, OTPs that are accepted from now on would be accepted"
+                f" again. Set it as it was. {_OR_BACK_UP}"
+            )
         return hot
     directory = Path(config.backup.counter_journal)
+    if await asyncio.to_thread(_is_within, directory, data.root):
+        raise SafeguardError(
+            f"backup.counter_journal ({directory}) is within the data directory, and would be lost"
+            " with it. Name a directory on another disk"
+        )
     station = Station(directory, node, await store_id(store), await store_epoch(store))
     journal = CounterJournal(station, clock=clock)
+    nodes = await store.journal_nodes()
     try:
-        first = await journal.open(list(await store.journal_nodes()))
+        first = await journal.open(list(nodes), nodes.get(node))
     except (JournalError, NodeInUseError) as error:
         raise SafeguardError(str(error)) from error
     stack.push_async_callback(journal.close)
     await store.note_journal_node(node, Place(first))
-    kept = await store.kept_backups()
-    if kept and node not in kept[-1]:
-        _log.warning("node_in_no_backup", node=node)
+    if await _would_be_missed(store, node, directory):
+        raise SafeguardError(
+            f"node {node} is new, and its counter journal is not where those of the newest backup"
+            " are: after a restore of that nobody would miss it, and OTPs that it accepts from now"
+            f" on would be accepted again. {_OR_BACK_UP}"
+        )
     journaling = JournalingHotStore(hot, journal, node=node, book=store)
     stack.push_async_callback(journaling.close)
     return journaling
+
+
+def _is_within(directory: Path, root: Path) -> bool:
+    return directory.resolve().is_relative_to(root.resolve())
+
+
+_OR_BACK_UP = "Or make a backup now (keystead backup FILE), which will know, then start again"
+
+
+async def _would_be_missed(store: Store, node: str, directory: Path | None) -> bool:
+    """Whether the newest backup could be restored without anybody asking for this node.
+
+    directory: where it journals, None for nowhere.
+    """
+    kept = await store.kept_backups()
+    known = kept[-1] if kept else {}
+    if not known or any(place.first is None for place in known.values()):
+        return False  # no fence of that backup falls by itself
+    if directory is None or node in known:
+        return directory is None
+    # Beside a journal that is asked for, its own is found too.
+    beside = (segment_path(directory, one, place.first or 0) for one, place in known.items())
+    return not any([await asyncio.to_thread(path.exists) for path in beside])
 
 
 async def watch_fence(store: Store, clock: Clock) -> FenceWatch:
@@ -93,4 +132,4 @@ async def watch_fence(store: Store, clock: Clock) -> FenceWatch:
 
 async def fence_desk(store: Store) -> FenceDesk:
     """Return the operator's desk at the store's fence."""
-    return FenceDesk(store, store=await store_id(store), epoch=await store_epoch(store))
+    return FenceDesk(store, store=await store_id(store))

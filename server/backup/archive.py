@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import secrets
 import tarfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,9 @@ from server.backup.recipients import BackupError
 
 LIST = "members.json"
 MAX_MEMBER = 256 << 20
+_MOST_AT_ONCE = MAX_MEMBER + (1 << 20)
+"""A member with what tar puts around it."""
+
 _MODE = 0o600
 
 
@@ -56,6 +60,22 @@ class ArchiveWriter:
         self._tar.addfile(entry, io.BytesIO(content))
 
 
+class _Metered(io.RawIOBase):
+    """Reads on from a stream until too much was taken for one member, whatever tar asks for."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__()
+        self._stream = stream
+        self.taken = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        octets = self._stream.read(size)
+        self.taken += len(octets)
+        if self.taken > _MOST_AT_ONCE:
+            raise tarfile.ReadError("a member is too large")
+        return octets
+
+
 class _Worker(threading.Thread):
     """age at one end of a pipe. failure: why it ended early."""
 
@@ -83,9 +103,10 @@ def writing(path: Path, recipients: Sequence[pyrage.x25519.Recipient]) -> Iterat
     """
     if path.exists():
         raise BackupError(f"{path} exists already and is not overwritten. Name another file")
-    partial = path.with_name(f"{path.name}.partial")
+    # A name of its own: two backups at once to one file would mix.
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(partial, flags, _MODE), "wb") as out:
             with _encrypting(out, recipients) as tar:
                 writer = ArchiveWriter(tar)
@@ -170,15 +191,17 @@ def _decrypted(path: Path, identities: Sequence[pyrage.x25519.Identity]) -> Iter
     try:
         with source:
             try:
-                with tarfile.open(fileobj=read_end, mode="r|") as tar:
+                metered = _Metered(read_end)
+                with tarfile.open(fileobj=metered, mode="r|") as tar:
                     for entry in tar:
                         content = tar.extractfile(entry) if entry.isreg() else None
-                        if content is None or entry.size > MAX_MEMBER:
+                        if content is None or entry.size > MAX_MEMBER or entry.issparse():
                             raise _altered(path, f"it holds something odd, {entry.name!r}")
                         yield Member(entry.name, content.read())
+                        metered.taken = 0
                 while read_end.read(1 << 16):
                     pass  # the padding of the stream, so that age comes to its own end
-            except tarfile.TarError as error:
+            except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
                 broken = error
             finally:
                 read_end.close()

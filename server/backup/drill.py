@@ -59,7 +59,7 @@ async def drill(
         fenced = await _is_fenced(store)
         replayed = None
         if journals:
-            desk = FenceDesk(store, store=fence.store, epoch=fence.epoch)
+            desk = FenceDesk(store, store=fence.store)
             replayed = await desk.replay(journals, cause=_CAUSE)
     finally:
         await store.close()

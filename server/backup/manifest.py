@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Self
 
 from server.counter_journal.fence import Fence
+from server.counter_journal.records import FIRST
 from server.storage.books.fence_book import FENCE, NODE
 from server.storage.identity import SEALING_KEY_ID, STORE_ID
 from server.storage.snapshot import Snapshot, TableForm, Tally
@@ -58,11 +59,22 @@ class Head(NamedTuple):
                 for name, columns in value["tables"].items()
             }
             head = cls(**value)
-        except (TypeError, KeyError, AttributeError) as error:
+        except (TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ValueError("its beginning cannot be read") from error
         if known != FORMAT:
             raise ValueError(f"it has format {known!r}, made by a newer Keystead")
+        if not head._is_sound():
+            raise ValueError("its beginning cannot be read")
         return head
+
+    def _is_sound(self) -> bool:
+        if not isinstance(self.nodes, dict):
+            return False
+        texts = (self.id, self.made, self.keystead, self.engine, self.revision, self.store)
+        firsts = (first for first in self.nodes.values() if first is not None)
+        return all(isinstance(text, str) for text in (*texts, self.sealing_key)) and all(
+            type(first) is int and first >= FIRST for first in firsts
+        )
 
 
 async def head_of(read: Snapshot, *, backup_id: str, made: str, version: str, engine: str) -> Head:
@@ -100,5 +112,5 @@ def decode_counts(content: bytes) -> dict[str, Tally]:
     try:
         tables = json.loads(content)["tables"]
         return {name: Tally(rows, int(digest, 16)) for name, (rows, digest) in tables.items()}
-    except (TypeError, KeyError, AttributeError) as error:
+    except (TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError("its counts cannot be read") from error

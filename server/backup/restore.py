@@ -1,5 +1,7 @@
 """Reads a backup: first all of it to see that it is whole, then into an empty database."""
 
+import json
+import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,13 +14,17 @@ from server.backup.archive import Member, read_archive
 from server.backup.manifest import COUNTS, FILES, HEAD, ROWS, Head, decode_counts
 from server.backup.recipients import BackupError
 from server.counter_journal.fence import Fence
+from server.counter_journal.ports import BACKUPS_KEPT
 from server.journal.acts import Cause, Deed, State, Subject
-from server.storage.books.fence_book import FENCE
+from server.storage.books.fence_book import BACKUPS, FENCE
 from server.storage.identity import STORE_EPOCH
 from server.storage.snapshot import Filling, Part, Tally, filling
 
 _EPOCH_OCTETS = 8
 _MAX_FILE = 1 << 20
+_FILE = re.compile(r"keystead\.toml|secrets/(?!\.{1,2}\Z)[^/\0]{1,255}")
+_NONSENSE = (ValueError, KeyError, TypeError, RecursionError)
+"""What content can raise that nobody of ours has written: whoever has a recipient can encrypt."""
 
 
 class Backup(NamedTuple):
@@ -43,13 +49,13 @@ def verify(file: Path, identities: Sequence[pyrage.x25519.Identity]) -> Backup:
                 head = Head.decode(member.content if member.name == HEAD else b"{}")
                 counted = dict.fromkeys(head.tables, Tally())
             elif member.name.startswith(FILES):
-                files[member.name.removeprefix(FILES)] = member.content
+                files[_file_name(member)] = member.content
             elif member.name == COUNTS:
                 told = decode_counts(member.content)
             else:
                 part = _part(member)
                 counted[part.table] = counted[part.table].add(part.lines)
-    except (ValueError, KeyError) as error:
+    except _NONSENSE as error:
         raise _unusable(file, str(error)) from error
     if head is None or counted != told:
         raise _unusable(file, "its rows are not those that it counts")
@@ -81,7 +87,12 @@ async def load(
                 " backup holds. Nothing was kept: this is a bug, please report it"
             )
         await target.settle_imports()
-        await target.put_meta({FENCE: fence.encode(), STORE_EPOCH: fence.epoch})
+        known = json.loads((await target.meta()).get(BACKUPS) or "[]")
+        # This one, too: what begins to serve now is not in it (server/safeguards.py).
+        this = {"id": fence.backup, "made": fence.made, "nodes": dict(fence.nodes)}
+        backups = json.dumps([*known, this][-BACKUPS_KEPT:])
+        values = {FENCE: fence.encode(), STORE_EPOCH: fence.epoch, BACKUPS: backups}
+        await target.put_meta(values)
         await target.upgrade()
         subject = Subject("store", "")
         after: State = {"backup": fence.backup, "made": fence.made, "fenced": True}
@@ -95,7 +106,7 @@ async def _fill(target: Filling, backup: Backup) -> None:
         for part in _parts(backup):
             await target.add(part, backup.head.tables[part.table])
             loaded[part.table] = loaded[part.table].add(part.lines)
-    except (ValueError, KeyError) as error:
+    except _NONSENSE as error:
         raise _unusable(backup.file, str(error)) from error
     if loaded != backup.tallies:
         raise _unusable(backup.file, "it changed while it was read")
@@ -105,6 +116,13 @@ def _parts(backup: Backup) -> Iterator[Part]:
     for member in read_archive(backup.file, backup.identities):
         if member.name.startswith(ROWS):
             yield _part(member)
+
+
+def _file_name(member: Member) -> str:
+    name = member.name.removeprefix(FILES)
+    if _FILE.fullmatch(name) is None or len(member.content) > _MAX_FILE:
+        raise ValueError(f"it holds a file that belongs nowhere, {name!r}")
+    return name
 
 
 def _part(member: Member) -> Part:

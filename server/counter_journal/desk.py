@@ -15,6 +15,8 @@ _PORTION = 20_000
 """Entries read before the store is told, so that memory stays bounded."""
 
 _SHOWN = 20
+_EVERY_EPOCH = ""
+"""No segment was written in it, so all of them are of before."""
 
 
 class FenceError(Exception):
@@ -40,10 +42,9 @@ class Replayed(NamedTuple):
 class FenceDesk:
     """Works on the fence of one store."""
 
-    def __init__(self, book: FenceBook, *, store: str, epoch: str) -> None:
+    def __init__(self, book: FenceBook, *, store: str) -> None:
         self._book = book
         self._store = store
-        self._epoch = epoch
 
     async def status(self) -> Fence | None:
         """Return the fence, None when none stands."""
@@ -53,11 +54,11 @@ class FenceDesk:
     async def replay(self, directories: Sequence[Path], *, cause: Cause) -> Replayed:
         """Raise the counters to what the journals say; lift the fence when they say all.
 
-        Also without a fence: keys that were imported since get their counters. Raises
-        FenceError when a directory cannot be read.
+        Also without a fence, when something else put an older store back: then everything that
+        the journals hold counts. Raises FenceError when a directory cannot be read.
         """
         fence = await self.status()
-        asked = fence or Fence("", "", "", self._store, self._epoch, {}, {})
+        asked = fence or Fence("", "", "", self._store, _EVERY_EPOCH, {}, {})
         for directory in directories:
             if not await asyncio.to_thread(directory.is_dir):
                 raise FenceError(f"{directory} is no directory: name the one with the journals")

@@ -18,10 +18,18 @@ from typing import NamedTuple, TypeVar
 import structlog
 
 from server.clock import Clock
-from server.counter_journal.ports import JournalError
-from server.counter_journal.records import FIRST, Header
+from server.counter_journal.ports import JournalError, Place
+from server.counter_journal.records import ENTRY_OCTETS, FIRST, Header, Kind
 from server.counter_journal.segment_writer import SegmentWriter
-from server.counter_journal.segments import SUFFIX, boot_id, locked, look
+from server.counter_journal.segments import (
+    SUFFIX,
+    boot_id,
+    first_of,
+    locked,
+    look,
+    others_may_write,
+    was_never_begun,
+)
 
 T = TypeVar("T")
 
@@ -68,12 +76,13 @@ class CounterJournal:
         self.failing: str | None = None
         """Why nothing can be journaled now; None when all is well."""
 
-    async def open(self, peers: Sequence[str]) -> int:
+    async def open(self, peers: Sequence[str], noted: Place | None = None) -> int:
         """Become the node's writer and begin a segment; return the number it begins with.
 
-        Raises JournalError and NodeInUseError.
+        noted: what the store was told of this node last, None for a new one. Raises JournalError
+        and NodeInUseError.
         """
-        first = await self._on_thread(self._open, peers)
+        first = await self._on_thread(self._open, peers, noted)
         self._syncer.start()
         return first
 
@@ -145,46 +154,72 @@ class CounterJournal:
         self.failing = why
         return JournalError(why)
 
-    def _begin(self, peers: Sequence[str]) -> int:
-        directory, node = self._station.directory, self._station.node
-        boot = boot_id()
-        first, continues = FIRST, True
-        for path in sorted(directory.glob(f"{node}.*{SUFFIX}"), reverse=True):
-            last = look(path)
-            if last is None:
-                path.unlink()  # its header never got whole, so neither did an entry
-                continue
-            first = last.end
-            continues = last.ended or "" != boot == last.header.boot
-            if last.end == last.header.first:  # nothing in it: ours takes its name
-                continues = last.header.continues
-                path.unlink()
-            break
+    def _begin(self, peers: Sequence[str], first: int, *, continues: bool) -> int:
+        """Begin a segment with entry `first`. continues: as in its header."""
         header = Header(
-            node=node,
+            node=self._station.node,
             store=self._station.store,
             epoch=self._station.epoch,
             first=first,
-            boot=boot,
+            boot=boot_id(),
             continues=continues and not self._lost,
             peers=tuple(sorted(peers)),
             opened_us=self._clock.now_us(),
+            file="",  # known when there is one
         )
-        self._writer = SegmentWriter.begin(directory, header)
+        self._writer = SegmentWriter.begin(self._station.directory, header)
         self._began = self._clock.monotonic()
         if not header.continues:
-            _log.error("counter_journal_cut_off", node=node, before=first)
+            _log.error("counter_journal_cut_off", node=header.node, before=first)
         self._lost = False
         self._peers = tuple(peers)
         return first
 
-    def _open(self, peers: Sequence[str]) -> int:
+    def _left_off(self, noted: Place | None) -> tuple[int, bool]:
+        """Return which entry comes next, and whether all before it are known to be there.
+
+        noted: what the store was told last; None when it was told nothing, or need not be asked.
+        """
+        directory, node = self._station.directory, self._station.node
+        first, continues = FIRST, True
+        paths = sorted(directory.glob(f"{node}.*{SUFFIX}"), reverse=True)
+        begun = {first_of(path) for path in paths}
+        for path in paths:
+            last = look(path)
+            if last is not None:
+                first, continues = last.end, last.is_all_that_was_written(boot_id())
+                if last.end == last.header.first:  # nothing in it: ours takes its name
+                    continues = last.header.continues
+                    path.unlink()
+                break
+            if not was_never_begun(path):
+                # Entries may have been in it, at most so many: the numbers are theirs.
+                first = first_of(path) + path.stat().st_size // ENTRY_OCTETS + 1
+                continues = False
+                break
+            path.unlink()
+        if noted is None:
+            return first, continues
+        if noted.first is None:  # it served without a journal
+            return first, False
+        if noted.first not in begun:
+            # What the store was told of is somewhere else, or lost: ours must not pass for it.
+            return max(first, noted.first + 1), False
+        return first, continues
+
+    def _open(self, peers: Sequence[str], noted: Place | None) -> int:
         directory = self._station.directory
         try:
             with suppress(FileExistsError):
                 directory.mkdir(mode=0o700)
+            if others_may_write(directory):
+                raise JournalError(
+                    f"the counter journal in {directory} could be altered by others. The directory"
+                    f" has to be the service's user's own: chown it, then chmod 700 {directory}"
+                )
             self._stack.enter_context(locked(directory, self._station.node))
-            return self._begin(peers)
+            first, continues = self._left_off(noted)
+            return self._begin(peers, first, continues=continues)
         except OSError as error:
             self._stack.close()
             raise JournalError(
@@ -203,7 +238,8 @@ class CounterJournal:
             try:
                 if self._lost or self._writer is None:
                     self._abandon()
-                    self._begin(self._peers)
+                    first, continues = self._left_off(None)
+                    self._begin(self._peers, first, continues=continues)
                 else:
                     self._writer.prove_room()
             except OSError as error:
@@ -215,11 +251,14 @@ class CounterJournal:
         with self._gate:
             if self._lost:
                 raise JournalError(self.failing or "the counter journal failed")
+            if self._writer is None:
+                raise JournalError(self.failing or "the counter journal is closed")
             try:
-                if self._writer is not None:
+                if self._writer.next > self._writer.first:
                     writer, self._writer = self._writer, None
-                    writer.finish()
-                first = self._begin(peers)
+                    writer.finish(Kind.NEXT)
+                    self._begin(peers, writer.next, continues=True)
+                first = self._writer.first
             except OSError as error:
                 raise self._failed(error) from error
         if keep_from is not None:
@@ -229,7 +268,7 @@ class CounterJournal:
     def _prune(self, keep_from: int) -> None:
         paths = sorted(self._station.directory.glob(f"{self._station.node}.*{SUFFIX}"))
         for path, successor in pairwise(paths):
-            if int(successor.name.split(".")[1]) > keep_from:
+            if first_of(successor) > keep_from:
                 break
             with suppress(OSError):
                 path.unlink()
@@ -248,7 +287,7 @@ class CounterJournal:
             writer, self._writer = self._writer, None
             try:
                 if writer is not None and not self._lost:
-                    writer.finish()
+                    writer.finish(Kind.END)
             except OSError as error:
                 self._failed(error)
             finally:

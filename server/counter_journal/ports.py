@@ -42,7 +42,7 @@ class NodeBook(Protocol):
 
 
 class Raised(NamedTuple):
-    """What became of journaled counters. unknown: public ids that the store does not know."""
+    """What became of journaled counters. unknown: ids of keys it has not, whose were kept."""
 
     raised: int
     unknown: frozenset[str]

@@ -1,6 +1,7 @@
 """The format of a counter journal's segment: records, each with a number and a check sum.
 
-A segment is one HEADER, any number of ACCEPTED and at most one END. All integers are big endian:
+A segment is one HEADER, any number of ACCEPTED and at most one END or NEXT. All integers are big
+endian:
 
     record   = length of payload (4) | CRC-32 of payload (4) | payload
     payload  = kind (1) | number (8) | body
@@ -8,6 +9,7 @@ A segment is one HEADER, any number of ACCEPTED and at most one END. All integer
     ACCEPTED : body = time in microseconds (8) | entries; number: that of its first entry
     entry    = public id, padded with NUL (16) | session (2) | use (1) | 0 (1) | clock (4)
     END      : no body; number: that of the entry that would come next
+    NEXT     : the same, and another segment follows: without it something is missing
 
 A record is one batch. Entries are numbered over all segments of a node, from 1 and without gaps,
 so a segment that is missing shows.
@@ -30,7 +32,7 @@ FIRST = 1
 ENTRY = "16sHBxI"
 ENTRY_OCTETS = struct.calcsize(f">{ENTRY}")
 _FIELDS = 4
-_MAX_PAYLOAD = 1 << 20
+MAX_PAYLOAD = 1 << 20
 _PREFIX = struct.Struct(">II")
 _HEAD = struct.Struct(">BQ")
 _TIME = struct.Struct(">Q")
@@ -43,6 +45,7 @@ class Kind(enum.IntEnum):
     HEADER = 1
     ACCEPTED = 2
     END = 3
+    NEXT = 4
 
 
 class Header(NamedTuple):
@@ -51,7 +54,8 @@ class Header(NamedTuple):
     node: who writes; store, epoch: into whose counters; first: number of its first entry; boot:
     which start of the machine it was written in, "" when that cannot be told; continues: all
     that the node wrote before is known to be in its earlier segments; peers: nodes that the
-    store knew when the segment was begun; opened_us: when that was.
+    store knew when the segment was begun; opened_us: when that was; file: which file it was
+    written to, so that a copy can be told from it.
     """
 
     node: str
@@ -62,6 +66,7 @@ class Header(NamedTuple):
     continues: bool
     peers: tuple[str, ...]
     opened_us: int
+    file: str
 
     def encode(self) -> bytes:
         """Return the record; `decode` reads its body."""
@@ -78,8 +83,8 @@ class Header(NamedTuple):
             header = cls(**value)
         except (TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ValueError("not a segment's header") from error
-        texts = (header.node, header.store, header.epoch, header.boot, *header.peers)
-        if not all(isinstance(text, str) for text in texts):
+        texts = (header.node, header.store, header.epoch, header.boot, header.file)
+        if not all(isinstance(text, str) for text in (*texts, *header.peers)):
             raise ValueError("not a segment's header")
         numbers = (header.first, header.opened_us)
         if not all(type(number) is int and number >= 0 for number in numbers):
@@ -132,7 +137,7 @@ def read_records(stream: BinaryIO) -> Iterator[Record]:
         if len(prefix) < _PREFIX.size:
             raise DamagedError("cut off")
         length, check = _PREFIX.unpack(prefix)
-        if not _HEAD.size <= length <= _MAX_PAYLOAD:
+        if not _HEAD.size <= length <= MAX_PAYLOAD:
             raise DamagedError("altered")
         payload = stream.read(length)
         if len(payload) < length:
@@ -144,6 +149,54 @@ def read_records(stream: BinaryIO) -> Iterator[Record]:
             yield Record(Kind(kind), number, payload[_HEAD.size :])
         except ValueError:
             raise DamagedError("altered") from None
+
+
+def is_torn(rest: bytes, number: int) -> bool:
+    """Whether these last octets of a segment are the beginning of record `number`, and only that.
+
+    So ends a file whose process was killed within a write: nothing of it left as an OK. All else
+    was altered afterwards, and may hide records that did.
+    """
+    if not rest or len(rest) >= _LARGEST or _hides_record(rest):
+        return False
+    if len(rest) >= _PREFIX.size + _HEAD.size:
+        kind, begins = _HEAD.unpack_from(rest, _PREFIX.size)
+        return begins == number and kind in {Kind.ACCEPTED, Kind.END, Kind.NEXT}
+    return True
+
+
+def is_torn_header(octets: bytes) -> bool:
+    """Whether a file holds the beginning of a header, or nothing: no entry was ever in it."""
+    if len(octets) >= _LARGEST or _hides_record(octets):
+        return False
+    return octets[_PREFIX.size : _PREFIX.size + 1] in {b"", bytes([Kind.HEADER])}
+
+
+_LARGEST = 64 * 1024
+"""More than the largest batch and the largest header take."""
+
+
+def _hides_record(octets: bytes) -> bool:
+    """Whether there is a whole record in octets that begin with none."""
+    if len(octets) < _PREFIX.size:
+        return False
+    length, check = _PREFIX.unpack_from(octets)
+    if not _HEAD.size <= length <= MAX_PAYLOAD or _PREFIX.size + length <= len(octets):
+        return True  # altered: a write that was cut off leaves a length beyond the end
+    payload = octets[_PREFIX.size :]
+    batches = range(_HEAD.size + _TIME.size + ENTRY_OCTETS, len(payload) + 1, ENTRY_OCTETS)
+    if any(zlib.crc32(payload[:one]) == check for one in (_HEAD.size, *batches)):
+        return True  # the length alone was altered
+    last = len(octets) - _PREFIX.size - _HEAD.size
+    return any(_is_record(octets, at) for at in range(1, last + 1))
+
+
+def _is_record(octets: bytes, at: int) -> bool:
+    length, check = _PREFIX.unpack_from(octets, at)
+    start = at + _PREFIX.size
+    if length < _HEAD.size or start + length > len(octets):
+        return False
+    return zlib.crc32(octets[start : start + length]) == check
 
 
 def entries_in(found: Record) -> int:

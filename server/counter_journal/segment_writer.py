@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from server.counter_journal.records import Header, Kind, accepted_record, record
-from server.counter_journal.segments import segment_path
+from server.counter_journal.segments import file_identity, segment_path
 
 _FIELDS = 4
 _ROOM_OCTETS = 64 * 1024
@@ -31,7 +31,8 @@ class SegmentWriter:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         made = cls(path, os.open(path, flags, 0o600), header)
         try:
-            made._write(header.encode())
+            file = file_identity(made._descriptor)
+            made._write(header._replace(file=file).encode())
             made.sync()
             _sync_directory(directory)
         except BaseException:
@@ -55,10 +56,10 @@ class SegmentWriter:
         """Make what was written survive the machine."""
         os.fsync(self._descriptor)
 
-    def finish(self) -> None:
-        """Write the mark of an orderly end, and close."""
+    def finish(self, mark: Kind) -> None:
+        """Write the mark of an orderly end (END or NEXT), and close."""
         try:
-            self._write(record(Kind.END, self.next))
+            self._write(record(mark, self.next))
             self.sync()
         finally:
             self.abandon()

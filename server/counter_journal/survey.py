@@ -1,10 +1,10 @@
 """Reads the journals of all nodes and says of each whether it tells everything.
 
 A node's journal is complete from an entry on when its segments follow each other without a gap
-and each one is known to hold all that was accepted while it was written: it was ended in order,
-or its successor says so, or it was written since this machine was started and nobody writes it
-any more. What a killed process has written is there for everybody; what a machine had not synced
-when it lost power is not.
+and each one is known to hold all that was accepted while it was written: its successor says so,
+or it was ended in order and none was to follow, or it is the file itself, no copy, was written
+since this machine was started, and nobody writes it any more. What a killed process has written
+is there for everybody; what a machine had not synced when it lost power is not.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from server.counter_journal.fence import Fence
-from server.counter_journal.records import FIRST, Accepted, decode_accepted
+from server.counter_journal.records import FIRST, Accepted, Header, decode_accepted
 from server.counter_journal.segments import (
+    Ending,
     Segment,
     accepted_records,
     boot_id,
+    find,
     is_written,
-    segments,
+    node_of,
 )
 
 
@@ -35,14 +37,11 @@ class Survey(NamedTuple):
 
 def survey(directories: Iterable[Path], fence: Fence) -> Survey:
     """Judge the journals in some directories by what a fence asks for. Raises OSError."""
-    found = [
-        segment
-        for directory in directories
-        for segment in segments(directory)
-        if segment.header.store == fence.store
-    ]
-    # In several directories, or copied: by number again.
-    found.sort(key=lambda segment: (segment.header.node, segment.header.first))
+    places = list(directories)
+    read = [find(directory) for directory in places]
+    found = _without_copies(
+        segment for each in read for segment in each.segments if segment.header.store == fence.store
+    )
     by_node = {
         node: list(own) for node, own in groupby(found, key=lambda segment: segment.header.node)
     }
@@ -53,14 +52,19 @@ def survey(directories: Iterable[Path], fence: Fence) -> Survey:
     }
     asked: dict[str, int | None] = dict(fence.nodes)
     for node, own in before.items():
-        for name in (node, *(peer for segment in own for peer in segment.header.peers)):
-            # Not there yet when the backup was made: all that it ever accepted is missing.
-            asked.setdefault(name, FIRST)
-    problems = {
-        node: problem
-        for node, start in asked.items()
-        if (problem := _problem(start, before.get(node, []), by_node.get(node, []), fence.epoch))
-    }
+        asked.setdefault(node, FIRST)
+        for segment in own:
+            if segment.header.first >= (fence.nodes.get(node) or FIRST):
+                # Not there yet when the backup was made: all that they ever accepted is missing.
+                asked |= {peer: FIRST for peer in segment.header.peers if peer not in asked}
+    problems = {}
+    for node, start in asked.items():
+        written = any(is_written(directory, node) for directory in places)
+        own, every = before.get(node, []), by_node.get(node, [])
+        if problem := _problem(start, own, every, epoch=fence.epoch, written=written):
+            problems[node] = problem
+    for path in (path for each in read for path in each.unreadable):
+        problems[node_of(path)] = f"{path.name} cannot be read: what it held is missing"
     if not fence.nodes:
         problems["-"] = (
             "the backup names no node: nothing tells whether one began to serve after it was made"
@@ -69,10 +73,28 @@ def survey(directories: Iterable[Path], fence: Fence) -> Survey:
     return Survey(problems, needed)
 
 
+def _without_copies(found: Iterable[Segment]) -> list[Segment]:
+    """Return segments by node and number, of each the copy that tells most."""
+    best: dict[Header, Segment] = {}
+    for one in found:
+        known = best.setdefault(one.header, one)
+        if (one.end, one.ended, one.original) > (known.end, known.ended, known.original):
+            best[one.header] = one
+    return sorted(best.values(), key=lambda one: (one.header.node, one.header.first))
+
+
 def _problem(
-    start: int | None, before: Sequence[Segment], every: Sequence[Segment], epoch: str
+    start: int | None,
+    before: Sequence[Segment],
+    every: Sequence[Segment],
+    *,
+    epoch: str,
+    written: bool,
 ) -> str:
-    """Return why a node's journal does not tell all from entry `start` on; "" when it does."""
+    """Return why a node's journal does not tell all from entry `start` on; "" when it does.
+
+    before: its segments of before the restore; every: those since then, too.
+    """
     if start is None:
         return "it served without a counter journal"
     if not before:
@@ -81,9 +103,13 @@ def _problem(
         return _gap(start, before[0].header.first)
     if before[-1].end < start:
         return _gap(before[-1].end, start)
+    if all(one.header.first != start for one in every):
+        # The store was told of every segment that was begun: so there was one more.
+        return f"the segment that begins with its entry {start} is missing"
     covering = max(i for i, one in enumerate(before) if one.header.first <= start)
     between = (_problem_between(*both) for both in pairwise(before[covering:]))
-    return next(filter(None, between), "") or _problem_at_the_end(before[-1], every, epoch)
+    at_the_end = _problem_at_the_end(before[-1], every, epoch=epoch, written=written)
+    return next(filter(None, between), "") or at_the_end
 
 
 def _problem_between(one: Segment, successor: Segment) -> str:
@@ -91,21 +117,23 @@ def _problem_between(one: Segment, successor: Segment) -> str:
         return _gap(one.end, successor.header.first)
     if successor.header.first < one.end:
         return "two processes wrote it at once"
-    if one.ended or successor.header.continues:
+    if successor.header.continues:
         return ""
     return f"it ends uncleanly in {one.path.name}: entries may be missing"
 
 
-def _problem_at_the_end(last: Segment, every: Sequence[Segment], epoch: str) -> str:
+def _problem_at_the_end(
+    last: Segment, every: Sequence[Segment], *, epoch: str, written: bool
+) -> str:
     # The node may have gone on in the restored store; then it said how it found its journal.
     later = next((one for one in every if one.header.epoch == epoch), None)
     if later is not None and later.header.first == last.end and later.header.continues:
         return ""
-    if last.ended:
-        return ""
-    if is_written(last.path.parent, last.header.node):
+    if written:
         return "it is still being written: stop the service that does"
-    if "" != last.header.boot == boot_id():
+    if last.ending is Ending.ROTATED:
+        return f"what follows {last.path.name} is missing"
+    if last.is_all_that_was_written(boot_id()):
         return ""
     return f"it ends uncleanly in {last.path.name}: its last second may be missing"
 

@@ -45,9 +45,19 @@ def back_up(
     try:
         with administration(data, config) as admin:
             note = {"id": made.id, "made": made.made, "nodes": dict(made.nodes)}
-            admin.post("/backups", note)
+            late = admin.post("/backups", note)["late"]
     except CommandError as error:
-        notices.append(f"the backup is good, but journals before it will not be removed: {error}")
+        notices.append(
+            f"the backup is good, but the service could not be told: {error}. So journals before it"
+            " are not removed, and it is not asked for before another node begins to serve. Make"
+            " another one when that works again"
+        )
+    else:
+        if late:
+            notices.append(
+                f"{', '.join(late)} began to serve while the backup was made, and after a restore"
+                " nobody would ask for what they accepted. Make another backup now"
+            )
     return BackedUp(made, round(time.perf_counter() - began, 3), notices)
 
 

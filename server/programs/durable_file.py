@@ -25,6 +25,12 @@ def create(path: Path, content: bytes) -> None:
     _keep_name(path.parent)
 
 
+def rename(path: Path, target: Path) -> None:
+    """Give a durable file its name; durable on return."""
+    path.rename(target)
+    _keep_name(target.parent)
+
+
 def _write_new(path: Path, content: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(path, flags, 0o600), "wb") as stream:

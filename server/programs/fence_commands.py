@@ -27,6 +27,7 @@ def status(
     else:
         say(f"All keys are fenced: a backup of {found['made']} was restored {found['restored']}.")
         _tell(found["problems"])
+        say("What was administered in between is undone: what was disabled then is ACTIVE again.")
 
 
 @app.command("replay")
@@ -50,7 +51,7 @@ def replay(
         say(f"{done['entries']} entries read, {done['raised']} counters raised.")
         if done["unknown_count"]:
             say(f"{done['unknown_count']} keys are not in the store: they were added after the")
-            say("backup. Import them again, then replay once more before they are used.")
+            say("backup. Import them again: their counters wait for them.")
         if done["stands"]:
             say("All keys stay fenced:")
             _tell(done["problems"])

@@ -13,12 +13,12 @@ from hsm.keyfile import SealingKey
 from hsm.vault import VaultError
 from server import logs
 from server.backup.drill import drill
-from server.backup.recipients import BackupError
 from server.backup.restore import Backup, load
 from server.clock import SystemClock
 from server.config import Config
 from server.configfile import load as load_config
 from server.counter_journal.desk import FenceError
+from server.counter_journal.fence import Fence
 from server.datadir import DataDirectory
 from server.foundation import open_store
 from server.journal.acts import Cause
@@ -29,7 +29,6 @@ from server.programs.terminal import say
 from server.safeguards import fence_desk
 
 _KEY = "secrets/sealing.key"
-_MAX_FILE = 4096
 
 
 def refuse_unless_empty(data: DataDirectory) -> None:
@@ -38,6 +37,17 @@ def refuse_unless_empty(data: DataDirectory) -> None:
         raise CommandError(
             f"{data.root} is not empty, and a restore overwrites nothing. Name another directory"
             " with --data, or move this one away (mv, not rm: it may be needed yet)"
+        )
+
+
+def _refuse_others_things(data: DataDirectory) -> None:
+    """Refuse (CommandError) what came into the directory since it was empty, and leave it alone."""
+    rooms = {data.secrets, data.run}
+    things = {*data.root.iterdir(), *(thing for room in rooms for thing in room.iterdir())}
+    if things - rooms - {data.lock_file}:
+        raise CommandError(
+            f"{data.root} is not empty any more: somebody else restored or began something there."
+            " Nothing was changed"
         )
 
 
@@ -56,18 +66,13 @@ def restore_backup(
     target = _target(backup, data, database)
     existed = data.root.exists()
     data.create()
-    try:
-        with data.locked():
-            _write_files(backup, data, key)
-            if isinstance(target, str):
-                fence = asyncio.run(load(backup, target, cause=cause))
-            else:
-                partial = target.with_name(f"{target.name}.partial")
-                fence = asyncio.run(load(backup, partial, cause=cause))
-                partial.rename(target)
-    except BaseException:
-        _remove(data.root, keep=existed)
-        raise
+    with data.locked():
+        _refuse_others_things(data)  # reading the backup took its time
+        try:
+            fence = _fill(backup, data, target, key, cause)
+        except BaseException:
+            _remove(data.root, keep=existed)
+            raise
     done: dict[str, Any] = {
         "data": str(data.root),
         "backup": fence.backup,
@@ -77,6 +82,7 @@ def restore_backup(
         "sealing_key": key is not None,
         "fenced": True,
         "problems": dict(fence.problems),
+        "undone_since": fence.made,
     }
     if journals:
         config = load_config(data.config_file)
@@ -88,6 +94,18 @@ def restore_backup(
         done |= {"fenced": replayed["stands"], **replayed}
     done["seconds"] = round(time.perf_counter() - began, 3)
     return done
+
+
+def _fill(
+    backup: Backup, data: DataDirectory, target: Path | str, key: bytes | None, cause: Cause
+) -> Fence:
+    _write_files(backup, data, key)
+    if isinstance(target, str):
+        return asyncio.run(load(backup, target, cause=cause))
+    partial = target.with_name(f"{target.name}.partial")
+    fence = asyncio.run(load(backup, partial, cause=cause))
+    durable_file.rename(partial, target)
+    return fence
 
 
 async def _replay(data: DataDirectory, config: Config, journals: Sequence[Path]) -> dict[str, Any]:
@@ -147,10 +165,7 @@ def _write_files(backup: Backup, data: DataDirectory, key: bytes | None) -> None
     if key is not None:
         files[_KEY] = key
     for name, content in files.items():
-        path = data.root / name
-        if path.parent not in {data.root, data.secrets} or ".." in path.parts:
-            raise BackupError(f"the backup holds a file that belongs nowhere, {name!r}")
-        durable_file.create(path, content)
+        durable_file.create(data.root / name, content)
 
 
 def _remove(root: Path, *, keep: bool) -> None:
@@ -217,6 +232,9 @@ def tell_restored(done: dict[str, Any], data: DataDirectory) -> None:
     say(f"Restored {done['keys']} keys and {done['clients']} clients of {done['made']}.")
     if not done["sealing_key"]:
         say(f"Put the sealing key back before you start: {data.sealing_key_file}, mode 0600.")
+    say(f"UNDONE is what was administered after {done['made']}: keys, clients and operators that")
+    say("were disabled since are ACTIVE, rotated API keys and revoked tokens are good again, and")
+    say("imports are missing. Repeat all that before you start the service. Then make a backup.")
     if not done["fenced"]:
         say("The counter journals were replayed, and all keys are open again.")
         return

@@ -12,6 +12,7 @@ _SALT = "bucket_salt"
 _SALT_OCTETS = 16
 STORE_ID = "store_id"
 STORE_EPOCH = "store_epoch"
+FIRST_EPOCH = "0"
 
 
 class ForeignStoreError(StoreRefusedError):
@@ -55,7 +56,7 @@ async def store_id(store: Meta) -> str:
 
 async def store_epoch(store: Meta) -> str:
     """Return what tells a restored store from what it was before."""
-    return await store.settle_meta(STORE_EPOCH, "0")
+    return await store.settle_meta(STORE_EPOCH, FIRST_EPOCH)
 
 
 async def introduce_journal_key(store: Meta, public_key: bytes, *, cause: Cause) -> bool:

@@ -6,6 +6,7 @@ base 64. Reading disturbs nobody: a reader's snapshot in SQLite's log, a repeata
 PostgreSQL.
 """
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -24,6 +25,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     delete,
+    func,
     insert,
     inspect,
     select,
@@ -37,7 +39,12 @@ from server.journal.acts import Deed
 from server.otp.ports import StoreUnavailableError
 from server.storage.books.journal_book import record
 from server.storage.books.transactions import reason
-from server.storage.postgres.connection import UNREACHABLE, check_dsn, postgres_engine
+from server.storage.postgres.connection import (
+    COMMITTING,
+    UNREACHABLE,
+    check_dsn,
+    postgres_engine,
+)
 from server.storage.refusals import SchemaRefusedError
 from server.storage.schema import UNFINISHED_IMPORT
 from server.storage.sqlite.connection import (
@@ -51,6 +58,7 @@ from server.storage.upgrade import REFUSALS, SchemaState, alembic_config, store_
 _ROWS = 2_000
 _VERSION_TABLE = "alembic_version"
 _DIGEST_OCTETS = 16
+_TRIES, _PAUSE_S = 20, 0.1
 Value = str | int | float | bool | bytes | None
 
 
@@ -169,6 +177,10 @@ class Filling:
             await self._connection.execute(delete(meta).where(meta.c.name == UNFINISHED_IMPORT))
         await self._connection.execute(update(key).where(key.c.version < 0).values(version=1))
 
+    async def meta(self) -> dict[str, str]:
+        """Return all named values that were filled in."""
+        return await Snapshot(self._connection, "", []).meta()
+
     async def put_meta(self, values: Mapping[str, str]) -> None:
         """Set named values."""
         meta = self._tables["meta"]
@@ -198,6 +210,7 @@ async def filling(database: Path | str, revision: str) -> AsyncIterator[Filling]
             raise SchemaRefusedError(
                 "The database is not empty, and a restore overwrites nothing. Name an empty one."
             )
+        await _refuse_while_served(connection)
         try:
             await connection.run_sync(
                 lambda c: command.upgrade(alembic_config(c), _known(c, revision))
@@ -210,6 +223,24 @@ async def filling(database: Path | str, revision: str) -> AsyncIterator[Filling]
         for table in reversed(tables):  # what the schema's own steps have put there
             await connection.execute(delete(table))
         yield Filling(connection, tables)
+
+
+async def _refuse_while_served(connection: AsyncConnection) -> None:
+    """Raise SchemaRefusedError while a process would go on deciding in this database.
+
+    It saw no fence when it began, and asks for none again.
+    """
+    if connection.dialect.name != "postgresql":
+        return  # the data directory's lock
+    alone = select(func.pg_try_advisory_xact_lock(COMMITTING))
+    for _ in range(_TRIES):  # what was killed a moment ago may not have gone yet
+        if await connection.scalar(alone):
+            return
+        await asyncio.sleep(_PAUSE_S)
+    raise SchemaRefusedError(
+        "Keystead processes are connected to the database, and would not see the fence. Stop"
+        " every service that uses it, then restore again."
+    )
 
 
 def encode_row(form: TableForm, row: Sequence[Any]) -> bytes:

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 from server.accounts.access import Permission
 from server.accounts.text import checked_reason
 from server.counter_journal.desk import FenceDesk
+from server.counter_journal.ports import Place
 from server.journal.acts import Cause, Deed, State, Subject
 from server.web.admin_request import CALLER, answer, read_json, read_query, write_down
 from server.web.json_types import Body, Shown
@@ -18,6 +19,9 @@ from server.web.route import Reach, Route
 
 _FENCE = "/fence"
 _Text = Annotated[str, Field(min_length=1, max_length=4096)]
+# What is noted here stays in the journal for good, and lets counter journals go.
+_Name = Annotated[str, Field(pattern=r"^[0-9A-Za-z._-]{1,128}$")]
+_Time = Annotated[str, Field(pattern=r"^[0-9T:.Z+-]{1,40}$")]
 
 
 class _Replay(Body):
@@ -45,17 +49,18 @@ class _Backup(Body):
         }
     )
 
-    id: _Text
-    made: _Text
+    id: _Name
+    made: _Time
     nodes: Annotated[
-        dict[str, Annotated[int, Field(ge=0, le=2**62)] | None], Field(max_length=1000)
+        dict[_Name, Annotated[int, Field(ge=0, le=2**62)] | None], Field(max_length=1000)
     ]
 
 
 class NotedShown(Shown):
-    """The backup is remembered."""
+    """The backup is remembered. late: nodes that began to serve while it was made."""
 
     noted: Literal[True] = True
+    late: list[str]
 
 
 class FenceShown(Shown):
@@ -91,7 +96,11 @@ class ReleasedShown(Shown):
 
 
 class BackupBook(Protocol):
-    """Remembers which backups were made."""
+    """Remembers which backups were made, and who commits."""
+
+    async def journal_nodes(self) -> Mapping[str, Place]:
+        """Return every node that ever committed to this store, or may."""
+        ...
 
     async def note_backup(self, backup: Mapping[str, Any], deed: Deed) -> None:
         """Remember a backup, and forget the oldest."""
@@ -129,7 +138,9 @@ class AdminBackups:
             made.model_dump(), Deed(act, Subject("backup", made.id), None, after)
         )
         write_down(request, "backup.made", id=made.id)
-        return answer(request, NotedShown())
+        # Read last: who is not here yet finds this backup, and does not begin (safeguards.py).
+        late = sorted((await self._book.journal_nodes()).keys() - made.nodes.keys())
+        return answer(request, NotedShown(late=late))
 
     async def show(self, request: web.Request) -> web.Response:
         """Show the fence."""

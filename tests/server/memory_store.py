@@ -45,6 +45,7 @@ from server.otp.states import ImportSummary, key_state, key_subject
 from server.storage.limits import check_policy
 from tests.server.memory_accounts import MemoryAccounts
 from tests.server.memory_fences import MemoryFences
+from tests.server.memory_usage import MemoryUsage
 from validation.gcra import Budget, Policy
 
 
@@ -76,7 +77,7 @@ class _Key(NamedTuple):
     accepted_client: int
 
 
-class MemoryStore(MemoryAccounts, MemoryFences):
+class MemoryStore(MemoryAccounts, MemoryFences, MemoryUsage):
     """HotStore, Directory and every book on dictionaries."""
 
     def __init__(self, *, clock: Clock, default_policy: Policy) -> None:
@@ -393,10 +394,10 @@ class MemoryStore(MemoryAccounts, MemoryFences):
             version=1,
             signed_only=False,
             phishing_test=False,
+            customer_id=None,
             created_us=created_us,
             limit=None,
             api_keys=(_ApiKey(1, client.api_key, created_us),),
-            customer_id=None,
         )
 
     def _counters(self, public_id: str) -> Counters:

@@ -11,6 +11,11 @@ from server.otp.ports import StoreUnavailableError
 from server.storage.refusals import DatabaseUrlRefusedError, UnsafeDatabaseError
 
 CONNECT_TIMEOUT_S = 3.0
+COMMITTING = 0x6B657973746E6F64
+"""Number of the advisory lock that every connection which decides OTPs holds, shared.
+
+A restore takes it alone: nobody goes on in the restored store who has not seen its fence.
+"""
 _SECRETS = frozenset({"password", "sslpassword"})
 _OLDEST = 140000
 

@@ -13,7 +13,8 @@ import asyncpg  # type: ignore[import-untyped] # the driver ships no types
 import structlog
 
 from server.otp.ports import Entry, Kind, Outcome, StoreUnavailableError, UnknownOutcomeError
-from server.storage.postgres.connection import UNREACHABLE, connect, describe
+from server.storage.identity import FIRST_EPOCH, STORE_EPOCH
+from server.storage.postgres.connection import COMMITTING, UNREACHABLE, connect, describe
 from server.storage.postgres.lane import Lane
 from server.storage.postgres.purses import Purses
 from validation.gcra import Policy
@@ -38,6 +39,7 @@ class HotPath:
         self._purses = Purses()
         self._statement: asyncpg.prepared_stmt.PreparedStatement | None = None
         self._unconfirmed = False
+        self._epoch: str | None = None
         self.now_us: Callable[[], int] | None = None
         """For tests: decides at this time instead of the server's."""
 
@@ -81,12 +83,32 @@ class HotPath:
             warn=True,
         )
         try:
+            await self._refuse_another_epoch(connection)
             self._statement = await connection.prepare(_STATEMENT)
         except UNREACHABLE as error:
             connection.terminate()
             raise StoreUnavailableError(f"PostgreSQL: {describe(error)}") from error
+        except StoreUnavailableError:
+            connection.terminate()
+            raise
         connection.add_log_listener(self._on_notice)
         return connection
+
+    async def _refuse_another_epoch(self, connection: asyncpg.Connection) -> None:
+        """Commit into no store that was restored meanwhile: its fence was never looked for.
+
+        Raises StoreUnavailableError. The lock is held until the connection ends.
+        """
+        if not await connection.fetchval("SELECT pg_try_advisory_lock_shared($1)", COMMITTING):
+            raise StoreUnavailableError("PostgreSQL: a backup is being restored into the database")
+        epoch = await connection.fetchval("SELECT value FROM meta WHERE name = $1", STORE_EPOCH)
+        epoch = FIRST_EPOCH if epoch is None else epoch
+        if self._epoch not in {None, epoch}:
+            raise StoreUnavailableError(
+                "a backup was restored into the database since this service began: restart it,"
+                " so that it sees the fence"
+            )
+        self._epoch = epoch
 
     def _on_notice(self, _connection: object, notice: asyncpg.PostgresLogMessage) -> None:
         # "canceling wait for synchronous replication": committed here, and perhaps nowhere

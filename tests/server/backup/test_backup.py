@@ -30,6 +30,8 @@ from server.storage.postgres.store import PostgresStore, open_postgres
 from server.storage.refusals import SchemaRefusedError
 from server.storage.snapshot import Tally, snapshot
 from server.storage.sqlite.store import SqliteStore, open_sqlite
+from server.usage.kinds import KINDS
+from server.usage.ports import MinuteRow, Parcel
 from tests.server.acts import ACT, CAUSE
 from tests.server.moving_bench import bench
 from tests.server.moving_files import ReferenceClient, ReferenceKey, key_file
@@ -78,6 +80,8 @@ async def filled(database: Path | str) -> None:
     await store.add_keys(keys, act=ACT)
     assert await decide(store, otp(client, 4, 2)) == [Kind.OK]
     await store.note_journal_node("machine-0", Place(5))
+    counts = tuple(range(len(KINDS)))
+    await store.add_usage(Parcel("one", 1, (MinuteRow(29_000_000, client, counts),)))
     await store.close()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from server.clock import SystemClock
 from server.counter_journal.fence import Fence
 from server.counter_journal.journal import CounterJournal, Station
+from server.counter_journal.ports import Place
 from server.counter_journal.survey import Survey, survey
 
 STORE = "store-1"
@@ -16,13 +17,18 @@ NODE = "machine-0"
 
 @asynccontextmanager
 async def node(
-    directory: Path, name: str = NODE, *, epoch: str = OLD, peers: tuple[str, ...] = ()
+    directory: Path,
+    name: str = NODE,
+    *,
+    epoch: str = OLD,
+    peers: tuple[str, ...] = (),
+    noted: Place | None = None,
 ) -> AsyncIterator[CounterJournal]:
     """Open a node's journal; its orderly end is the context's."""
     journal = CounterJournal(
         Station(directory, name, STORE, epoch), clock=SystemClock(), sync_after_s=0.01
     )
-    await journal.open(peers)
+    await journal.open(peers, noted)
     try:
         yield journal
     finally:
@@ -47,5 +53,10 @@ def fence(**nodes: int | None) -> Fence:
     return Fence("b", "then", "now", STORE, NEW, named, {})
 
 
-def judged(directory: Path, standing: Fence) -> Survey:
-    return survey([directory], standing)
+def judged(directory: Path, standing: Fence, *more: Path) -> Survey:
+    return survey([directory, *more], standing)
+
+
+def problem(directory: Path, start: int | None = 1) -> str:
+    """Return what keeps the fence of a backup up that names the node, "" when nothing does."""
+    return judged(directory, fence(machine_0=start)).problems.get(NODE, "")

@@ -14,6 +14,8 @@ from server.counter_journal.records import (
     accepted_record,
     decode_accepted,
     entries_in,
+    is_torn,
+    is_torn_header,
     read_records,
     record,
 )
@@ -41,6 +43,7 @@ headers = st.builds(
     continues=st.booleans(),
     peers=st.lists(st.text(), max_size=3).map(tuple),
     opened_us=st.integers(0, 1 << 60),
+    file=st.text(),
 )
 
 
@@ -88,6 +91,32 @@ def test_an_altered_octet_never_passes_for_whole(
     written[at] ^= data.draw(st.integers(1, 255))
     with pytest.raises(DamagedError):
         list(read_records(io.BytesIO(written)))
+
+
+@given(batch=entries, number=st.integers(1, 1 << 60), data=st.data())
+def test_half_a_record_is_torn_and_an_altered_one_is_not(
+    batch: list[Accepted], number: int, data: st.DataObject
+) -> None:
+    whole = accepted_record(number, 0, fields(batch))
+    part = whole[: data.draw(st.integers(1, len(whole) - 1))]
+    assert is_torn(part, number)
+    if len(part) > len(record(Kind.END, number)):
+        assert not is_torn(part, number + 1)
+    assert not is_torn(whole, number)
+    altered = bytearray(whole + record(Kind.END, number + len(batch)))
+    altered[data.draw(st.integers(0, len(whole) - 1))] ^= data.draw(st.integers(1, 255))
+    assert not is_torn(bytes(altered), number)
+
+
+@given(header=headers, data=st.data())
+def test_half_a_header_is_a_segment_that_was_never_begun(
+    header: Header, data: st.DataObject
+) -> None:
+    whole = header.encode()
+    assert is_torn_header(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    altered = bytearray(whole + accepted_record(header.first, 0, [b"cccc", 1, 1, 1]))
+    altered[data.draw(st.integers(0, len(whole) - 1))] ^= data.draw(st.integers(1, 255))
+    assert not is_torn_header(bytes(altered))
 
 
 @given(octets=st.binary(max_size=200))

@@ -63,6 +63,14 @@ def test_a_backup_holds_no_key_file_unless_asked(
     assert "store.restore" in str(entries)
 
 
+def test_a_restore_says_what_it_undid(backup: Path, home: Path) -> None:
+    told = at(home, "told").run("restore", str(backup))
+    assert told.code == 0, told.err
+    assert "UNDONE is what was administered after 20" in told.out
+    assert "disabled since are ACTIVE" in told.out
+    assert "All keys are FENCED" in told.out
+
+
 def test_a_restore_overwrites_nothing(served: KeysteadProcess, backup: Path, home: Path) -> None:
     before = sorted(path.name for path in served.directory.iterdir())
     refused = served.run("restore", str(backup))

@@ -42,7 +42,7 @@ async def store(keeper: SqlKeeper) -> SqlStore:
 
 
 def desk(store: SqlStore) -> FenceDesk:
-    return FenceDesk(store, store=STORE, epoch=NEW)
+    return FenceDesk(store, store=STORE)
 
 
 async def test_counters_are_raised_and_never_lowered(store: SqlStore) -> None:
@@ -150,10 +150,26 @@ async def test_keys_that_are_imported_again_after_a_replay_start_from_what_it_to
     store: SqlStore, tmp_path: Path
 ) -> None:
     async with node(tmp_path) as journal:
-        await accept(journal, 9, public_id=TOKEN.encode())
-    assert (await desk(store).replay([tmp_path], cause=CAUSE)).unknown == [TOKEN]
+        await accept(journal, 9, 4, public_id=TOKEN.encode())
+    for _ in range(2):
+        assert (await desk(store).replay([tmp_path], cause=CAUSE)).unknown == [TOKEN]
     client = await a_client(store)
     await the_keys(store)
+    assert await decide(store, otp(client, 1, 9)) == [Kind.REPLAYED_OTP]
+    again = await desk(store).replay([tmp_path], cause=CAUSE)
+    assert (again.raised, again.unknown) == (0, [])
+    assert await decide(store, otp(client, 1, 10)) == [Kind.OK]
+
+
+async def test_a_store_that_went_back_without_a_restore_is_told_too(
+    store: SqlStore, tmp_path: Path
+) -> None:
+    client = await a_client(store)
+    await the_keys(store)
+    async with node(tmp_path, epoch=NEW) as journal:
+        await accept(journal, 9, public_id=TOKEN.encode())
+        done = await desk(store).replay([tmp_path], cause=CAUSE)
+    assert (done.raised, done.stands) == (1, False)
     assert await decide(store, otp(client, 1, 9)) == [Kind.REPLAYED_OTP]
     again = await desk(store).replay([tmp_path], cause=CAUSE)
     assert (again.raised, again.unknown) == (0, [])
