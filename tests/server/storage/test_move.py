@@ -1,5 +1,6 @@
 """A move takes every table along, as it is, and what was forbidden before stays forbidden."""
 
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,14 @@ from tests.server.storage.keepers import PostgresKeeper, SqliteKeeper, SqlKeeper
 from tests.server.storage.test_customer_book import CARD, TERMS
 from tests.server.storage.test_moving import VAULT, move_in
 from tests.server.storage.test_operator_book import DIGEST, LATER_US
+from tests.server.storage.test_usage import parcel, row
 
 FENCE = fence(machine_0=1).encode()
 KEY = ReferenceKey("cccccccccccb", session=4, use=4)
 
 
 @pytest.fixture
-async def source(tmp_path: Path) -> SqliteKeeper:
+async def source(tmp_path: Path) -> AsyncIterator[SqliteKeeper]:
     """Return an embedded store that has something in every table, and a fence."""
     keeper = SqliteKeeper(tmp_path / "keystead.db", POLICY)
     store = await keeper.open()
@@ -58,8 +60,10 @@ async def source(tmp_path: Path) -> SqliteKeeper:
     await store.note_journal_node("machine-0", Place(5))
     backup: dict[str, object] = {"id": "b", "made": "now", "nodes": {"machine-0": 5}}
     await store.note_backup(backup, Deed(ACT, Subject("backup", "b"), None, None))
+    await store.add_usage(parcel(row(0, client, ok=1)))
     await keeper.install_meta("fence", FENCE)
-    return keeper
+    yield keeper
+    await keeper.close()
 
 
 async def rows(keeper: SqlKeeper) -> dict[str, list[dict[str, Any]]]:
@@ -68,12 +72,12 @@ async def rows(keeper: SqlKeeper) -> dict[str, list[dict[str, Any]]]:
     async with keeper.engine.connect() as connection:
         for table in metadata.sorted_tables:
             ordered = select(table).order_by(*table.primary_key.columns)
-            found[table.name] = [dict(row._mapping) for row in await connection.execute(ordered)]
-    for row in found["otp_key"]:
-        row["version"] = 1 if row["version"] < 0 else row["version"]
-        row["nonce"] = row["nonce"].strip("-")
-    for row in found["kept_counter"]:
-        row["import_number"] = 0
+            found[table.name] = [dict(one._mapping) for one in await connection.execute(ordered)]
+    for key in found["otp_key"]:
+        key["version"] = 1 if key["version"] < 0 else key["version"]
+        key["nonce"] = key["nonce"].strip("-")
+    for kept in found["kept_counter"]:
+        kept["import_number"] = 0
     return found
 
 
