@@ -160,8 +160,8 @@ def is_torn(rest: bytes, number: int) -> bool:
     if not rest or len(rest) >= _LARGEST or _hides_record(rest):
         return False
     if len(rest) >= _PREFIX.size + _HEAD.size:
-        kind, begins = _HEAD.unpack_from(rest, _PREFIX.size)
-        return begins == number and kind in {Kind.ACCEPTED, Kind.END, Kind.NEXT}
+        heads = {_HEAD.pack(one, number) for one in (Kind.ACCEPTED, Kind.END, Kind.NEXT)}
+        return rest[_PREFIX.size : _PREFIX.size + _HEAD.size] in heads
     return True
 
 
