@@ -196,7 +196,7 @@ def _is_record(octets: bytes, at: int) -> bool:
     start = at + _PREFIX.size
     if length < _HEAD.size or start + length > len(octets):
         return False
-    return zlib.crc32(octets[start : start + length]) == check
+    return bool(zlib.crc32(octets[start : start + length]) == check)
 
 
 def entries_in(found: Record) -> int:
