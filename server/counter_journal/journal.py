@@ -188,23 +188,27 @@ class CounterJournal:
             last = look(path)
             if last is not None:
                 first, continues = last.end, last.is_all_that_was_written(boot_id())
-                if last.end == last.header.first:  # nothing in it: ours takes its name
+                if first > last.header.first:
+                    break
+                if continues:  # nothing was ever in it: ours takes its name
                     continues = last.header.continues
                     path.unlink()
-                break
-            if not was_never_begun(path):
-                # Entries may have been in it, at most so many: the numbers are theirs.
-                first = first_of(path) + path.stat().st_size // ENTRY_OCTETS + 1
-                continues = False
-                break
-            path.unlink()
+                    break
+            elif was_never_begun(path):
+                path.unlink()
+                continue
+            # It may have held entries, at most so many. The numbers are theirs: a backup that
+            # names this segment must not take ours for it.
+            first = first_of(path) + path.stat().st_size // ENTRY_OCTETS + 1
+            continues = False
+            break
         if noted is None:
             return first, continues
         if noted.first is None:  # it served without a journal
-            return first, False
+            return first + 1, False
         if noted.first not in begun:
             # What the store was told of is somewhere else, or lost: ours must not pass for it.
-            return max(first, noted.first + 1), False
+            return max(first, noted.first) + 1, False
         return first, continues
 
     def _open(self, peers: Sequence[str], noted: Place | None) -> int:
@@ -251,14 +255,15 @@ class CounterJournal:
         with self._gate:
             if self._lost:
                 raise JournalError(self.failing or "the counter journal failed")
-            if self._writer is None:
+            writer = self._writer
+            if writer is None:
                 raise JournalError(self.failing or "the counter journal is closed")
+            first = writer.next
             try:
-                if self._writer.next > self._writer.first:
-                    writer, self._writer = self._writer, None
+                if first > writer.first:  # else there is nothing to end
+                    self._writer = None
                     writer.finish(Kind.NEXT)
-                    self._begin(peers, writer.next, continues=True)
-                first = self._writer.first
+                    self._begin(peers, first, continues=True)
             except OSError as error:
                 raise self._failed(error) from error
         if keep_from is not None:

@@ -160,8 +160,8 @@ def is_torn(rest: bytes, number: int) -> bool:
     if not rest or len(rest) >= _LARGEST or _hides_record(rest):
         return False
     if len(rest) >= _PREFIX.size + _HEAD.size:
-        kind, begins = _HEAD.unpack_from(rest, _PREFIX.size)
-        return begins == number and kind in {Kind.ACCEPTED, Kind.END, Kind.NEXT}
+        heads = {_HEAD.pack(one, number) for one in (Kind.ACCEPTED, Kind.END, Kind.NEXT)}
+        return rest[_PREFIX.size : _PREFIX.size + _HEAD.size] in heads
     return True
 
 
@@ -196,7 +196,7 @@ def _is_record(octets: bytes, at: int) -> bool:
     start = at + _PREFIX.size
     if length < _HEAD.size or start + length > len(octets):
         return False
-    return zlib.crc32(octets[start : start + length]) == check
+    return bool(zlib.crc32(octets[start : start + length]) == check)
 
 
 def entries_in(found: Record) -> int:

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from server.clock import SystemClock
 from server.counter_journal.fence import Fence
 from server.counter_journal.journal import CounterJournal, Station
@@ -45,6 +47,12 @@ def crash(journal: CounterJournal) -> None:
     """Leave no mark of an orderly end, as a killed process does; the context's end then is it."""
     with journal._gate:
         journal._abandon()
+
+
+def another_boot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the machine have been started once more."""
+    for module in ("journal", "segments", "survey"):
+        monkeypatch.setattr(f"server.counter_journal.{module}.boot_id", lambda: "another boot")
 
 
 def fence(**nodes: int | None) -> Fence:

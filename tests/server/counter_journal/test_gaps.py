@@ -13,6 +13,7 @@ from tests.server.counter_journal.nodes import (
     NEW,
     NODE,
     accept,
+    another_boot,
     crash,
     fence,
     judged,
@@ -108,6 +109,38 @@ async def test_a_segment_whose_header_is_unreadable_is_missed_and_never_removed(
     assert uses(tmp_path) == [1, 3]
 
 
+async def test_a_segment_that_lost_all_it_held_with_the_power_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for use in (1, 2):
+        async with node(tmp_path) as journal:
+            await accept(journal, use)
+            crash(journal)
+    last = segments(tmp_path)[-1]
+    with last.path.open("r+b") as stream:  # it was synced as it was begun, and not since then
+        stream.truncate(len(last.header.encode()))
+    another_boot(monkeypatch)
+    assert "uncleanly" in problem(tmp_path)
+    for use in (3, 4):
+        async with node(tmp_path) as journal:
+            await accept(journal, use)
+        assert "are missing" in problem(tmp_path)
+        assert "are missing" in problem(tmp_path, 2)
+
+
+async def test_a_segment_whose_first_entry_was_altered_is_never_removed(tmp_path: Path) -> None:
+    async with node(tmp_path) as journal:
+        await accept(journal, 1, 2)
+    (segment,) = segments(tmp_path)
+    content = bytearray(segment.path.read_bytes())
+    content[len(segment.header.encode()) + 12] ^= 1
+    segment.path.write_bytes(content)
+    async with node(tmp_path) as journal:
+        await accept(journal, 3)
+    assert segment.path.read_bytes() == content
+    assert problem(tmp_path)
+
+
 async def test_a_segment_that_was_never_begun_is_no_loss_to_its_node(tmp_path: Path) -> None:
     async with node(tmp_path) as journal:
         await accept(journal, 1)
@@ -137,10 +170,14 @@ async def test_a_journal_that_begins_anew_elsewhere_passes_for_nothing(tmp_path:
 async def test_what_was_accepted_without_a_journal_is_missed(tmp_path: Path) -> None:
     async with node(tmp_path) as journal:
         await accept(journal, 1)
-    async with node(tmp_path, noted=Place(None)) as journal:
-        await accept(journal, 2)
-    assert problem(tmp_path)
+    async with node(tmp_path):
+        pass  # a backup made now names entry 2; then it serves without a journal
     assert problem(tmp_path, 2) == ""
+    async with node(tmp_path, noted=Place(None)) as journal:
+        await accept(journal, 3)
+    assert problem(tmp_path)
+    assert problem(tmp_path, 2)
+    assert problem(tmp_path, 3) == ""
 
 
 async def test_a_node_that_is_between_two_segments_is_still_writing(tmp_path: Path) -> None:

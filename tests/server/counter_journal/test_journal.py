@@ -7,14 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from server.counter_journal import journal as journal_module
-from server.counter_journal import segments as segments_module
 from server.counter_journal.journal import CounterJournal
 from server.counter_journal.ports import JournalError
 from server.counter_journal.segment_writer import SegmentWriter
 from server.counter_journal.segments import NodeInUseError, segments
 from server.counter_journal.survey import entries
-from tests.server.counter_journal.nodes import NEW, NODE, accept, crash, fence, judged, node
+from tests.server.counter_journal.nodes import (
+    NEW,
+    NODE,
+    accept,
+    another_boot,
+    crash,
+    fence,
+    judged,
+    node,
+)
 
 
 def uses(directory: Path, start: int = 1) -> list[int]:
@@ -64,9 +71,7 @@ async def test_a_machine_that_stopped_leaves_an_unclean_end_for_good(
     async with node(tmp_path) as journal:
         await accept(journal, 1)
         crash(journal)
-    for module in (journal_module, segments_module):
-        monkeypatch.setattr(module, "boot_id", lambda: "another boot")
-    monkeypatch.setattr("server.counter_journal.survey.boot_id", lambda: "another boot")
+    another_boot(monkeypatch)
     assert "uncleanly" in judged(tmp_path, fence(machine_0=1)).problems[NODE]
     async with node(tmp_path) as journal:  # also when the node went on
         await accept(journal, 2)

@@ -16,6 +16,8 @@ from server.moving.desk import MovingDesk
 from server.otp.ports import FencedError, Kind
 from server.storage.move import move
 from server.storage.schema import metadata
+from server.usage.kinds import KINDS
+from server.usage.ports import MinuteRow, Parcel
 from tests.server.acts import ACT, CAUSE
 from tests.server.counter_journal.nodes import fence
 from tests.server.journal.chains import a_chain, signed
@@ -27,7 +29,6 @@ from tests.server.storage.keepers import PostgresKeeper, SqliteKeeper, SqlKeeper
 from tests.server.storage.test_customer_book import CARD, TERMS
 from tests.server.storage.test_moving import VAULT, move_in
 from tests.server.storage.test_operator_book import DIGEST, LATER_US
-from tests.server.storage.test_usage import parcel, row
 
 FENCE = fence(machine_0=1).encode()
 KEY = ReferenceKey("cccccccccccb", session=4, use=4)
@@ -60,10 +61,15 @@ async def source(tmp_path: Path) -> AsyncIterator[SqliteKeeper]:
     await store.note_journal_node("machine-0", Place(5))
     backup: dict[str, object] = {"id": "b", "made": "now", "nodes": {"machine-0": 5}}
     await store.note_backup(backup, Deed(ACT, Subject("backup", "b"), None, None))
-    await store.add_usage(parcel(row(0, client, ok=1)))
+    answered = MinuteRow(store_minute(keeper), client, (1,) * len(KINDS))
+    await store.add_usage(Parcel("sender", 1, (answered,)))
     await keeper.install_meta("fence", FENCE)
     yield keeper
     await keeper.close()
+
+
+def store_minute(keeper: SqliteKeeper) -> int:
+    return keeper.clock.now_us() // 60_000_000
 
 
 async def rows(keeper: SqlKeeper) -> dict[str, list[dict[str, Any]]]:
