@@ -177,6 +177,11 @@ class Filling:
             await self._connection.execute(delete(meta).where(meta.c.name == UNFINISHED_IMPORT))
         await self._connection.execute(update(key).where(key.c.version < 0).values(version=1))
 
+    async def end_tokens(self) -> None:
+        """Remove the tokens of operators: of which were revoked since, a backup knows nothing."""
+        if (tokens := self._tables.get("operator_token")) is not None:  # not of an older schema
+            await self._connection.execute(delete(tokens))
+
     async def meta(self) -> dict[str, str]:
         """Return all named values that were filled in."""
         return await Snapshot(self._connection, "", []).meta()

@@ -9,6 +9,7 @@ import pytest
 from hsm.filevault import FileVault
 from hsm.keyfile import SealingKey
 from hsm.vault import OtpKeyBinding, OtpKeySecrets
+from server.accounts.access import Role
 from server.backup.archive import read_archive, writing
 from server.backup.drill import drill
 from server.backup.make import Made, make_backup
@@ -38,9 +39,10 @@ from tests.server.moving_files import ReferenceClient, ReferenceKey, key_file
 from tests.server.still_clock import StillClock
 from tests.server.storage.entries import POLICY, TOKEN, decide, new_key, otp
 from tests.server.storage.test_moving import move_in
+from tests.server.storage.test_operator_book import DIGEST, LATER_US
 
-CHANGED = ("meta", "otp_key", "journal", "journal_head")
-"""By a restore: the fence; versions of an import's (schema.py); its own entry."""
+CHANGED = ("meta", "otp_key", "journal", "journal_head", "operator_token")
+"""By a restore: the fence; versions of an import's (schema.py); its own entry; tokens end."""
 
 KEY = SealingKey.of(bytes(range(32)))
 MANY = [f"eeeeeeee{number:04d}" for number in range(2_100)]
@@ -79,6 +81,7 @@ async def filled(database: Path | str) -> None:
     ]
     await store.add_keys(keys, act=ACT)
     assert await decide(store, otp(client, 4, 2)) == [Kind.OK]
+    await store.add_operator("ann", Role.ADMIN, None, digest=DIGEST, expires_us=LATER_US, act=ACT)
     await store.note_journal_node("machine-0", Place(5))
     counts = tuple(range(len(KINDS)))
     await store.add_usage(Parcel("one", 1, (MinuteRow(29_000_000, client, counts),)))
@@ -125,6 +128,23 @@ async def tallies(database: Path | str) -> dict[str, Tally]:
         async for part in read.parts():
             found[part.table] = found[part.table].add(part.lines)
     return found
+
+
+async def test_no_token_is_good_after_a_restore(
+    source: Path | str, target: Path | str, readers: Readers, tmp_path: Path
+) -> None:
+    await filled(source)
+    await backed_up(source, tmp_path / "b", readers)
+    await load(verify(tmp_path / "b", readers.identities), target, cause=CAUSE)
+    store = await opened(source)
+    assert await store.token_record(1) is not None
+    await store.close()
+    store = await opened(target)
+    assert await store.token_record(1) is None
+    operator = await store.operator_details("ann")
+    assert operator is not None
+    assert (operator.active, operator.tokens) == (True, ())
+    await store.close()
 
 
 async def test_a_restored_store_holds_every_row_and_is_fenced(
