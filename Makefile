@@ -11,7 +11,7 @@ WORKERS = 1
 UV = uv
 LOAD_FLAGS = --users 40 --processes 2 --p99-ms 2000
 PACKAGES = agent hsm loadtest server validation
-SCRIPTS = .ci/run deploy/install.sh $(wildcard deploy/deb/*) deploy/compose/make-secrets
+SCRIPTS = .ci/run .ci/advisories deploy/install.sh $(wildcard deploy/deb/*) deploy/compose/make-secrets
 
 .PHONY: help setup run check test bench load deb sbom lock audit clean
 

@@ -9,7 +9,6 @@ database and its backups, not a host that an attacker is on. That is the HSM's p
 """
 
 import os
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hsm.keyfile import KEY_ID_OCTETS, SealingKey
+from hsm.opened_keys import OpenedKeys
 from hsm.vault import OtpKeyBinding, OtpKeySecrets, RecordRefusedError
 from validation.modhex import is_modhex
 from validation.otp import MAX_PUBLIC_ID_LETTERS, OtpCipher, OtpFields
@@ -58,11 +58,11 @@ class FileVault:
 
     sealing_key: from `hsm.keyfile`; randomness: n -> n octets, never the same twice: a nonce
     used for two records would give both away. Random nonces are safe for four thousand
-    million records per key file. opened: how many opened keys are remembered, the least
-    recently used leaves first. For one thread, as all of a worker's verifications are.
+    million records per key file. opened: how many opened keys are remembered
+    (`opened_keys`). For one thread, as all of a worker's verifications are.
     """
 
-    __slots__ = ("_aead", "_header", "_limit", "_opened", "_randomness")
+    __slots__ = ("_aead", "_header", "_opened", "_randomness")
 
     def __init__(
         self,
@@ -71,13 +71,10 @@ class FileVault:
         randomness: Callable[[int], bytes] = os.urandom,
         opened: int = DEFAULT_OPENED,
     ) -> None:
-        if opened < 1:
-            raise ValueError("at least one opened key must be kept")
         self._aead = AESGCM(sealing_key.key)
         self._header = _FORMAT + sealing_key.key_id
         self._randomness = randomness
-        self._limit = opened
-        self._opened: OrderedDict[OtpKeyBinding, _Opened] = OrderedDict()
+        self._opened: OpenedKeys[_Opened] = OpenedKeys(opened)
 
     def __repr__(self) -> str:
         return f"FileVault(key id {self._header[1:].hex()}, {len(self._opened)} opened)"
@@ -100,8 +97,6 @@ class FileVault:
         # A remembered key stands for its record alone: a changed record is opened anew.
         if opened is None or opened.record != record:
             opened = self._open_otp_key(binding, record)
-        else:
-            self._opened.move_to_end(binding)
         return opened.cipher.open(ciphertext, opened.private_id)
 
     async def reveal_otp_key(self, binding: OtpKeyBinding, record: bytes) -> OtpKeySecrets:
@@ -122,10 +117,7 @@ class FileVault:
     def _open_otp_key(self, binding: OtpKeyBinding, record: bytes) -> _Opened:
         secrets = self._reveal(binding, record)
         opened = _Opened(record, OtpCipher(secrets[:_AES_KEY_OCTETS]), secrets[_AES_KEY_OCTETS:])
-        self._opened[binding] = opened
-        self._opened.move_to_end(binding)
-        if len(self._opened) > self._limit:
-            self._opened.popitem(last=False)
+        self._opened.offer(binding, opened)
         return opened
 
     def _reveal(self, binding: OtpKeyBinding, record: bytes) -> bytes:

@@ -231,6 +231,15 @@ class Store(_Section):
             examples=[1],
         ),
     ] = 0
+    cache_mib: Annotated[
+        int,
+        Field(
+            ge=2,
+            le=65_536,
+            description="MiB of counters the embedded store keeps in memory (100 a million keys)",
+            examples=[128],
+        ),
+    ] = 128
 
     @property
     def is_sqlite(self) -> bool:
@@ -252,9 +261,10 @@ class Verify(_Section):
         bool, Field(description="serve /wsapi/verify of protocol 1 too", examples=[True])
     ] = True
     decrypt: Annotated[
-        Literal["off", "loopback"],
+        Literal["off", "loopback", "mutual-tls"],
         Field(
-            description='"loopback": answer /wsapi/decrypt to programs on this machine',
+            description='who is answered at /wsapi/decrypt: programs on this machine ("loopback"),'
+            ' or whoever shows a certificate of `tls.client_ca` ("mutual-tls")',
             examples=["loopback"],
         ),
     ] = "off"
@@ -270,7 +280,7 @@ class Verify(_Section):
         Field(
             ge=16,
             le=10_000_000,
-            description="sealed keys a worker remembers (about 500 octets each)",
+            description="sealed keys a worker remembers (about 200 octets each)",
             examples=[200000],
         ),
     ] = 200_000
@@ -410,6 +420,27 @@ class Backup(_Section):
     ] = ()
 
 
+class Usage(_Section):
+    """What is counted of each client's requests, minute by minute."""
+
+    count: Annotated[
+        bool,
+        Field(description="count answers per minute and client", examples=[True]),
+    ] = True
+    kept_days: Annotated[
+        int,
+        Field(ge=1, le=36_500, description="minutes older than this are removed", examples=[400]),
+    ] = 400
+    left_out: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=10**18 - 1)], ...],
+        BeforeValidator(_tuple),
+        Field(
+            description="Client IDs that are no customers (probers): left out of totals",
+            examples=[[7]],
+        ),
+    ] = ()
+
+
 class Config(_Section):
     """Everything that can be set. The defaults serve on loopback with the embedded store."""
 
@@ -429,6 +460,16 @@ class Config(_Section):
     log: Log = Log()
     http: Http = Http()
     backup: Backup = Backup()
+    usage: Usage = Usage()
+
+    @model_validator(mode="after")
+    def _decrypts_for_somebody(self) -> Self:
+        if self.verify.decrypt == "mutual-tls" and self.tls.client_ca is None:
+            raise ValueError(
+                'verify.decrypt = "mutual-tls" needs tls.client_ca: without it nobody shows a'
+                " certificate"
+            )
+        return self
 
     @model_validator(mode="after")
     def _certified(self) -> Self:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ipaddress
 import os
+import secrets
 import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -23,7 +24,7 @@ from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
 from server.foundation import Foundation
 from server.jobs.runner import JobRunner
-from server.jobs.standing import facts_pruning, journal_checkpoint
+from server.jobs.standing import facts_pruning, journal_checkpoint, usage_pruning
 from server.metrics.exposition import Gauge, metrics_registry
 from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
@@ -36,10 +37,14 @@ from server.otp.settings import VerifierSettings
 from server.otp.verify import Verifier
 from server.reading import workbench
 from server.safeguards import fence_desk
-from server.tlsfiles import TlsFiles
+from server.tlsfiles import Handed, TlsFiles
+from server.usage.clerk import UsageClerk
+from server.usage.counter import UsageCounter
+from server.usage.desk import UsageDesk
+from server.usage.ports import UsageSink
 from server.web.admin import Desks, admin_app
 from server.web.bearers import Bearers
-from server.web.decrypt import DecryptDoor
+from server.web.decrypt import Admitted, DecryptDoor
 from server.web.guard import Caps
 from server.web.local_peers import LocalPeers
 from server.web.lockout import Lockout
@@ -90,6 +95,7 @@ async def open_verify_door(
     listener: socket.socket,
     certificate: "ServedCertificate | None",
     security_txt: SecurityTxt | None,
+    usage: UsageCounter | None,
 ) -> Serving:
     """Build the verification room and open its door."""
     verifier = Verifier(
@@ -113,14 +119,17 @@ async def open_verify_door(
         tally=tally,
         clock=clock,
         sources=sources,
+        usage=usage,
         legacy=config.verify.legacy,
         body_s=config.http.body_seconds,
     )
     if security_txt is not None:
         app.router.add_get(SECURITY_TXT, security_txt.answer)
-    if config.verify.decrypt == "loopback":
+    if config.verify.decrypt != "off":
         opener = OtpOpener(directory, vault, limit=config.verify.ciphers_cached)
-        app.add_routes(DecryptDoor(Decrypter(opener), sources).routes())
+        mutual = config.verify.decrypt == "mutual-tls"
+        admitted = Admitted.MUTUAL_TLS if mutual else Admitted.LOOPBACK
+        app.add_routes(DecryptDoor(Decrypter(opener), sources, admitted=admitted).routes())
     grace_s = config.http.drain_seconds
     return await serve(
         app, [listener], tally=tally, caps=_caps(config), grace_s=grace_s, tls=certificate
@@ -170,6 +179,7 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         journal=base.journal,
         fence=await fence_desk(base.store),
         backups=base.store,
+        usage=UsageDesk(base.store, frozenset(config.usage.left_out)),
         status=status,
     )
 
@@ -182,14 +192,13 @@ async def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web
 async def open_remote_door(
     stack: AsyncExitStack,
     config: Config,
-    base: Foundation,
+    desks: Desks,
     clock: Clock,
     *,
     listener: socket.socket,
     tally: Tally,
 ) -> None:
     """Open the admin door over HTTPS, for who comes with a token. TlsError."""
-    desks = await open_desks(config, base, clock)
     admin = config.admin
     bearers = Bearers(
         desks.operators,
@@ -231,11 +240,13 @@ async def open_side_doors(
         Gauge("keystead_workers_ready", "Workers that accept.", lambda: workforce.ready_workers),
         Gauge("keystead_worker_restarts", "Workers replaced.", lambda: workforce.restarts),
     ]
+    # The same for both doors: there is one import at a time, whoever sends it.
+    desks = await open_desks(config, base, clock)
     if doors.remote is not None:
         # Counts of its own, so that its certificate's expiry is watched beside the other one's.
         tallies = {**tallies, "admin": Tally.in_memory()}
         await open_remote_door(
-            stack, config, base, clock, listener=doors.remote, tally=tallies["admin"]
+            stack, config, desks, clock, listener=doors.remote, tally=tallies["admin"]
         )
     build = {"version": VERSION, "store": "sqlite" if config.store.is_sqlite else "postgresql"}
     ops = ops_app(
@@ -243,14 +254,33 @@ async def open_side_doors(
         checks={"store": base.store.probe, "workers": workers_accept, "fence": no_fence},
     )
     tally = tallies["control"]
-    admin = await build_admin_app(config, base, clock)
+    admin = admin_app(desks, LocalPeers())
     for app, listener in ((admin, doors.admin), (ops, doors.ops)):
         stack.push_async_callback((await serve(app, [listener], tally=tally)).stop)
 
 
-def start_jobs(stack: AsyncExitStack, base: Foundation, clock: Clock) -> None:
+async def count_usage(
+    stack: AsyncExitStack, config: Config, sink: UsageSink, clock: Clock
+) -> UsageCounter | None:
+    """Return what counts this process's answers per client, None when it is not to be counted.
+
+    Their door has to be closed by whoever leaves `stack`, before that or on it.
+    """
+    if not config.usage.count:
+        return None
+    clerk = UsageClerk(sink, clock=clock, sender=secrets.token_hex(8))
+    await clerk.start()
+    stack.push_async_callback(clerk.close)
+    return clerk.counter
+
+
+def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: Clock) -> None:
     """Run the jobs beside the service until `stack` ends, and let go of them before the store."""
-    jobs = [journal_checkpoint(base.journal), facts_pruning(base.store, base.store)]
+    jobs = [
+        journal_checkpoint(base.journal),
+        facts_pruning(base.store, base.store),
+        usage_pruning(base.store, config.usage.kept_days),
+    ]
     holder = f"{socket.gethostname()}/{os.getpid()}"
     runner = JobRunner(base.store, jobs, holder=holder, clock=clock)
     task = asyncio.get_running_loop().create_task(runner.run())
@@ -269,18 +299,18 @@ def serve_certificate(
     clock: Clock,
     tally: Tally,
     *,
-    in_service: str = "",
+    handed: Handed | None = None,
 ) -> "ServedCertificate | None":
     """Read a door's TLS files and look after them until `stack` ends; TlsError.
 
-    None: the configuration names no files. in_service: as for `server.tls.load`.
+    None: the configuration names no files. handed: what the service shows already.
     """
     if files is None:
         return None
     # Late: reading certificates takes a library that a start without TLS does not wait for.
     from server.web.certificate import ServedCertificate  # noqa: PLC0415
 
-    certificate = ServedCertificate.read(files, clock=clock, tally=tally, in_service=in_service)
+    certificate = ServedCertificate.read(files, clock=clock, tally=tally, handed=handed)
     task = asyncio.get_running_loop().create_task(certificate.watch())
     stack.callback(task.cancel)
     stack.callback(tally.no_certificate)

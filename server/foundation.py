@@ -45,8 +45,13 @@ async def open_store(config: Config, data: DataDirectory, clock: Clock, *, creat
     if config.store.is_sqlite:
         from server.storage.sqlite.store import open_sqlite  # noqa: PLC0415
 
-        path = data.database_file
-        return await open_sqlite(path, clock=clock, default_policy=policy, create=create)
+        return await open_sqlite(
+            data.database_file,
+            clock=clock,
+            default_policy=policy,
+            create=create,
+            cache_mib=config.store.cache_mib,
+        )
     from server.storage.postgres.store import open_postgres  # noqa: PLC0415
 
     return await open_postgres(config.store.database, default_policy=policy, create=create)

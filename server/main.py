@@ -17,6 +17,7 @@ from server.doors import (
     Doors,
     Workforce,
     build_admin_app,
+    count_usage,
     open_side_doors,
     open_verify_door,
     serve_certificate,
@@ -32,6 +33,7 @@ from server.safeguards import guarded, installation, watch_fence
 from server.storage.link.connection import Link
 from server.storage.link.desk import StoreDesk
 from server.storage.link.remote import RemoteStore
+from server.tlsfiles import Handed
 from server.web.runner import Serving, serve
 from server.web.security_txt import SecurityTxt
 
@@ -63,9 +65,10 @@ async def whole_service(
         certificate = serve_certificate(stack, config.tls.files, clock, tally)
         fence = await watch_fence(base.store, clock)
         hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
-        start_jobs(stack, base, clock)
+        start_jobs(stack, config, base, clock)
         batches = batcher(CountedHotStore(hot, tally), config, clock)
         stack.push_async_callback(batches.close)
+        usage = await count_usage(stack, config, base.store, clock)
         await open_side_doors(
             stack,
             config,
@@ -87,6 +90,7 @@ async def whole_service(
             listener=verify,
             certificate=certificate,
             security_txt=SecurityTxt.read(data.security_txt, clock),
+            usage=usage,
         )
         stack.push_async_callback(door.stop)
         yield door
@@ -100,8 +104,8 @@ def seats(slot: int) -> tuple[str, str]:
 class Control(NamedTuple):
     """What workers need of the control process.
 
-    desk: None when they have a store themselves; certificate: None without TLS. Workers read its
-    files themselves: no private key is sent anywhere.
+    desk: None when they have a store themselves; certificate: what they show at first, None
+    without TLS. Newer files they read themselves.
     """
 
     desk: StoreDesk | None
@@ -125,7 +129,7 @@ async def control(
         certificate = serve_certificate(stack, config.tls.files, clock, tallies["control"])
         installation(data)  # now: the workers all begin at once
         fence = await watch_fence(base.store, clock)
-        start_jobs(stack, base, clock)
+        start_jobs(stack, config, base, clock)
         desk = None
         if config.store.is_sqlite:
             hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
@@ -137,7 +141,7 @@ async def control(
                 key_queue_limit=config.verify.queue * config.workers,
             )
             stack.push_async_callback(merged.close)
-            desk = StoreDesk(merged, base.store)
+            desk = StoreDesk(merged, base.store, base.store)
         await open_side_doors(
             stack,
             config,
@@ -165,11 +169,11 @@ async def worker(
     control: Control,
     link: Link,
     listener: socket.socket,
-    in_service: str,
+    handed: Handed | None,
 ) -> AsyncIterator[Serving]:
     """Verify on one listening socket, with the control process's store or one of our own.
 
-    in_service: fingerprint of the certificate that the service shows, "" without TLS.
+    handed: the certificate that the service shows, None without TLS.
     """
     async with AsyncExitStack() as stack:
         vault, key_id = open_vault(config, data)
@@ -178,9 +182,7 @@ async def worker(
         tally = Tally.open(data.run / f"tally-{seat}")
         tally.reset_gauges()
         watch_loop(stack, clock, tally)
-        certificate = serve_certificate(
-            stack, config.tls.files, clock, tally, in_service=in_service
-        )
+        certificate = serve_certificate(stack, config.tls.files, clock, tally, handed=handed)
         store: RemoteStore | Store = RemoteStore(link)
         hot: HotStore = store
         if not config.store.is_sqlite:
@@ -191,6 +193,7 @@ async def worker(
             hot = CountedHotStore(hot, tally)
         batches = batcher(hot, config, clock)
         stack.push_async_callback(batches.close)
+        usage = await count_usage(stack, config, store, clock)
         yield await open_verify_door(
             config=config,
             batches=batches,
@@ -202,6 +205,7 @@ async def worker(
             listener=listener,
             certificate=certificate,
             security_txt=SecurityTxt.read(data.security_txt, clock),
+            usage=usage,
         )
 
 

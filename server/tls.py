@@ -12,7 +12,9 @@ import os
 import re
 import ssl
 import stat
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from server.tlsfiles import TlsError, TlsFiles
+from server.tlsfiles import Pem, TlsError, TlsFiles
 
 MAX_FILE_OCTETS = 1 << 20
 
@@ -61,27 +63,44 @@ class Certificate(NamedTuple):
 
 
 class Credentials(NamedTuple):
-    """What a listener needs of its files."""
+    """What a listener needs of its files. pem: what they held."""
 
     context: ssl.SSLContext
     certificate: Certificate
+    pem: Pem
 
 
 def load(files: TlsFiles, *, now_s: float, in_service: str = "") -> Credentials:
     """Read and check the files; TlsError.
 
-    now_s: Unix seconds; in_service: fingerprint of the certificate that other processes of this
-    service show already. That one is taken although it has expired: clients that look at it
-    refuse it everywhere, and a worker that is missing would help nobody.
+    now_s: Unix seconds; in_service: fingerprint of the certificate that this service shows
+    already. That one is taken although it has expired: there is nothing better.
     """
-    chain = _chain(files.certificate)
-    key = _private_key(files.key)
-    _match(files, chain, key)
-    own = chain[0].certificate
-    certificate = _describe(own)
-    if certificate.fingerprint != in_service:
+    pem = Pem(
+        _read(files.certificate),
+        _read(files.key),
+        None if files.client_ca is None else _read(files.client_ca),
+    )
+    _require_private(files.key)
+    credentials, own = _credentials(files, pem)
+    if credentials.certificate.fingerprint != in_service:
         _check_dates(files.certificate, own, now_s)
-    return Credentials(_context(files, certificate), certificate)
+    return credentials
+
+
+def restore(files: TlsFiles, pem: Pem) -> Credentials:
+    """Return what was good when another process of this service loaded it; TlsError.
+
+    Whatever the files are by now and however late it is: a worker that is missing helps nobody.
+    """
+    return _credentials(files, pem)[0]
+
+
+def _credentials(files: TlsFiles, pem: Pem) -> tuple[Credentials, x509.Certificate]:
+    chain = _chain(files.certificate, pem.certificate)
+    _match(files, chain, _private_key(files.key, pem.key))
+    own = chain[0].certificate
+    return Credentials(_context(files, pem), _describe(own), pem), own
 
 
 class _Link(NamedTuple):
@@ -118,9 +137,8 @@ def _blocks(octets: bytes) -> Iterator[tuple[str, int, bytes]]:
         yield begin[1].decode("ascii"), line, octets[begin.start() : end]
 
 
-def _chain(file: Path) -> list[_Link]:
+def _chain(file: Path, octets: bytes) -> list[_Link]:
     """Return the certificates of a file, at least one."""
-    octets = _read(file)
     found: list[_Link] = []
     other = ""
     for label, line, block in _blocks(octets):
@@ -146,9 +164,7 @@ def _chain(file: Path) -> list[_Link]:
     )
 
 
-def _private_key(file: Path) -> PrivateKeyTypes:
-    octets = _read(file)
-    _require_private(file)
+def _private_key(file: Path, octets: bytes) -> PrivateKeyTypes:
     for label, line, block in _blocks(octets):
         if not label.endswith("PRIVATE KEY"):
             continue
@@ -246,33 +262,52 @@ def _describe(own: x509.Certificate) -> Certificate:
 
 def _no_password() -> str:
     """Answer OpenSSL, which would ask on the terminal for the password of a key."""
-    raise TlsError("the key was replaced by an encrypted one just now")
+    raise TlsError("the key is encrypted")
 
 
-def _context(files: TlsFiles, certificate: Certificate) -> ssl.SSLContext:
+@contextmanager
+def _readable(octets: bytes) -> Iterator[str]:
+    """Yield a path that octets are read from, once: OpenSSL takes a key from a file only.
+
+    It is a pipe, so that nothing is written to a disk, and OpenSSL gets exactly what was checked.
+    """
+    reading, writing = os.pipe()
+    writer = threading.Thread(target=_pour, args=(writing, octets))
+    writer.start()
+    try:
+        yield f"/dev/fd/{reading}"
+    finally:
+        os.close(reading)  # whoever still writes ends by that
+        writer.join()
+
+
+def _pour(writing: int, octets: bytes) -> None:
+    with suppress(BrokenPipeError), os.fdopen(writing, "wb") as stream:
+        stream.write(octets)
+
+
+def _context(files: TlsFiles, pem: Pem) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.set_ciphers(_CIPHERS)
     context.set_alpn_protocols(["http/1.1"])
     try:
-        context.load_cert_chain(files.certificate, files.key, password=_no_password)
+        with _readable(pem.certificate) as certificate, _readable(pem.key) as key:
+            context.load_cert_chain(certificate, key, password=_no_password)
     except (OSError, ValueError) as error:
         raise TlsError(
             f"{files.certificate}, {files.key}: OpenSSL refuses them ({_reason(error)}). When a key"
             " is too small, get a certificate with an RSA key of 2048 bits or more, or one of curve"
             " P-256; else copy both files again"
         ) from None
-    # OpenSSL read the files by itself: they must be those that were looked at.
-    if _describe(_chain(files.certificate)[0].certificate) != certificate:
-        raise TlsError(f"{files.certificate}: it was replaced while it was read. Try again")
     if files.client_ca is not None:
-        _require_client_certificates(context, files.client_ca)
+        _require_client_certificates(context, files.client_ca, pem.client_ca or b"")
     return context
 
 
-def _require_client_certificates(context: ssl.SSLContext, file: Path) -> None:
-    authorities = _chain(file)
+def _require_client_certificates(context: ssl.SSLContext, file: Path, octets: bytes) -> None:
+    authorities = _chain(file, octets)
     data = b"".join(link.certificate.public_bytes(Encoding.DER) for link in authorities)
     try:
         context.load_verify_locations(cadata=data)

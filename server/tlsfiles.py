@@ -29,6 +29,28 @@ class TlsFiles(NamedTuple):
         return tuple(file for file in found if file is not None)
 
 
+class Pem(NamedTuple):
+    """What the files held when they were read; `key` is a secret."""
+
+    certificate: bytes
+    key: bytes
+    client_ca: bytes | None = None
+
+    def __repr__(self) -> str:
+        """Leave everything out."""
+        return "Pem(<hidden>)"
+
+
+class Handed(NamedTuple):
+    """What a process gives to another that shows the same certificate. seen: the files' stamp then.
+
+    It is kept in memory and sent over a socket between the two, never written anywhere.
+    """
+
+    pem: Pem
+    seen: Stamp
+
+
 def stamp(files: TlsFiles) -> Stamp:
     """Return what changes when a file is replaced or written; () stands for a missing one."""
     return tuple(_stamp(file) for file in files.all)

@@ -22,6 +22,8 @@ _TO_HEX = bytes.maketrans(_EITHER_CASE, b"0123456789abcdef" * 2)
 
 _FIELDS = struct.Struct("<6sHHBBH")
 _FIELDS_AND_CRC = struct.Struct("<6sHHBBHH")
+_ECB = ECB()  # noqa: S305 - a single block, see OtpCipher
+
 BLOCK_OCTETS = _FIELDS_AND_CRC.size
 
 
@@ -121,7 +123,7 @@ class OtpCipher:
     def __init__(self, aes_key: bytes) -> None:
         if len(aes_key) != 16:  # noqa: PLR2004 - AES-128 is the device's only cipher
             raise ValueError("the AES key of an OTP slot has 16 octets")
-        self._cipher = Cipher(AES(aes_key), ECB())  # noqa: S305 - a single block, see above
+        self._cipher = Cipher(AES(aes_key), _ECB)
         self._decrypt = self._cipher.decryptor().update
 
     def __repr__(self) -> str:

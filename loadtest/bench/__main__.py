@@ -11,13 +11,24 @@ from typing import cast
 from loadtest.bench import report
 from loadtest.bench.console import say
 from loadtest.bench.estate import Estate, Store, standing
-from loadtest.bench.measure import Figure, Reference, Subject, paced, reference, throughput, visit
+from loadtest.bench.measure import (
+    Figure,
+    Pairs,
+    Reference,
+    Subject,
+    paced,
+    pairs,
+    reference,
+    throughput,
+    visit,
+)
 from loadtest.bench.paced import Pace, pace
 from loadtest.bench.postgres import PostgresMissingError
 from loadtest.bench.processes import ProgramError, free_port
 from loadtest.bench.wrk import WrkMissingError, require_wrk
 
-_PARTS = ("throughput", "paced", "growth", "journal")
+_PARTS = ("throughput", "paced", "growth", "journal", "usage")
+_UNCOUNTED = "[usage]\ncount = false\n"
 _STORES: Sequence[Store] = ("sqlite", "postgres")
 _FEW = 1_000
 _PACE_PER_S = 500
@@ -56,7 +67,8 @@ def _run(asked: argparse.Namespace) -> report.Run:
             figures += _journal(asked, against, few, fresh)
         paces = _paces(asked, against, few) if "paced" in asked.parts else []
         growth = _growth(asked, against, few) if "growth" in asked.parts else []
-    return report.Run(figures, paces, growth)
+        usage = _usage(asked, fresh, few) if "usage" in asked.parts else []
+    return report.Run(figures, paces, growth, usage)
 
 
 def _throughput(
@@ -100,6 +112,25 @@ def _paces(
     ]
 
 
+def _usage(asked: argparse.Namespace, fresh: Path, estates: Sequence[Estate]) -> list[Pairs]:
+    """Compare services that count usage with such that do not, or with another program."""
+    found = []
+    for store, counting in zip(cast("list[Store]", asked.stores), estates, strict=True):
+        folder = fresh / f"{store}-uncounted"
+        settings = _UNCOUNTED if asked.against is None else ""
+        with standing(folder, store, _FEW, settings=settings, program=asked.against) as other:
+            found.append(
+                pairs(
+                    counting,
+                    other,
+                    connections=asked.connections[-1],
+                    seconds=asked.seconds,
+                    count=asked.pairs,
+                )
+            )
+    return found
+
+
 def _growth(
     asked: argparse.Namespace, against: Reference, estates: Sequence[Estate]
 ) -> list[report.Growth]:
@@ -117,7 +148,7 @@ def _growth(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m loadtest.bench", description=__doc__)
     parser.add_argument(
-        "--parts", nargs="+", choices=_PARTS, default=list(_PARTS), help="what to measure"
+        "--parts", nargs="+", choices=_PARTS, default=list(_PARTS[:-1]), help="what to measure"
     )
     parser.add_argument(
         "--stores", nargs="+", choices=_STORES, default=list(_STORES), help="on which stores"
@@ -125,6 +156,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--connections", nargs="+", type=int, default=[32, 64])
     parser.add_argument("--seconds", type=int, default=8, help="how long one shot lasts")
     parser.add_argument("--rounds", type=int, default=3, help="shots a subject; medians count")
+    parser.add_argument("--pairs", type=int, default=10, help="pairs of shots for usage")
+    parser.add_argument(
+        "--against",
+        type=Path,
+        help="a keystead of another version: usage is compared with that one",
+    )
     parser.add_argument("--many", type=int, default=1_000_000, help="keys of the large estate")
     parser.add_argument("--out", type=Path, default=Path("bench-reports"), help="for the reports")
     parser.add_argument(

@@ -70,21 +70,31 @@ class Estate:
 
 
 @contextlib.contextmanager
-def standing(folder: Path, store: Store, keys: int, *, journaled: bool = False) -> Iterator[Estate]:
+def standing(
+    folder: Path,
+    store: Store,
+    keys: int,
+    *,
+    journaled: bool = False,
+    settings: str = "",
+    program: Path | None = None,
+) -> Iterator[Estate]:
     """Run the estate in `folder`, built there when it is missing.
 
-    journaled: what is accepted is in a counter journal, on the same disk, before its OK leaves.
+    journaled: what is accepted is in a counter journal, on the same disk, before its OK leaves;
+    settings: tables for its configuration; program: another `keystead` than this one.
     """
     memory = folder / _MEMORY
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         database = stack.enter_context(postgres(folder)) if store == "postgres" else None
-        installation = Installation(folder / "data", database.url if database else None)
+        installation = Installation(folder / "data", database.url if database else None, program)
         if not memory.exists():
             installation.say("init")
             installation.remember_keys(keys)
             if journaled:
                 installation.journal_counters(folder / "counters")
+            installation.set(settings)
         service = stack.enter_context(installation.serving(folder / "keystead.log"))
         if not memory.exists():
             say(f"building an estate of {keys:,} keys on {store}")

@@ -102,6 +102,42 @@ def throughput(
     ]
 
 
+class Pairs(NamedTuple):
+    """Two services asked in turn. cpu_us: processor time a request of each pair: with, without.
+
+    It counts the service's and the database's together. fault: why it is void.
+    """
+
+    subject: str
+    connections: int
+    cpu_us: Sequence[tuple[float, float]]
+    fault: str
+
+    @property
+    def ratio(self) -> float:
+        """Return the median of the pairs' ratios."""
+        return statistics.median(one / other for one, other in self.cpu_us)
+
+
+def pairs(one: Estate, other: Estate, *, connections: int, seconds: int, count: int) -> Pairs:
+    """Ask two estates in turn, `count` times, each first in every second pair."""
+    subjects = (Subject(one), Subject(other))
+    expected = [_warm_up(subject, connections) for subject in subjects]
+    measured: list[tuple[float, float]] = []
+    faults: set[str] = set()
+    for number in range(count):
+        cpu_us = [0.0, 0.0]
+        for at in (0, 1) if number % 2 == 0 else (1, 0):
+            requests = subjects[at].estate.requests(int(expected[at] * seconds * _HEADROOM))
+            found = _ask(subjects[at], requests, connections, seconds, 1.0)
+            cpu_us[at] = found.cpu_us + found.database_us
+            faults.add(found.shot.fault)
+        measured.append((cpu_us[0], cpu_us[1]))
+        with_, without = cpu_us
+        say(f"  pair {number + 1}: {with_:.1f} and {without:.1f} us, {with_ / without:.3f}")
+    return Pairs(one.name, connections, measured, "; ".join(sorted(faults - {""})))
+
+
 def visit(estate: Estate, connections: int) -> None:
     """Have every key validate once, so that the figures are those of a fleet in use.
 

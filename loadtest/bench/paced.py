@@ -7,7 +7,7 @@ Here each question has its time, and its latency counts from then.
 import asyncio
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import uvloop
@@ -27,12 +27,12 @@ class Pace(NamedTuple):
     fault: str
 
 
-def pace(port: int, targets: Sequence[str], *, per_s: int, connections: int) -> Pace:
+def pace(port: int, targets: Iterable[str], *, per_s: int, connections: int) -> Pace:
     """Send each target at its time, `per_s` a second, over `connections` connections."""
     return uvloop.run(_pace(port, targets, per_s, connections))
 
 
-async def _pace(port: int, targets: Sequence[str], per_s: int, connections: int) -> Pace:
+async def _pace(port: int, targets: Iterable[str], per_s: int, connections: int) -> Pace:
     start = time.perf_counter() + 0.1
     due = iter(zip(itertools.count(), targets, strict=False))
     latencies: list[float] = []

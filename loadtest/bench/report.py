@@ -3,12 +3,13 @@
 import json
 import os
 import platform
+import statistics
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from loadtest.bench.measure import Figure
+from loadtest.bench.measure import Figure, Pairs
 from loadtest.bench.paced import Pace
 
 
@@ -30,6 +31,7 @@ class Run(NamedTuple):
     throughput: Sequence[Figure]
     paced: Sequence[tuple[str, Pace]]
     growth: Sequence[Growth]
+    usage: Sequence[Pairs] = ()
 
     @property
     def faults(self) -> list[str]:
@@ -37,9 +39,11 @@ class Run(NamedTuple):
         figures = [*self.throughput]
         for pair in self.growth:
             figures += [pair.few, pair.many]
-        return [f"{figure.subject}: {figure.fault}" for figure in figures if figure.fault] + [
-            f"{subject}: {one.fault}" for subject, one in self.paced if one.fault
-        ]
+        return (
+            [f"{figure.subject}: {figure.fault}" for figure in figures if figure.fault]
+            + [f"{subject}: {one.fault}" for subject, one in self.paced if one.fault]
+            + [f"{pair.subject}: {pair.fault}" for pair in self.usage if pair.fault]
+        )
 
 
 def write(run: Run, folder: Path) -> Path:
@@ -58,6 +62,7 @@ def write(run: Run, folder: Path) -> Path:
                     {"few": pair.few._asdict(), "many": pair.many._asdict(), "share": pair.share}
                     for pair in run.growth
                 ],
+                "usage": [{**one._asdict(), "ratio": one.ratio} for one in run.usage],
                 "faults": run.faults,
             },
             indent=2,
@@ -94,7 +99,21 @@ def markdown(run: Run, machine: str) -> str:
             "| growth | OK/s | share of R | share of the smaller |",
             [row for pair in run.growth for row in _growth_rows(pair)],
         )
+    if run.usage:
+        lines += _table(
+            "| usage counted | connections | pairs | CPU us with | without | ratio | all ratios |",
+            [_pairs_row(one) for one in run.usage],
+        )
     return "\n".join(lines)
+
+
+def _pairs_row(pairs: Pairs) -> str:
+    with_, without = (statistics.median(column) for column in zip(*pairs.cpu_us, strict=True))
+    ratios = sorted(one / other for one, other in pairs.cpu_us)
+    return (
+        f"| {pairs.subject} | {pairs.connections} | {len(ratios)} | {with_:.1f} | {without:.1f}"
+        f" | {pairs.ratio:.3f} | {ratios[0]:.3f} to {ratios[-1]:.3f} |"
+    )
 
 
 def _table(head: str, rows: Sequence[str]) -> list[str]:

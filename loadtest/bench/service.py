@@ -21,13 +21,20 @@ _COMMAND_WITHIN_S = 900
 
 
 class Installation(NamedTuple):
-    """One data directory and where its store is. database: a PostgreSQL URL, or None."""
+    """One data directory and where its store is.
+
+    database: a PostgreSQL URL, or None; program: the `keystead` that is measured, None for the one
+    beside this.
+    """
 
     data: Path
     database: str | None
+    program: Path | None = None
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command line of `keystead` for this data directory."""
+        if self.program is not None:
+            return [str(self.program), *arguments, "--data", str(self.data)]
         beside = Path(sys.executable).with_name("keystead")
         found = str(beside) if beside.exists() else shutil.which("keystead")
         program = [found] if found else [sys.executable, "-m", "server"]
@@ -48,6 +55,11 @@ class Installation(NamedTuple):
         file = self.data / "keystead.toml"
         setting = f'[backup]\ncounter_journal = "{directory}"\n'
         file.write_text(file.read_text().replace("[backup]\n", setting, 1))
+
+    def set(self, settings: str) -> None:
+        """Add tables to the configuration."""
+        file = self.data / "keystead.toml"
+        file.write_text(f"{file.read_text()}\n{settings}")
 
     @contextlib.contextmanager
     def serving(self, log: Path, workers: int = 1) -> Iterator["Service"]:

@@ -71,7 +71,6 @@ _OPERATOR = _SUPPORT | {
     Permission.KEY_IMPORT,
     Permission.MOVING_IMPORT,
     Permission.JOURNAL_READ,
-    Permission.BACKUP_WRITE,
 }
 # Whoever approves what others do does not do it alone as well: they read, and sign.
 _APPROVER = _VIEWER | {

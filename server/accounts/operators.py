@@ -55,6 +55,13 @@ class IssuedToken(NamedTuple):
         return self.operator.tokens[-1]
 
 
+class Entrant(NamedTuple):
+    """Whom a token lets in. token: as it was found, for `note_use`."""
+
+    caller: Caller
+    token: TokenDetails
+
+
 class TokenRefusedError(Exception):
     """A token lets nobody in. guessed: its secret is not one that was ever given out."""
 
@@ -151,7 +158,7 @@ class OperatorDesk:
             raise UnknownTokenError(name, number)
         return details
 
-    async def let_in(self, text: str) -> Caller:
+    async def let_in(self, text: str) -> Entrant:
         """Return who holds a token, or raise TokenRefusedError.
 
         Only whoever knows a token's secret is told why it is refused.
@@ -169,11 +176,15 @@ class OperatorDesk:
             raise TokenRefusedError("this token has expired; ask for a new one", guessed=False)
         if not found.active:
             raise TokenRefusedError("this operator is disabled; ask an admin", guessed=False)
-        used_us = found.token.last_used_us
+        caller = Caller(Actor(OPERATOR, found.operator), found.role, found.customer_id)
+        return Entrant(caller, found.token)
+
+    async def note_use(self, token: TokenDetails) -> None:
+        """Keep that a token was used now, to the minute."""
+        used_us, now_us = token.last_used_us, self._clock.now_us()
         # A clock that went back must not keep the time of a future for good.
         if used_us is None or abs(now_us - used_us) >= NOTE_USE_EVERY_US:
-            await self._book.note_token_use(found.token.number, now_us)
-        return Caller(Actor(OPERATOR, found.operator), found.role, found.customer_id)
+            await self._book.note_token_use(token.number, now_us)
 
     def _expiry(self, expires_us: int | None) -> int:
         now_us = self._clock.now_us()

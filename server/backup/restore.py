@@ -87,6 +87,7 @@ async def load(
                 " backup holds. Nothing was kept: this is a bug, please report it"
             )
         await target.settle_imports()
+        await target.end_tokens()
         known = json.loads((await target.meta()).get(BACKUPS) or "[]")
         # This one, too: what begins to serve now is not in it (server/safeguards.py).
         this = {"id": fence.backup, "made": fence.made, "nodes": dict(fence.nodes)}

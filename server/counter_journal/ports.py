@@ -69,6 +69,7 @@ class FenceBook(NodeBook, Protocol):
     async def raise_counters(self, accepted: Sequence[Accepted]) -> Raised:
         """Set counters to the greater of the stored and the given ones; one per public id.
 
-        Those of keys that are not there are kept: a key that comes later begins from them.
+        Those of keys that the store does not know are kept: whoever imports such a key again
+        starts from there.
         """
         ...

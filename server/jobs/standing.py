@@ -8,6 +8,7 @@ from server.facts import FactBook
 from server.jobs.job import Job
 from server.journal.desk import JournalDesk
 from server.leases import Lease
+from server.usage.ports import UsageBook
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -16,6 +17,7 @@ FACTS_KEPT_DAYS = 30
 """How long facts stay that every reader is done with: a person may want to look."""
 
 _DAY_US = DAY_S * 1_000_000
+_MINUTE_US = 60_000_000
 
 
 def journal_checkpoint(desk: JournalDesk) -> Job:
@@ -35,6 +37,17 @@ class StoreTime(Protocol):
     async def store_time_us(self) -> int:
         """Return microseconds since the epoch."""
         ...
+
+
+def usage_pruning(book: UsageBook, kept_days: int) -> Job:
+    """Remove once a day the minutes that are too old."""
+
+    async def run(lease: Lease) -> None:
+        before_us = await book.store_time_us() - kept_days * _DAY_US
+        while await book.prune_usage(before_us // _MINUTE_US, lease):
+            pass
+
+    return Job("usage-pruning", DAY_S, run)
 
 
 def facts_pruning(facts: FactBook, time: StoreTime) -> Job:

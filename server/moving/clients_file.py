@@ -14,6 +14,9 @@ COLUMNS = "id,active,created,secret,email,notes,otp"
 MAX_NAME = 100
 _FIELDS = 7
 _ID = re.compile(r"0{0,9}([1-9][0-9]{0,9})")
+_MAX_ID = 0x7FFFFFFF
+"""What the reference's column holds. The next id that is given out is above all that came."""
+
 _MAX_SECRET = 128
 _MAX_SECRET_OCTETS = 64
 _MAX_EMAIL = 255
@@ -22,7 +25,7 @@ _MAX_OTP = 100
 
 
 class MovedClient(NamedTuple):
-    """A client. client_id: 1 to 10 digits; secret: the decoded API key; created_us: 0 = not known.
+    """A client. client_id: 31 bits, not 0; secret: the decoded API key; created_us: 0 = not known.
 
     email, notes: free text without controls, "" when there is none.
     """
@@ -71,8 +74,8 @@ def parse_client(line: str) -> MovedClient:
     notes, otp = unguard(",".join(cells[5:-1])), cells[-1]
     email = unguard(email)
     found = _ID.fullmatch(client_id)
-    if found is None:
-        raise CellError("id must be a whole number of 1 to 10 digits, and not 0")
+    if found is None or int(found[1]) > _MAX_ID:
+        raise CellError(f"id must be a whole number from 1 to {_MAX_ID}")
     for name, text, longest in (
         ("email", email, _MAX_EMAIL),
         ("notes", notes, _MAX_NOTES),

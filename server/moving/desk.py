@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 
 from hsm.vault import OtpKeyBinding, RevealingVault
 from server.accounts.clients import api_key_label
-from server.journal.acts import Cause
+from server.journal.acts import Actor, Cause
 from server.moving import clients_file, counters_file, keys_file
 from server.moving.clients_file import MovedClient
 from server.moving.imports import Import
@@ -16,12 +16,27 @@ from server.moving.states import export_deed
 
 _PAGE = 256
 
+RECEIVE_WITHIN_S = 3600.0
+"""How long an import's files may take to come: longer than a gigabyte over a slow line, and not
+for ever, since there is one import at a time."""
+
 
 class ImportUnderWayError(Exception):
     """Another import has not ended yet."""
 
     def __init__(self) -> None:
         super().__init__("another import is under way; wait for its end, then try again")
+
+
+class NoImportError(Exception):
+    """Nobody's files are on their way."""
+
+    def __init__(self) -> None:
+        super().__init__("no import is waiting for its files; there is nothing to end")
+
+
+class ImportEndedError(Exception):
+    """An import whose files were on their way was ended: it took too long, or somebody did."""
 
 
 class RotatingError(Exception):
@@ -37,7 +52,8 @@ class RotatingError(Exception):
 class MovingDesk:
     """What an operator may move. Store and vault errors pass through.
 
-    workbench: makes a place for an import, and clears it away at the end of its context.
+    workbench: makes a place for an import, and clears it away at the end of its context;
+    receive_within_s: seconds that an import's files may take to come.
     """
 
     def __init__(
@@ -45,11 +61,16 @@ class MovingDesk:
         book: MoveBook,
         vault: RevealingVault,
         workbench: Callable[[], AbstractAsyncContextManager[Workbench]],
+        *,
+        receive_within_s: float = RECEIVE_WITHIN_S,
     ) -> None:
         self._book = book
         self._vault = vault
         self._workbench = workbench
         self._importing = asyncio.Lock()
+        self._receive_within_s = receive_within_s
+        self._receiving: asyncio.Timeout | None = None
+        self._ended_by: Actor | None = None
 
     @asynccontextmanager
     async def importing(self) -> AsyncIterator[Import]:
@@ -58,6 +79,33 @@ class MovingDesk:
             raise ImportUnderWayError
         async with self._importing, self._workbench() as (reader, gathering):
             yield Import(self._book, self._vault, reader=reader, gathering=gathering)
+
+    @asynccontextmanager
+    async def receiving(self) -> AsyncIterator[None]:
+        """Wait within this for an import's files: its sender cannot hold the place for ever.
+
+        Raises ImportEndedError.
+        """
+        try:
+            async with asyncio.timeout(self._receive_within_s) as self._receiving:
+                yield
+        except TimeoutError:
+            why = f"its files were not here within {self._receive_within_s:g} s"
+            if self._ended_by is not None:
+                why = f"{self._ended_by} ended it"
+            raise ImportEndedError(f"{why}; nothing was imported") from None
+        finally:
+            self._receiving = self._ended_by = None
+
+    def end_import(self, actor: Actor) -> None:
+        """End the import whose files are on their way; NoImportError.
+
+        One that has all its files is checked and written by ourselves, and ends by itself.
+        """
+        if self._receiving is None:
+            raise NoImportError
+        self._ended_by = actor
+        self._receiving.reschedule(asyncio.get_running_loop().time())
 
     async def export(self, file: File, *, cause: Cause) -> AsyncGenerator[str, None]:
         """Yield a file's text in pieces. Keys and clients come with their secrets, in the clear.

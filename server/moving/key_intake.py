@@ -1,4 +1,8 @@
-"""Keys on their way in: sealed at once, with a proof that tells later whose secrets they are."""
+"""Keys on their way in: sealed at once, with a proof that tells later whose secrets they are.
+
+The proof is an OTP, the key's very first, so it is sealed too: who read it from the import's file
+could get in with it.
+"""
 
 from collections.abc import Sequence
 
@@ -14,7 +18,7 @@ _GENERATION = 1
 async def sealed_keys(
     vault: Vault, keys: Sequence[tuple[int, MovedKey]]
 ) -> list[tuple[int, IncomingKey, bytes]]:
-    """Seal keys, each with its line; add a proof: an OTP's 16 octets, made with its secrets.
+    """Seal keys, each with its line and a proof: an OTP made with its secrets, sealed as well.
 
     Vault errors pass through.
     """
@@ -24,7 +28,8 @@ async def sealed_keys(
         record = await vault.seal_otp_key(binding, key.secrets)
         new = NewKey(key.public_id, _GENERATION, record, key.serial)
         aes_key, private_id = key.secrets
-        proof = OtpCipher(aes_key).seal(OtpFields(private_id, 0, 0, 0, 0))
+        otp = OtpCipher(aes_key).seal(OtpFields(private_id, 0, 0, 0, 0))
+        proof = await vault.seal_secret(_proof_label(key.public_id), otp)
         found.append((line, IncomingKey(new, key.created_us, None), proof))
     return found
 
@@ -34,8 +39,13 @@ async def is_same(vault: Vault, public_id: str, proof: bytes, stored: KnownKey) 
 
     It has if it opens that OTP; so no vault needs to hand a key out. Vault errors pass through.
     """
+    otp = await vault.open_secret(_proof_label(public_id), proof)
     try:
-        await vault.open_otp(OtpKeyBinding(public_id, stored.generation), stored.record, proof)
+        await vault.open_otp(OtpKeyBinding(public_id, stored.generation), stored.record, otp)
     except InvalidOtpError:
         return False
     return True
+
+
+def _proof_label(public_id: str) -> str:
+    return f"import-proof/{public_id}"

@@ -40,6 +40,8 @@ class MovedKey(NamedTuple):
 def parse_key(number: int, line: str) -> MovedKey:
     """Read a line; CellError says which column is at fault and what belongs there."""
     cells = split(line)
+    if any("," in cell for cell in cells):
+        raise CellError(f"a comma within a column; the columns are {COLUMNS}")
     try:
         key = parse_ksm_line(number, ",".join(cells))
     except KsmError as error:

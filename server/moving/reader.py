@@ -105,6 +105,9 @@ def _text(number: int, raw: bytes) -> str:
     raw = raw.removesuffix(b"\r")
     if len(raw) > MAX_LINE:
         raise CellError(f"longer than {MAX_LINE} octets; is this the right file?")
+    if b"\r" in raw:
+        # Behind a # all that follows would pass for a comment, records and all.
+        raise CellError("a carriage return within the line; save the file with line ends LF")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:

@@ -9,6 +9,8 @@ from validation.request import MalformedRequest, Protocol, VerifyRequest
 from validation.signature import EMPTY_KEY, ApiKey
 from validation.status import Status
 
+_NOT_ENOUGH_ANSWERS = Status.NOT_ENOUGH_ANSWERS
+
 
 class Ruling(NamedTuple):
     """What was decided about a well-formed request.
@@ -50,7 +52,13 @@ def answer_request(
         told.use if told else None,
     )
     body = compose(answer, key)
-    return Verdict(status, body, limit, request.client_id, request.otp.public_id, shadowed)
+    client_id = request.client_id
+    # Nobody but a client that is not known is answered under the empty key (`gate`).
+    counted_for = 0 if key is EMPTY_KEY else client_id
+    beyond = status is _NOT_ENOUGH_ANSWERS and (request.sync_level or 0) > sync_level
+    return Verdict(
+        status, body, limit, client_id, request.otp.public_id, shadowed, counted_for, beyond
+    )
 
 
 def answer_form_fault(request: MalformedRequest, key: ApiKey, time_us: int) -> Verdict:
@@ -63,6 +71,7 @@ def answer_form_fault(request: MalformedRequest, key: ApiKey, time_us: int) -> V
         client_id=request.client_id,
         public_id=None,
         shadowed=False,
+        counted_for=0 if key is EMPTY_KEY or request.client_id is None else request.client_id,
     )
 
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from hsm.vault import Vault
+from server.otp.bounded_map import BoundedMap
 from server.otp.ports import ClientRecord, Directory
 from server.otp.record_cache import RecordCache
 from server.otp.verdict import shown_rate
@@ -44,5 +45,5 @@ def client_cache(directory: Directory, vault: Vault, *, limit: int) -> RecordCac
         rate = shown_rate(record.policy)
         return OpenClient(record, tuple(keys), rate, rate.burst)
 
-    cache: RecordCache[int, OpenClient] = RecordCache(load, limit=limit)
+    cache: RecordCache[int, OpenClient] = RecordCache(load, BoundedMap(limit))
     return cache

@@ -59,6 +59,11 @@ def parse_ksm(text: str) -> Iterator[KsmKey]:
         line = raw.removesuffix("\r")
         if len(line) > MAX_LINE:
             raise KsmError(number, f"longer than {MAX_LINE} characters; is this a key file?")
+        if "\r" in line:
+            # Behind a # all that follows would pass for a comment, keys and all.
+            raise KsmError(
+                number, "a carriage return within the line; save the file with line ends LF"
+            )
         if line.startswith("-----BEGIN PGP"):
             raise KsmError(number, "the file is encrypted; decrypt it first (gpg --decrypt)")
         if not line.strip() or line.startswith("#"):

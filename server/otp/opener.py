@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 from typing import NamedTuple
 
 from hsm.vault import OtpKeyBinding, RecordRefusedError, Vault
+from server.otp.key_memory import KeyMemory
 from server.otp.ports import Directory, KeyRecord
 from server.otp.record_cache import RecordCache
 from validation.otp import InvalidOtpError, Otp, OtpFields
@@ -17,11 +18,11 @@ class Opened(NamedTuple):
 
 
 class OtpOpener:
-    """Sealed keys of the store, at most `limit` of them in memory, and the vault for them."""
+    """Sealed keys of the store, room for `limit` of them in memory, and the vault for them."""
 
     def __init__(self, directory: Directory, vault: Vault, *, limit: int) -> None:
         self._vault = vault
-        self._keys: RecordCache[str, KeyRecord] = RecordCache(directory.key, limit=limit)
+        self._keys: RecordCache[str, KeyRecord] = RecordCache(directory.key, KeyMemory(limit))
 
     async def open(self, otp: Otp) -> Opened:
         """Open an OTP with the key in memory, and if that fails with the store's.

@@ -5,28 +5,44 @@ refusal is decided again on a record read after the request came in. So a change
 once everywhere, without any push of invalidations.
 """
 
-from collections.abc import Awaitable, Callable, Hashable
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Generic, Protocol, TypeVar
 
-from server.otp.bounded_map import BoundedMap
-
-Ident = TypeVar("Ident", bound=Hashable)
+Ident = TypeVar("Ident")
 Record = TypeVar("Record")
+Ident_contra = TypeVar("Ident_contra", contravariant=True)
+
+
+class Memory(Protocol[Ident_contra, Record]):
+    """Holds records, a bounded number of them: others make room for newcomers."""
+
+    def get(self, key: Ident_contra, /) -> Record | None:
+        """Return a record that is here."""
+        ...
+
+    def put(self, key: Ident_contra, value: Record, /) -> None:
+        """Hold a record, in the place of the one there was."""
+        ...
+
+    def drop(self, key: Ident_contra, /) -> None:
+        """Let go of a record, if it is here."""
+        ...
 
 
 class RecordCache(Generic[Ident, Record]):
-    """At most `limit` records in memory, least recently used ones forgotten first.
+    """Records in memory.
 
     load: reads one record from the store as of now, as `Directory` promises; None when there
     is none.
     """
 
-    def __init__(self, load: Callable[[Ident], Awaitable[Record | None]], *, limit: int) -> None:
+    def __init__(
+        self,
+        load: Callable[[Ident], Awaitable[Record | None]],
+        memory: Memory[Ident, Record],
+    ) -> None:
         self._load = load
-        self._records: BoundedMap[Ident, Record] = BoundedMap(limit)
-
-    def __len__(self) -> int:
-        return len(self._records)
+        self._records = memory
 
     def held(self, ident: Ident) -> Record | None:
         """Return what is in memory, possibly out of date, or None."""

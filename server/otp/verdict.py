@@ -41,6 +41,8 @@ class Verdict(NamedTuple):
     limit: set when, and only when, the answer must travel as HTTP 429.
     client_id, public_id: as far as the request could be read; never the OTP itself.
     shadowed: over the limit, let through because the client is in shadow mode.
+    counted_for: the client whose usage this is; 0 unless there is known to be such a client.
+    beyond_level: it asked for an `sl` that the configuration cannot give.
     """
 
     status: Status
@@ -49,6 +51,8 @@ class Verdict(NamedTuple):
     client_id: int | None
     public_id: str | None
     shadowed: bool
+    counted_for: int = 0
+    beyond_level: bool = False
 
 
 def shown_rate(policy: Policy) -> Rate:

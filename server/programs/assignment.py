@@ -1,20 +1,24 @@
 """What the control process tells a new worker, as the link's first message.
 
-The salt is the only secret in it: it keeps strangers from computing which bucket a network
-pays from. The sealing key is not here, a worker reads its file.
+Two secrets are in it. The salt keeps strangers from computing which bucket a network pays from.
+The TLS key comes from the memory of the control process, so that a dead worker has a successor
+also while bad files lie in the place of the good ones. The link is a pair of sockets between the
+two processes: nothing of it touches a disk. The sealing key is not here, a worker reads its file.
 """
 
 import json
 import string
+from base64 import b64decode, b64encode
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from server.config import Config
 from server.datadir import DataDirectory
+from server.tlsfiles import Handed, Pem
 
 _SEAT_LETTERS = frozenset(string.ascii_lowercase + string.digits)
 
-FORMAT = 1
+FORMAT = 2
 """Of this message and of the link's frames: raised when a worker of the next version could not
 work for a control process of this one. While it stays, an upgrade can replace workers alone."""
 
@@ -34,8 +38,8 @@ class Assignment(NamedTuple):
 
     slot: counts from 0; seat: names the worker's tally, two workers of a slot never share one
     (letters and digits); config: the effective one; key_id: 4 octets, of the sealing key that
-    the control process found; salt: of the unsigned buckets; certificate: fingerprint of the
-    TLS certificate in service, "" without TLS (the worker reads the files itself).
+    the control process found; salt: of the unsigned buckets; certificate: the TLS certificate in
+    service with its key, None without TLS.
     """
 
     slot: int
@@ -44,7 +48,7 @@ class Assignment(NamedTuple):
     config: Config
     key_id: bytes
     salt: bytes
-    certificate: str = ""
+    certificate: Handed | None = None
 
     def __repr__(self) -> str:
         return f"Assignment(slot={self.slot}, <hidden>)"
@@ -60,7 +64,7 @@ class Assignment(NamedTuple):
                 "config": self.config.model_dump(mode="json"),
                 "key_id": self.key_id.hex(),
                 "salt": self.salt.hex(),
-                "certificate": self.certificate,
+                "certificate": None if self.certificate is None else _written(self.certificate),
             }
         ).encode()
 
@@ -78,7 +82,22 @@ class Assignment(NamedTuple):
                 Config.model_validate(value["config"]),
                 bytes.fromhex(value["key_id"]),
                 bytes.fromhex(value["salt"]),
-                value["certificate"],
+                None if value["certificate"] is None else _read(value["certificate"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise OtherVersionError from error
+
+
+def _written(handed: Handed) -> dict[str, object]:
+    pem = [None if octets is None else b64encode(octets).decode() for octets in handed.pem]
+    return {"pem": pem, "seen": handed.seen}
+
+
+def _read(value: Any) -> Handed:  # noqa: ANN401 - JSON
+    certificate, key, client_ca = value["pem"]
+    pem = Pem(
+        b64decode(certificate, validate=True),
+        b64decode(key, validate=True),
+        None if client_ca is None else b64decode(client_ca, validate=True),
+    )
+    return Handed(pem, tuple(tuple(map(int, file)) for file in value["seen"]))

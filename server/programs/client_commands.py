@@ -1,6 +1,7 @@
 """`keystead client ...`: relying parties, their API keys and their limits."""
 
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import typer
 
@@ -100,6 +101,49 @@ def show(
     """Show a client, its limit and its usage."""
     with admin_api(context, data, database) as admin:
         _show(admin.get(f"/clients/{client_id}"), as_json=as_json)
+
+
+@app.command("usage")
+def usage(
+    context: typer.Context,
+    client_id: Annotated[
+        int | None,
+        typer.Argument(
+            metavar="[ID]", min=1, help="The Client ID; all together without.", show_default=False
+        ),
+    ] = None,
+    *,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="TIME",
+            help="As in 2027-01-31T12:00:00Z (default: a day before --to).",
+            show_default=False,
+        ),
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option("--to", metavar="TIME", help="Default: now.", show_default=False),
+    ] = None,
+    step: Annotated[str, typer.Option(help="minute, hour or day.")] = "hour",
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a client was answered, and what that says about the service."""
+    asked = {"from": start, "to": end, "step": step}
+    query = urlencode({name: value for name, value in asked.items() if value is not None})
+    path = "/usage" if client_id is None else f"/clients/{client_id}/usage"
+    with admin_api(context, data, database) as admin:
+        found = admin.get(f"{path}?{query}")
+    if as_json:
+        say_json(found)
+        return
+    fields({name: value for name, value in found.items() if name != "steps"})
+    if found["steps"]:
+        say()
+        table(found["steps"], ["time", "good", "bad", "excluded", "kinds"])
 
 
 @app.command("disable")

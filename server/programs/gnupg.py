@@ -1,5 +1,6 @@
 """Reads a file through the `gpg` program when it is encrypted: from a pipe, never by a disk."""
 
+import io
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -26,20 +27,30 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror}") from error
     with stream:
-        if not _is_encrypted(path):
+        # A file is opened once: what a pipe (`--keys <(...)`) has said it does not say again.
+        whole = io.BufferedReader(stream) if not stream.seekable() else None
+        begin = whole.peek(len(_ARMOUR)) if whole else stream.read(len(_ARMOUR))
+        if whole:
+            if _is_encrypted(begin):
+                raise CommandError(
+                    f"{path} is a pipe with something encrypted; name the encrypted file itself, or"
+                    " let gpg write into the pipe"
+                )
+            yield whole
+            return
+        stream.seek(0)
+        if not _is_encrypted(begin):
             yield stream
             return
         with _decrypted(path, stream) as plain:
             yield plain
 
 
-def _is_encrypted(path: Path) -> bool:
+def _is_encrypted(begin: bytes) -> bool:
     """Tell whether a file is an OpenPGP message, by how it begins."""
-    with path.open("rb") as stream:
-        begin = stream.read(len(_ARMOUR))
     if begin.startswith(_BYTE_ORDER_MARK):
         return False
-    return begin == _ARMOUR or bool(begin and begin[0] & _BINARY)
+    return begin.startswith(_ARMOUR) or bool(begin and begin[0] & _BINARY)
 
 
 @contextmanager

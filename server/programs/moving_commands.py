@@ -53,6 +53,13 @@ def import_(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would change, and change nothing.")
     ] = False,
+    end: Annotated[
+        bool,
+        typer.Option(
+            "--end",
+            help="Instead: end the import, whoever began it, that still waits for its files.",
+        ),
+    ] = False,
     reason: Reason = "",
     data: Data = None,
     database: Database = None,
@@ -64,6 +71,9 @@ def import_(
     become the higher of both, so that no OTP that was used there is accepted here. The files
     hold secrets in the clear: remove them afterwards. Inside Keystead they are sealed.
     """
+    if end:
+        _end(context, data, database, given=bool(keys or clients or counters), as_json=as_json)
+        return
     files = _given(keys, clients, counters)
     for path in files.values():
         _look_at(path)
@@ -84,6 +94,19 @@ def import_(
         told = ", ".join(f"{number} {change}" for change, number in counts.items())
         say(f"{file}: {told}")
     say("Nothing was changed: this was a dry run." if dry_run else "Imported.")
+
+
+def _end(
+    context: typer.Context, data: Data, database: Database, *, given: bool, as_json: bool
+) -> None:
+    if given:
+        raise CommandError("--end stands alone: it ends an import, and begins none", Exit.USAGE)
+    with admin_api(context, data, database) as admin:
+        ended = admin.call("DELETE", "/imports")
+    if as_json:
+        say_json(ended)
+        return
+    say("Ended. Nothing of it was imported.")
 
 
 def _import(

@@ -233,7 +233,7 @@ def tell_restored(done: dict[str, Any], data: DataDirectory) -> None:
     if not done["sealing_key"]:
         say(f"Put the sealing key back before you start: {data.sealing_key_file}, mode 0600.")
     say(f"UNDONE is what was administered after {done['made']}: keys, clients and operators that")
-    say("were disabled since are ACTIVE, rotated API keys and revoked tokens are good again, and")
+    say("were disabled since are ACTIVE, rotated API keys are good again, tokens have ended, and")
     say("imports are missing. Repeat all that before you start the service. Then make a backup.")
     if not done["fenced"]:
         say("The counter journals were replayed, and all keys are open again.")

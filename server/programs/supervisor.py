@@ -269,7 +269,7 @@ class Supervisor:
                 config=self._config,
                 key_id=self._control.key_id,
                 salt=self._control.salt,
-                certificate="" if shown is None else shown.credentials.certificate.fingerprint,
+                certificate=None if shown is None else shown.handed,
             )
         )
         return worker

@@ -85,7 +85,7 @@ async def work(link_end: socket.socket, listener: socket.socket) -> _End:
         control=main.Control(None, assignment.key_id, assignment.salt),
         link=link,
         listener=listener,
-        in_service=assignment.certificate,
+        handed=assignment.certificate,
     ) as door:
         garbage.settle()
         link.send(Kind.READY)

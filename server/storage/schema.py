@@ -20,6 +20,8 @@ from sqlalchemy import (
     Text,
 )
 
+from server.usage.kinds import KINDS
+
 metadata = MetaData()
 
 # Public ids and operators' names are compared byte by byte, so that both engines list them in the
@@ -287,6 +289,28 @@ lease = Table(
     Column("holder", Text, nullable=False),
     Column("token", BigInteger, nullable=False),
     Column("expires_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What was answered, per minute since the epoch and client (server/usage): a count for each of
+# `server.usage.kinds.KINDS`. client_id 0: of no client that is known; -1: of clients beyond a cap.
+# No reference to `client`: these rows belong to no client's row, and are written in a hurry.
+usage_minute = Table(
+    "usage_minute",
+    metadata,
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    Column("client_id", BigInteger, primary_key=True, autoincrement=False),
+    *(Column(kind, Integer, nullable=False) for kind in KINDS),
+    sqlite_with_rowid=False,
+)
+
+# The last parcel of each process that counts: one that is sent again is not added again.
+usage_sender = Table(
+    "usage_sender",
+    metadata,
+    Column("sender", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("heard_us", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 

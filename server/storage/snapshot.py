@@ -171,11 +171,16 @@ class Filling:
             staged = select(key.c.public_id).where(key.c.version == -int(number))
             await self._connection.execute(delete(sealed).where(sealed.c.public_id.in_(staged)))
             await self._connection.execute(delete(key).where(key.c.version == -int(number)))
-            if (kept := self._tables.get("kept_counter")) is not None:  # a backup of before r0004
-                came = kept.c.import_number == int(number)
-                await self._connection.execute(delete(kept).where(came))
+            if (kept := self._tables.get("kept_counter")) is not None:  # not of an older schema
+                unfinished = kept.c.import_number == int(number)
+                await self._connection.execute(delete(kept).where(unfinished))
             await self._connection.execute(delete(meta).where(meta.c.name == UNFINISHED_IMPORT))
         await self._connection.execute(update(key).where(key.c.version < 0).values(version=1))
+
+    async def end_tokens(self) -> None:
+        """Remove the tokens of operators: of which were revoked since, a backup knows nothing."""
+        if (tokens := self._tables.get("operator_token")) is not None:  # not of an older schema
+            await self._connection.execute(delete(tokens))
 
     async def meta(self) -> dict[str, str]:
         """Return all named values that were filled in."""

@@ -29,11 +29,18 @@ from server.journal.desk import (
     UnknownEntryError,
     WitnessError,
 )
-from server.moving.desk import ImportUnderWayError, MovingDesk, RotatingError
+from server.moving.desk import (
+    ImportEndedError,
+    ImportUnderWayError,
+    MovingDesk,
+    NoImportError,
+    RotatingError,
+)
 from server.moving.ports import ConflictError
 from server.otp.keys import KeyDesk, UnknownKeyError
 from server.otp.ksm import KsmError
 from server.otp.ports import StoreError, UnknownOutcomeError
+from server.usage.desk import RangeError, UsageDesk
 from server.web.admin_backup import AdminBackups, BackupBook
 from server.web.admin_clients import AdminClients
 from server.web.admin_customers import AdminCustomers
@@ -41,7 +48,9 @@ from server.web.admin_journal import AdminJournal
 from server.web.admin_keys import AdminKeys
 from server.web.admin_moving import AdminMoving
 from server.web.admin_operators import AdminOperators
-from server.web.admin_request import CALLER, read_query
+from server.web.admin_request import ADMISSION, CALLER, Admission, read_query
+from server.web.admin_usage import AdminUsage
+from server.web.bare import SERVER_NAME
 from server.web.faults import describe_fault
 from server.web.json_types import Shown
 from server.web.openapi import OpenApiShown, document
@@ -68,6 +77,7 @@ class Desks(NamedTuple):
     journal: JournalDesk
     fence: FenceDesk
     backups: BackupBook
+    usage: UsageDesk
     status: _Status
 
 
@@ -104,6 +114,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminCustomers(desks.customers).routes(),
             *AdminOperators(desks.operators).routes(),
             *AdminClients(desks.clients).routes(),
+            *AdminUsage(desks.usage, desks.clients).routes(),
             *AdminKeys(desks.keys).routes(),
             *AdminMoving(desks.moving, translate=problem_of).routes(),
             *AdminJournal(desks.journal).routes(),
@@ -141,32 +152,40 @@ def admin_app(desks: Desks, authenticate: Authenticate) -> web.Application:
     """Return the application of an admin door. authenticate: how that door knows who asks."""
     table = admin_routes(desks)
 
-    @web.middleware
-    async def let_in(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    async def admit(request: web.Request) -> None:
         request[CALLER] = await authenticate(request)
         await table.let_past(request)
+
+    @web.middleware
+    async def let_in(request: web.Request, handler: _Handler) -> web.StreamResponse:
+        await admit(request)
+        request[ADMISSION] = Admission(functools.partial(admit, request))
         return await handler(request)
 
     app = web.Application(middlewares=[_translate, let_in])
+    app.on_response_prepare.append(_guard_headers)
     table.register(app)
     return app
 
 
 @web.middleware
 async def _translate(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Turn every refusal and fault into a problem, and keep all answers out of caches."""
+    """Turn every refusal and fault into a problem."""
     allow = ""
     try:
-        answer = await handler(request)
+        return await handler(request)
     except web.HTTPException as refusal:
         allow = refusal.headers.get(hdrs.ALLOW, "")
         problem = _of_http(refusal)
     except Exception as fault:  # noqa: BLE001 - a door: what it does not know is a plain 500
         problem = problem_of(fault)
-    else:
-        answer.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
-        return answer
     return problem_answer(problem, allow=allow)
+
+
+async def _guard_headers(_: web.Request, answer: web.StreamResponse) -> None:
+    """Keep an answer out of caches and the library's version out of it, also when it streams."""
+    answer.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+    answer.headers[hdrs.SERVER] = SERVER_NAME
 
 
 def _of_http(refusal: web.HTTPException) -> ProblemError:
@@ -197,8 +216,11 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (JournalDamagedError, HTTPStatus.CONFLICT),
     (WitnessError, HTTPStatus.INSUFFICIENT_STORAGE),
     (ImportUnderWayError, HTTPStatus.CONFLICT),
+    (ImportEndedError, HTTPStatus.REQUEST_TIMEOUT),
+    (NoImportError, HTTPStatus.CONFLICT),
     (ConflictError, HTTPStatus.CONFLICT),
     (RotatingError, HTTPStatus.CONFLICT),
+    (RangeError, HTTPStatus.UNPROCESSABLE_ENTITY),
 )
 """What the rooms refuse, in words that are meant for the operator."""
 

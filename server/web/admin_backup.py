@@ -19,6 +19,9 @@ from server.web.route import Reach, Route
 
 _FENCE = "/fence"
 _Text = Annotated[str, Field(min_length=1, max_length=4096)]
+# What is noted here stays in the journal for good, and lets counter journals go.
+_Name = Annotated[str, Field(pattern=r"^[0-9A-Za-z._-]{1,128}$")]
+_Time = Annotated[str, Field(pattern=r"^[0-9T:.Z+-]{1,40}$")]
 
 
 class _Replay(Body):
@@ -46,10 +49,10 @@ class _Backup(Body):
         }
     )
 
-    id: _Text
-    made: _Text
+    id: _Name
+    made: _Time
     nodes: Annotated[
-        dict[str, Annotated[int, Field(ge=0, le=2**62)] | None], Field(max_length=1000)
+        dict[_Name, Annotated[int, Field(ge=0, le=2**62)] | None], Field(max_length=1000)
     ]
 
 

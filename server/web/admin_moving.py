@@ -11,6 +11,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from http import HTTPMethod, HTTPStatus
+from typing import Literal
 
 import structlog
 from aiohttp import web
@@ -21,7 +22,14 @@ from server.moving.desk import MovingDesk
 from server.moving.imports import Import
 from server.moving.ports import AbandonedError, File
 from server.otp.ports import StoreUnavailableError
-from server.web.admin_request import cause_of, read_query, write_down
+from server.web.admin_request import (
+    ADMISSION,
+    CALLER,
+    answer,
+    cause_of,
+    read_query,
+    write_down,
+)
 from server.web.faults import describe_fault
 from server.web.json_types import Shown
 from server.web.parameters import DRY_RUN, REASON, WITH_SECRETS
@@ -33,7 +41,11 @@ MAX_PIECE = 256 * 1024
 
 _MAX_HEADER = 64
 _PIECE_S = 600.0
-"""How long the next piece may take: somebody may have to type a passphrase for it."""
+"""How long the next piece may take: somebody may have to type a passphrase for it. All of them
+together have the time that the desk gives."""
+
+_MAX_OCTETS = 3 << 30
+"""Of all pieces: they are gathered beside the store, on its disk."""
 
 _TOLD_EVERY_S = 0.25
 _END = b"end\n"
@@ -61,6 +73,12 @@ class ImportLineShown(Shown):
     problem: str | None = None
 
 
+class ImportEndedShown(Shown):
+    """The import that was waiting for its files is ended."""
+
+    ended: Literal[True] = True
+
+
 class AdminMoving:
     """Handlers over the operator's desk for moving. translate: makes a problem of a fault."""
 
@@ -81,6 +99,14 @@ class AdminMoving:
                 query=(DRY_RUN, REASON),
                 upload="application/x-keystead-import",
                 media=_LINES,
+            ),
+            Route(
+                HTTPMethod.DELETE,
+                "/imports",
+                self.end_import,
+                Permission.MOVING_IMPORT,
+                Reach.SERVICE,
+                ImportEndedShown,
             ),
             Route(
                 HTTPMethod.GET,
@@ -107,7 +133,8 @@ class AdminMoving:
         self, request: web.Request, cause: Cause, *, dry_run: bool
     ) -> web.StreamResponse:
         async with self._desk.importing() as importing:
-            await _read_files(request, importing)
+            async with self._desk.receiving():
+                await _read_files(request, importing)
             report = await importing.check()
             if report.fault_count:
                 raise ProblemError(
@@ -118,14 +145,16 @@ class AdminMoving:
             if dry_run:
                 said = _line({"imported": False, **report.as_json()})
                 return web.Response(body=said, content_type=_LINES)
+            # Files take long to come: whoever sends them must still be allowed to, now.
+            await request[ADMISSION].again()
             return await self._activate(request, importing, cause)
 
     async def _activate(
         self, request: web.Request, importing: Import, cause: Cause
     ) -> web.StreamResponse:
-        answer = web.StreamResponse()
-        answer.content_type = _LINES
-        await answer.prepare(request)
+        said = web.StreamResponse()
+        said.content_type = _LINES
+        await said.prepare(request)
         loop = asyncio.get_running_loop()
         next_at = loop.time()
 
@@ -136,7 +165,7 @@ class AdminMoving:
             if loop.time() >= next_at:
                 next_at = loop.time() + _TOLD_EVERY_S
                 try:
-                    await answer.write(_line({"done": done, "of": importing.rows}))
+                    await said.write(_line({"done": done, "of": importing.rows}))
                 except ConnectionError as error:
                     raise AbandonedError from error
 
@@ -145,17 +174,24 @@ class AdminMoving:
             await importing.activate(tell, cause=cause)
         except AbandonedError:
             write_down(request, "import.abandoned")
-            return answer
+            return said
         except Exception as fault:  # noqa: BLE001 - the answer has begun: its last line says it
             undone = isinstance(fault, StoreUnavailableError)
             problem = _undone(fault) if undone else self._translate(fault)
-            await answer.write(_line({"status": problem.status.value, "problem": problem.detail}))
+            await said.write(_line({"status": problem.status.value, "problem": problem.detail}))
         else:
             report = importing.report.as_json()
             write_down(request, "import", files=report["files"])
-            await answer.write(_line({"imported": True, **report}))
-        await answer.write_eof()
-        return answer
+            await said.write(_line({"imported": True, **report}))
+        await said.write_eof()
+        return said
+
+    async def end_import(self, request: web.Request) -> web.Response:
+        """End an import that waits for its files, whoever began it; nothing of it is imported."""
+        read_query(request, ())
+        self._desk.end_import(request[CALLER].actor)
+        write_down(request, "import.end")
+        return answer(request, ImportEndedShown())
 
     async def export(self, request: web.Request) -> web.StreamResponse:
         """Send a file in the reference's format. Keys and clients have secrets in the clear."""
@@ -188,28 +224,36 @@ def _undone(fault: Exception) -> ProblemError:
 
 
 async def _send(request: web.Request, first: str, pieces: AsyncIterator[str]) -> web.StreamResponse:
-    answer = web.StreamResponse()
-    answer.content_type = _CSV
-    answer.charset = "utf-8"
-    await answer.prepare(request)
+    sent = web.StreamResponse()
+    sent.content_type = _CSV
+    sent.charset = "utf-8"
+    await sent.prepare(request)
     try:
-        await answer.write(first.encode())
+        await sent.write(first.encode())
         async for piece in pieces:
-            await answer.write(piece.encode())
+            await sent.write(piece.encode())
     except Exception as fault:  # noqa: BLE001 - half a file must not look like a whole one
         _log.error("administration_fault", **describe_fault(fault))
         if request.transport is not None:
             request.transport.abort()
-        return answer
-    await answer.write_eof()
-    return answer
+        return sent
+    await sent.write_eof()
+    return sent
 
 
 async def _read_files(request: web.Request, importing: Import) -> None:
     """Feed all pieces to the import; ProblemError when the body is not what it should be."""
+    left = _MAX_OCTETS
     try:
         while (header := await _header(request)) != _END:
             file, size = _piece_header(header)
+            left -= size + len(header)
+            if left < 0:
+                raise ProblemError(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                    f"the files are larger than {_MAX_OCTETS:,} octets together; nothing was"
+                    " imported. Import them in parts",
+                )
             async with asyncio.timeout(_PIECE_S):
                 piece = await request.content.readexactly(size)
             await importing.read(file, piece)

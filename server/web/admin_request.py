@@ -1,9 +1,9 @@
 """What the handlers of the admin API read from a request, and what they write to the log."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import structlog
 from aiohttp import web
@@ -24,6 +24,19 @@ CALLER = web.RequestKey("caller", Caller)
 
 ROUTE = web.RequestKey("route", Route)
 """What was declared of the route that they ask, once they are let past."""
+
+
+class Admission(NamedTuple):
+    """How the caller was let in. again: does it once more, as things are now; ProblemError.
+
+    A body takes its time: whoever sends it slowly must not act on what they lost meanwhile, their
+    token, their role or the client that went to another customer.
+    """
+
+    again: Callable[[], Awaitable[None]]
+
+
+ADMISSION = web.RequestKey("admission", Admission)
 
 _DEFAULT_PAGE = 100
 _MAX_JSON = 64 * 1024
@@ -54,7 +67,7 @@ def answer(request: web.Request, shown: Shown) -> web.Response:
 
 
 async def read_octets(request: web.Request, *, cap: int, deadline_s: float) -> bytes:
-    """Return the body; a problem when it is too large, too slow or broken."""
+    """Return the body; a problem when it is too large, too slow or broken, or no longer allowed."""
     body = await read_body(request, cap=cap, deadline_s=deadline_s)
     match body:
         case BodyFault.TOO_LARGE:
@@ -69,6 +82,7 @@ async def read_octets(request: web.Request, *, cap: int, deadline_s: float) -> b
         case BodyFault.BROKEN:
             raise ProblemError(HTTPStatus.BAD_REQUEST, "the body ended early")
         case bytes():
+            await request[ADMISSION].again()
             return body
 
 

@@ -12,7 +12,7 @@ import structlog
 from server import tls
 from server.clock import Clock
 from server.metrics.tally import Tally
-from server.tlsfiles import TlsError, TlsFiles, stamp
+from server.tlsfiles import Handed, Stamp, TlsError, TlsFiles, stamp
 
 LOOK_EVERY_S = 60.0
 
@@ -27,25 +27,45 @@ class ServedCertificate:
     """What a listener shows to who connects. Made by `read`."""
 
     def __init__(
-        self, files: TlsFiles, credentials: tls.Credentials, *, clock: Clock, tally: Tally
+        self,
+        files: TlsFiles,
+        credentials: tls.Credentials,
+        *,
+        seen: Stamp,
+        clock: Clock,
+        tally: Tally,
     ) -> None:
         self.files = files
         self._credentials = credentials
         self._clock = clock
         self._tally = tally
-        self._seen = stamp(files)
-        self._take(credentials)
+        self._seen = seen
+        self._take(credentials, seen)
 
     @classmethod
-    def read(cls, files: TlsFiles, *, clock: Clock, tally: Tally, in_service: str = "") -> Self:
-        """Read the files for the first time; TlsError. in_service: as for `tls.load`."""
-        credentials = tls.load(files, now_s=clock.now_us() / 1e6, in_service=in_service)
-        return cls(files, credentials, clock=clock, tally=tally)
+    def read(
+        cls, files: TlsFiles, *, clock: Clock, tally: Tally, handed: Handed | None = None
+    ) -> Self:
+        """Read the files for the first time; TlsError.
+
+        handed: what the service shows already is taken instead; newer files are found by looking.
+        """
+        seen = stamp(files) if handed is None else handed.seen
+        if handed is None:
+            credentials = tls.load(files, now_s=clock.now_us() / 1e6)
+        else:
+            credentials = tls.restore(files, handed.pem)
+        return cls(files, credentials, seen=seen, clock=clock, tally=tally)
 
     @property
     def credentials(self) -> tls.Credentials:
         """What the next connection gets."""
         return self._credentials
+
+    @property
+    def handed(self) -> Handed:
+        """What another process needs to show the same certificate."""
+        return Handed(self._credentials.pem, self._good)
 
     async def reload(self) -> bool:
         """Read the files again; what is no good is refused, told and counted. Never raises."""
@@ -65,7 +85,7 @@ class ServedCertificate:
             return False
         finally:
             self._seen = seen
-        self._take(fresh)
+        self._take(fresh, seen)
         return True
 
     async def watch(self, every_s: float = LOOK_EVERY_S, settled_s: float = SETTLED_S) -> None:
@@ -77,8 +97,8 @@ class ServedCertificate:
                 if await asyncio.to_thread(stamp, self.files) == now:
                     await self.reload()
 
-    def _take(self, fresh: tls.Credentials) -> None:
-        self._credentials = fresh
+    def _take(self, fresh: tls.Credentials, seen: Stamp) -> None:
+        self._credentials, self._good = fresh, seen
         certificate = fresh.certificate
         self._tally.certificate(certificate.expires_at)
         days = certificate.days_left(self._clock.now_us() / 1e6)

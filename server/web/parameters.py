@@ -90,6 +90,16 @@ WITH_SECRETS = QueryParameter(
     {"type": "string", "enum": ["no", "yes"]},
     "Needed for keys and clients: their secrets leave in the clear.",
 )
+_MOMENT = {"type": "string", "format": "date-time", "maxLength": 40}
+FROM = QueryParameter(
+    "from", _MOMENT, "The first minute, as in 2026-02-28T12:00:00Z; a day before `to` without it."
+)
+TO = QueryParameter("to", _MOMENT, "The minute after the last one; now without it.")
+STEP = QueryParameter(
+    "step",
+    {"type": "string", "enum": ["minute", "hour", "day"]},
+    "What is added up, by UTC; hours without it.",
+)
 KIND = QueryParameter(
     "kind", {"type": "string", "maxLength": 100}, "Only what was done to things of this kind."
 )

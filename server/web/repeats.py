@@ -18,6 +18,7 @@ Private parts of aiohttp relied on, beside those of `guard`, pinned by the same 
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import NamedTuple
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -48,13 +49,15 @@ class Shortcut(NamedTuple):
     """What a door answers without aiohttp's help.
 
     start: how its requests begin, `GET`, path and question mark; source: (peer's host, headers)
-    -> whose budget pays; answer: (query, source) -> the reply, never raises.
+    -> whose budget pays; answer: (query, source) -> the reply, never raises; unanswered: counts a
+    request that a fault of ours left without an answer of the door's.
     """
 
     start: bytes
     source: Callable[[str, CIMultiDictProxy[str]], Source]
     answer: Callable[[bytes, Source], Awaitable[Reply]]
     clock: Clock
+    unanswered: Callable[[], None]
 
 
 SHORTCUT: web.AppKey[Shortcut] = web.AppKey("SHORTCUT", Shortcut)
@@ -112,6 +115,18 @@ class RepeatHandler(GuardedHandler):
         complete = self._request_count
         super().data_received(data)
         self._learn(data, heads=self._request_count - complete)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = HTTPStatus.INTERNAL_SERVER_ERROR,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is not HTTP, and faults that no door caught; count the latter."""
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._shortcut.unanswered()
+        return super().handle_error(request, status, exc, message)
 
     def _waits(self) -> bool:
         return self._task is None and super()._waits()
@@ -198,6 +213,7 @@ class RepeatHandler(GuardedHandler):
                 raise
             if not isinstance(fault, ConnectionError):  # that is a peer who left
                 self._guard.tally.unexpected()
+                self._shortcut.unanswered()
                 self.log_exception(exc_info=fault)
             return
         finally:

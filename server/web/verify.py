@@ -6,6 +6,7 @@ and nothing of a POST ends up in the logs of a proxy. Every protocol answer is 2
 errors; only over the rate limit it is 429 (half of the known clients refuse any other code).
 """
 
+import asyncio
 import secrets
 from functools import partial
 from typing import Protocol as Seam
@@ -18,6 +19,7 @@ from server.clock import Clock
 from server.metrics.layout import Bucket, Rejected
 from server.metrics.tally import Tally
 from server.otp.verdict import LimitAdvice, Source, Verdict
+from server.usage.counter import UsageCounter
 from server.web.bare import bare_answer
 from server.web.bodies import BodyFault, read_body
 from server.web.faults import describe_fault
@@ -57,18 +59,26 @@ def verify_app(
     tally: Tally,
     clock: Clock,
     sources: SourceReader,
+    usage: UsageCounter | None = None,
     legacy: bool = True,
     body_s: float = 5.0,
 ) -> web.Application:
     """Return the application of the verification door; `runner.serve` puts it on a socket.
 
-    sources: who is believed about where a request comes from; legacy: serve protocol 1 at
-    /wsapi/verify too; body_s: seconds for a form body.
+    sources: who is believed about where a request comes from; usage: counts answers per client,
+    None: nobody does; legacy: serve protocol 1 at /wsapi/verify too; body_s: seconds for a form
+    body.
     """
-    door = VerifyDoor(verifier, tally=tally, clock=clock, sources=sources, body_s=body_s)
+    door = VerifyDoor(
+        verifier, tally=tally, clock=clock, sources=sources, usage=usage, body_s=body_s
+    )
     app = web.Application()
     app[SHORTCUT] = Shortcut(
-        b"GET /wsapi/2.0/verify?", door.source, partial(door.reply, Protocol.V2), clock
+        b"GET /wsapi/2.0/verify?",
+        door.source,
+        partial(door.reply, Protocol.V2),
+        clock,
+        door.unanswered,
     )
     # No HEAD: it would consume an OTP and say nothing about it.
     app.router.add_get("/wsapi/2.0/verify", partial(door.answer, Protocol.V2), allow_head=False)
@@ -88,6 +98,7 @@ class VerifyDoor:
         tally: Tally,
         clock: Clock,
         sources: SourceReader,
+        usage: UsageCounter | None,
         body_s: float,
     ) -> None:
         self._verify = verifier.verify
@@ -95,6 +106,9 @@ class VerifyDoor:
         self._clock = clock
         self._sources = sources
         self._body_s = body_s
+        self._count = None if usage is None else usage.answered
+        self.unanswered = _nothing if usage is None else usage.fault
+        """Counts a request that gets no answer of the protocol because of a fault of ours."""
 
     async def form(self, protocol: Protocol, request: web.Request) -> web.Response:
         """Answer a request whose parameters are in a form body."""
@@ -140,7 +154,12 @@ class VerifyDoor:
             verdict = await self._verify(query, protocol, source)
         except Exception as fault:  # noqa: BLE001 - a door: every request gets an answer
             return self._broken(fault, began)
+        except asyncio.CancelledError:
+            self.unanswered()  # at a stop, when it took too long
+            raise
         tally.answered(verdict.status, monotonic() - began)
+        if self._count is not None:
+            self._count(verdict)
         if verdict.shadowed:
             tally.shadowed()
         if verdict.limit is not None:
@@ -165,8 +184,13 @@ class VerifyDoor:
         request_id = secrets.token_hex(8)
         _log.error("verify_fault", request_id=request_id, **describe_fault(fault))
         self._tally.unexpected()
+        self.unanswered()
         self._tally.answered(Status.BACKEND_ERROR, self._clock.monotonic() - began)
         body = compose(Answer(Status.BACKEND_ERROR, self._clock.now_us()), EMPTY_KEY)
         headers = PLAIN.copy()
         headers[_REQUEST_ID] = request_id
         return Reply(_OK, body, headers)
+
+
+def _nothing() -> None:
+    """Count nothing."""

@@ -7,7 +7,7 @@ from hsm.filevault import FileVault
 from hsm.keyfile import SealingKey
 from hsm.vault import OtpKeyBinding, OtpKeySecrets, RecordRefusedError
 from validation import modhex
-from validation.otp import InvalidOtpError
+from validation.otp import InvalidOtpError, OtpCipher, OtpFields
 
 KEY = SealingKey.of(bytes(range(32)))
 NONCE = b"twelve octet"
@@ -35,14 +35,16 @@ async def test_the_format_of_a_secrets_record_stays() -> None:
     assert await a_vault().seal_secret("label", b"api key") == b"\x01" + KEY.key_id + NONCE + sealed
 
 
-async def test_opened_keys_are_bounded_and_the_least_recently_used_leaves() -> None:
+async def test_opened_keys_are_bounded_and_every_key_opens_whether_kept_or_not() -> None:
     vault = a_vault(opened=3)
-    bindings = [OtpKeyBinding(modhex.encode(bytes([number])), 1) for number in range(4)]
+    cipher = OtpCipher(SECRETS.aes_key)
+    fields = OtpFields(SECRETS.private_id, 1, 2, 3, 4)
+    bindings = [OtpKeyBinding(modhex.encode(bytes([number])), 1) for number in range(9)]
     records = {binding: await vault.seal_otp_key(binding, SECRETS) for binding in bindings}
-    for used in (0, 1, 2, 0, 3):
-        with pytest.raises(InvalidOtpError):
-            await vault.open_otp(bindings[used], records[bindings[used]], GARBLED)
-    assert list(vault._opened) == [bindings[2], bindings[0], bindings[3]]
+    for used in (0, 1, 2, 0, 3, 4, 5, 6, 7, 8, 8, 0):
+        binding = bindings[used]
+        assert await vault.open_otp(binding, records[binding], cipher.seal(fields)) == fields
+        assert len(vault._opened) <= 3
 
 
 async def test_another_record_of_a_key_replaces_the_opened_one() -> None:
@@ -51,8 +53,11 @@ async def test_another_record_of_a_key_replaces_the_opened_one() -> None:
         record = await vault.seal_otp_key(BINDING, SECRETS)
         with pytest.raises(InvalidOtpError):
             await vault.open_otp(BINDING, record, GARBLED)
-    assert list(vault._opened) == [BINDING]
-    assert "hidden" in repr(vault._opened[BINDING])
+    assert len(vault._opened) == 1
+    opened = vault._opened.get(BINDING)
+    assert opened is not None
+    assert opened.record == record
+    assert "hidden" in repr(opened)
 
 
 async def test_a_refused_record_leaves_the_opened_one_alone() -> None:
@@ -62,7 +67,9 @@ async def test_a_refused_record_leaves_the_opened_one_alone() -> None:
         await vault.open_otp(BINDING, record, GARBLED)
     with pytest.raises(RecordRefusedError):
         await vault.open_otp(BINDING, record[:-1] + b"\0", GARBLED)
-    assert vault._opened[BINDING].record == record
+    opened = vault._opened.get(BINDING)
+    assert opened is not None
+    assert opened.record == record
 
 
 def test_at_least_one_opened_key_is_kept() -> None:

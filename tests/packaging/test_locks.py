@@ -1,6 +1,7 @@
 """What is installed is what was locked: public versions, by hash, wherever pip looks for them."""
 
 import re
+import subprocess
 import tomllib
 from itertools import pairwise
 from pathlib import Path
@@ -100,3 +101,37 @@ def test_the_locks_hold_what_the_project_asks_for(name: str) -> None:
         requirement = Requirement(text)
         assert requirement.name in locked, f"`make lock` was not run after {text} was added"
         assert locked[requirement.name].version in requirement.specifier, "run `make lock`"
+
+
+FLOORS = {
+    "aiohttp": "3.13.3",  # CVE-2025-69223 to -69230
+    "cryptography": "46.0.5",  # CVE-2026-26007
+    "fido2": "2.2.0",
+    "h2": "4.3.0",  # CVE-2025-57804
+    "jinja2": "3.1.6",  # CVE-2025-27516
+    "requests": "2.32.4",  # CVE-2024-47081
+    "urllib3": "2.6.3",  # CVE-2026-21441
+    "werkzeug": "3.1.4",  # CVE-2025-66221
+    "yubikey-manager": "5.9.1",
+}
+"""Versions that mend an advisory which would concern us."""
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
+def test_s23_nothing_is_locked_that_an_advisory_warns_of(path: Path) -> None:
+    below = {
+        locked.name: str(locked.version)
+        for locked in read_lock(path).values()
+        if locked.name in FLOORS and locked.version < Version(FLOORS[locked.name])
+    }
+    assert not below
+
+
+def test_s23_ci_looks_the_locks_up_among_the_advisories_and_fails_when_it_finds_one() -> None:
+    script = (ROOT / ".ci/run").read_text()
+    assert "step 'advisories (make audit)' audited" in script
+    found = ROOT / ".ci/advisories"
+    told = "Found 1 known vulnerability in 1 package\n"
+    for text, code in ((told, 1), ("No known vulnerabilities found\n", 0), ("no network\n", 0)):
+        ended = subprocess.run(["sh", str(found)], input=text, text=True, check=False)
+        assert ended.returncode == code

@@ -75,11 +75,8 @@ class MemoryFences:
                     accepted_us=one.time_us,
                     nonce="",
                 )
+            elif row is None:
+                offered = Counters(one.public_id, True, *one[1:4], "", one.time_us)
+                self._kept[one.public_id] = self._kept.get(one.public_id, offered).later(offered)
         unknown = frozenset(one.public_id for one in accepted) - self._rows.keys()
-        for one in accepted:
-            if one.public_id in unknown:
-                came = Counters(
-                    one.public_id, True, one.session, one.use, one.clock, "", one.time_us
-                )
-                self._kept[one.public_id] = came.later(self._kept.get(one.public_id, came))
         return Raised(raised, unknown)

@@ -45,6 +45,7 @@ from server.otp.states import ImportSummary, key_state, key_subject
 from server.storage.limits import check_policy
 from tests.server.memory_accounts import MemoryAccounts
 from tests.server.memory_fences import MemoryFences
+from tests.server.memory_usage import MemoryUsage
 from validation.gcra import Budget, Policy
 
 
@@ -76,7 +77,7 @@ class _Key(NamedTuple):
     accepted_client: int
 
 
-class MemoryStore(MemoryAccounts, MemoryFences):
+class MemoryStore(MemoryAccounts, MemoryFences, MemoryUsage):
     """HotStore, Directory and every book on dictionaries."""
 
     def __init__(self, *, clock: Clock, default_policy: Policy) -> None:
@@ -347,7 +348,8 @@ class MemoryStore(MemoryAccounts, MemoryFences):
         clients = await gathered.clients()
         await progress(len(keys) + len(kept) + len(raised))
         taken = [each for each in clients if not each.is_known and each.client_id in self._clients]
-        if taken or any(each.key.public_id in self._keys for each in keys):
+        brought = {*(each.key.public_id for each in keys), *(each.public_id for each in kept)}
+        if taken or brought & self._keys.keys():
             raise ConflictError
         self._make_keys([each.key for each in keys])
         self._write_down(*deed)
@@ -392,6 +394,7 @@ class MemoryStore(MemoryAccounts, MemoryFences):
             version=1,
             signed_only=False,
             phishing_test=False,
+            customer_id=None,
             created_us=created_us,
             limit=None,
             api_keys=(_ApiKey(1, client.api_key, created_us),),

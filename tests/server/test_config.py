@@ -169,3 +169,11 @@ def test_commits_without_replicas_are_complete_by_definition() -> None:
 def test_no_text_breaks_the_reader(text: str) -> None:
     with suppress(ConfigError):
         parse(text, "keystead.toml")
+
+
+def test_decrypting_for_certificates_needs_an_authority_for_them() -> None:
+    (problem,) = problems('[verify]\ndecrypt = "mutual-tls"\n')
+    assert "client_ca" in problem
+    files = 'certificate = "/c.pem"\nkey = "/k.pem"\nclient_ca = "/ca.pem"\n'
+    config = parse(f'[verify]\ndecrypt = "mutual-tls"\n[tls]\n{files}', "keystead.toml")
+    assert config.verify.decrypt == "mutual-tls"

@@ -1,10 +1,9 @@
 """SIGHUP under load: every worker is replaced and nobody notices."""
 
 import asyncio
-import itertools
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,14 +11,14 @@ import pytest
 
 from tests.keystead_process import KeysteadProcess
 from tests.system.conftest import PATIENT, WORKERS
+from tests.system.hands import Hand, events, reload
 from tests.system.relying_party import RelyingParty
 from tests.system.wire import Wire
-from tests.system.yubikeys import YubiKey, known_keys
+from tests.system.yubikeys import known_keys
 from validation.status import Status
 
 ROUNDS = 2
 HANDS = 16
-RELOADED_WITHIN_S = 120.0
 IDLE_S = 120.0
 """Longer than any machine takes for a successor: no connection here ends for being idle."""
 
@@ -36,23 +35,6 @@ def keystead(
         yield service
 
 
-def events(keystead: KeysteadProcess, *names: str) -> list[str]:
-    found = (str(line["event"]) for line in keystead.logs(since_start=True))
-    return [event for event in found if event in names]
-
-
-def reload(keystead: KeysteadProcess) -> str:
-    """Send SIGHUP and wait until the service says how it ended."""
-    before = len(events(keystead, "reloaded", "reload_failed"))
-    assert keystead.process is not None
-    keystead.process.send_signal(signal.SIGHUP)
-    keystead.wait_until(
-        lambda: len(events(keystead, "reloaded", "reload_failed")) > before,
-        within_s=RELOADED_WITHIN_S,
-    )
-    return events(keystead, "reloaded", "reload_failed")[-1]
-
-
 @contextmanager
 def without_sealing_key(keystead: KeysteadProcess) -> Iterator[None]:
     """Put the file away that every worker reads when it starts."""
@@ -63,28 +45,6 @@ def without_sealing_key(keystead: KeysteadProcess) -> Iterator[None]:
         yield
     finally:
         aside.rename(sealing_key)
-
-
-class Hand:
-    """Asks about fresh OTPs without a pause; any answer but OK, or none, fails the test."""
-
-    def __init__(self, url: str, party: RelyingParty, keys: Sequence[YubiKey]) -> None:
-        self.answered = 0
-        self.going = True
-        self._url = url
-        self._party = party
-        self._keys = itertools.cycle(keys)
-
-    async def ask(self, at_most: int) -> None:
-        """Ask until told to stop, `at_most` questions on a connection."""
-        while self.going:
-            async with Wire(self._url) as wire:
-                for _ in range(at_most):
-                    told = await self._party.ask(wire, next(self._keys).press())
-                    assert told.status is Status.OK
-                    self.answered += 1
-                    if told.http.headers.get("connection") == "close" or not self.going:
-                        break
 
 
 async def test_under_load_every_worker_is_replaced_and_every_request_is_answered(

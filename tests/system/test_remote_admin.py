@@ -1,6 +1,7 @@
 """Administration over HTTPS by real commands, and S10: no token in anything a service writes."""
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,28 @@ def test_the_commands_work_from_afar_as_they_do_here(tmp_path: Path, workers: in
         assert keystead.terminate() == 0
 
 
+def test_an_import_left_standing_at_one_door_is_ended_at_the_other(tmp_path: Path) -> None:
+    with KeysteadProcess(tmp_path / "var") as keystead:
+        keystead.init()
+        door = open_door(keystead, tmp_path)
+        token = keystead.cli("operator", "add", "ann", "--role", "operator")["token"]
+        ann = keep_token(tmp_path, "ann", token)
+        nothing = door.cli(ann, "import", "--end")
+        assert (nothing.code, "nothing to end" in nothing.err) == (1, True)
+        with socket.socket(socket.AF_UNIX) as slow:
+            slow.settimeout(30.0)
+            slow.connect(str(keystead.directory / "run" / "admin.sock"))
+            slow.sendall(
+                b"POST /api/v1/imports HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\nkeys 0\n"
+            )
+            keystead.wait_until(lambda: door.cli(ann, "import", "--end").code == 0)
+            assert slow.recv(65536).startswith(b"HTTP/1.1 408 ")
+        (keys := tmp_path / "keys.csv").write_text("#\n")
+        assert door.cli(ann, "import", "--keys", str(keys)).code == 0
+        both = door.cli(ann, "import", "--end", "--keys", str(keys))
+        assert (both.code, "stands alone" in both.err) == (2, True)
+
+
 def test_an_operator_of_one_customer_finds_nothing_of_another(tmp_path: Path) -> None:
     with KeysteadProcess(tmp_path / "var") as keystead:
         keystead.init()
@@ -114,7 +137,8 @@ def test_s10_refused_tokens_of_every_kind_are_in_no_line_of_the_log(tmp_path: Pa
         for _ in range(12):
             locked = door.ask(wrong, "GET", "/self")
         assert locked.code == 429
-        assert door.ask(good, "GET", "/self").code == 429
+        assert door.ask(good, "GET", "/self").code == 200  # it was right before
+        assert door.ask(off, "GET", "/self").code == 429
         keystead.terminate()
         said += keystead.log_text() + keystead.out_file.read_text()
         for token in (good, revoked["token"], off, wrong):

@@ -4,6 +4,7 @@ A retry would spoil every test here: whether an OTP was asked once or twice is t
 """
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -21,18 +22,23 @@ class WireAnswer(NamedTuple):
 
 
 class Wire:
-    """One connection to `url`, opened on entering the context."""
+    """One connection to `url`, opened on entering the context. trust: for https."""
 
-    def __init__(self, url: str, *, within_s: float = 30.0) -> None:
+    def __init__(
+        self, url: str, *, within_s: float = 30.0, trust: ssl.SSLContext | None = None
+    ) -> None:
         parts = urlsplit(url)
         assert parts.hostname is not None
         assert parts.port is not None
         self._host = parts.hostname
         self._port = parts.port
         self._within_s = within_s
+        self._trust = trust
 
     async def __aenter__(self) -> Self:
-        self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
+        self._reader, self._writer = await asyncio.open_connection(
+            self._host, self._port, ssl=self._trust
+        )
         return self
 
     async def __aexit__(

@@ -4,14 +4,16 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, or_, select, update
+from sqlalchemy import and_, bindparam, delete, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.counter_journal.ports import BACKUPS_KEPT, Place, Raised
 from server.counter_journal.records import Accepted
 from server.journal.acts import Deed
+from server.storage.books.imports import one_at_a_time
 from server.storage.books.journal_book import record
+from server.storage.books.key_book import VISIBLE
 from server.storage.books.transactions import Transactions
 from server.storage.schema import kept_counter, meta, otp_key
 
@@ -83,7 +85,7 @@ class SqlFenceBook:
     async def raise_counters(self, accepted: Sequence[Accepted]) -> Raised:
         """Set counters to the greater of the stored and the given ones; one per public id.
 
-        Those of keys that are not there are kept for the day that they come (back).
+        Those of keys that the store does not know are kept for the day they are imported again.
         """
         raised = 0
         unknown: set[str] = set()
@@ -92,17 +94,16 @@ class SqlFenceBook:
         for start in range(0, len(ordered), _AT_ONCE):
             part = ordered[start : start + _AT_ONCE]
             async with self._transactions.writing() as connection:
+                await one_at_a_time(connection)
                 ids = [one.public_id for one in part]
                 found = await connection.execute(
                     select(otp_key.c.public_id, otp_key.c.session, otp_key.c.use).where(
-                        otp_key.c.public_id.in_(ids)
+                        otp_key.c.public_id.in_(ids), VISIBLE
                     )
                 )
                 stored = {row.public_id: (row.session, row.use) for row in found}
-                waiting = [one for one in part if one.public_id not in stored]
-                if waiting:
-                    unknown.update(one.public_id for one in waiting)
-                    await _keep(connection, waiting)
+                unknown.update(set(ids) - stored.keys())
+                await _keep(connection, [one for one in part if one.public_id not in stored])
                 higher = [
                     _values(one)
                     for one in part
@@ -134,34 +135,30 @@ _RAISE = (
 )
 
 
-async def _keep(connection: AsyncConnection, waiting: Sequence[Accepted]) -> None:
-    """Keep counters of keys that nobody has, as an import does that brings them."""
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(kept_counter)
-    to = statement.excluded
-    moved = {name: to[name] for name in ("session", "use", "clock", "nonce", "accepted_us")}
-    stored = kept_counter.c
+async def _keep(connection: AsyncConnection, accepted: Sequence[Accepted]) -> None:
+    """Keep counters for keys that nobody has, as an import does that brings them without keys."""
+    if not accepted:
+        return
+    upsert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement = upsert(kept_counter).values(active=True, nonce="", import_number=0)
+    offered = statement.excluded
+    ahead = tuple_(kept_counter.c.session, kept_counter.c.use) < tuple_(
+        offered.session, offered.use
+    )
+    new = {name: offered[name] for name in ("session", "use", "clock", "nonce", "accepted_us")}
     await connection.execute(
         statement.on_conflict_do_update(
-            index_elements=[stored.public_id],
-            set_=moved,
-            where=or_(
-                stored.session < to.session,
-                and_(stored.session == to.session, stored.use < to.use),
-            ),
+            index_elements=[kept_counter.c.public_id], set_=new, where=ahead
         ),
         [
             {
                 "public_id": one.public_id,
-                "active": True,
                 "session": one.session,
                 "use": one.use,
                 "clock": one.clock,
-                "nonce": "",
                 "accepted_us": one.time_us,
-                "import_number": 0,
             }
-            for one in waiting
+            for one in accepted
         ],
     )
 

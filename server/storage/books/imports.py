@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from itertools import islice
 from typing import TypeAlias, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.moving.counters_file import Counters
@@ -23,6 +23,10 @@ CONFLICT = (
 )
 
 _BREATH = 2_000
+
+_WAIT_FOR_TURN = text("SELECT pg_advisory_xact_lock(:number)").bindparams(
+    number=int.from_bytes(b"keyimprt", "big")
+)
 
 T = TypeVar("T")
 
@@ -41,19 +45,28 @@ async def refuse_repeated(keys: Sequence[NewKey]) -> None:
         await asyncio.sleep(0)
 
 
-async def refuse_known(connection: AsyncConnection, keys: Sequence[NewKey], size: int) -> None:
+async def refuse_known(connection: AsyncConnection, public_ids: Sequence[str], size: int) -> None:
     """Raise KeyExistsError for the first public id of an import that is stored already.
 
     size: how many to ask for at once.
     """
-    for piece in _pieces(keys, size):
-        ids = [key.public_id for key in piece]
+    for ids in _pieces(public_ids, size):
         found = await connection.scalars(
             select(otp_key_record.c.public_id).where(otp_key_record.c.public_id.in_(ids))
         )
         known = set(found)
         if known:
             raise KeyExistsError(next(public_id for public_id in ids if public_id in known))
+
+
+async def one_at_a_time(connection: AsyncConnection) -> None:
+    """Let whoever brings keys or counters wait for who does already, until the transaction ends.
+
+    Otherwise counters kept for a key that nobody has, and that key, could come at once and miss
+    each other. The embedded store has one owner, who sees to it by itself.
+    """
+    if connection.dialect.name == "postgresql":
+        await connection.execute(_WAIT_FOR_TURN)
 
 
 async def in_order(keys: Sequence[NewKey], size: int) -> AsyncIterator[list[NewKey]]:

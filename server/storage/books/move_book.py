@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, Select, cast, exists, literal, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.journal.acts import Deed
 from server.moving.counters_file import Counters
@@ -61,8 +62,8 @@ class SqlMoveBook:
 
     async def kept_counters(self, public_ids: Sequence[str]) -> Mapping[str, Counters]:
         """Return counters that an earlier import brought for keys which nobody has."""
-        rows = await self._rows(_kept().where(kept_counter.c.public_id.in_(public_ids)))
-        return {row[0]: _counters(row) for row in rows}
+        async with self._transactions.reading() as connection:
+            return await read_kept(connection, public_ids)
 
     async def record_export(self, deed: Deed) -> None:
         """Write into the journal that a file is about to leave."""
@@ -146,6 +147,14 @@ class SqlMoveBook:
         async with self._transactions.reading() as connection:
             rows: Sequence[Any] = (await connection.execute(statement)).all()
             return rows
+
+
+async def read_kept(
+    connection: AsyncConnection, public_ids: Sequence[str]
+) -> Mapping[str, Counters]:
+    """Return counters that wait for their keys, of some public ids."""
+    rows = await connection.execute(_kept().where(kept_counter.c.public_id.in_(public_ids)))
+    return {row[0]: _counters(row) for row in rows}
 
 
 def _kept() -> Select[Any]:

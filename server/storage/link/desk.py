@@ -5,15 +5,17 @@ import structlog
 from server.otp.ports import Directory, HotStore, StoreUnavailableError, UnknownOutcomeError
 from server.storage.link import messages
 from server.storage.link.frames import Frame, Kind
+from server.usage.ports import UsageSink
 
 _log = structlog.stdlib.get_logger(__name__)
 
 
 class StoreDesk:
-    """Answers BATCH, CLIENT and KEY calls. hot: merges the batches of all workers."""
+    """Answers all CALLS. hot: merges the batches of all workers; usage: keeps their counts."""
 
-    def __init__(self, hot: HotStore, directory: Directory) -> None:
+    def __init__(self, hot: HotStore, directory: Directory, usage: UsageSink) -> None:
         self._hot = hot
+        self._usage = usage
         self._directory = directory
 
     async def answer(self, frame: Frame) -> Frame:
@@ -40,5 +42,8 @@ class StoreDesk:
         if kind is Kind.CLIENT:
             client = await self._directory.client(messages.decode_client_id(body))
             return messages.encode_client(client)
+        if kind is Kind.USAGE:
+            now_us = await self._usage.add_usage(messages.decode_parcel(body))
+            return messages.encode_number(now_us)
         key = await self._directory.key(messages.decode_public_id(body))
         return messages.encode_key(key)

@@ -8,8 +8,9 @@ _HEAD = struct.Struct("!IBI")  # octets after the length; kind; call
 _LENGTH = struct.Struct("!I")
 _AFTER_LENGTH = _HEAD.size - _LENGTH.size
 
-MAX_BODY = 1 << 20
-"""Octets of a body: ten times a full batch. More is a fault, never a message."""
+MAX_BODY = 1 << 23
+"""Octets of a body: the largest TLS files there may be, and many times a full batch. More is a
+fault, never a message."""
 
 
 class Kind(enum.IntEnum):
@@ -18,6 +19,7 @@ class Kind(enum.IntEnum):
     BATCH = 1
     CLIENT = 2
     KEY = 3
+    USAGE = 4
     ANSWER = 16
     FAILED_UNAVAILABLE = 17
     FAILED_UNKNOWN = 18
@@ -30,7 +32,7 @@ class Kind(enum.IntEnum):
     RELOAD = 38  # control to worker: read the TLS files again
 
 
-CALLS = frozenset({Kind.BATCH, Kind.CLIENT, Kind.KEY})
+CALLS = frozenset({Kind.BATCH, Kind.CLIENT, Kind.KEY, Kind.USAGE})
 ANSWERS = frozenset({Kind.ANSWER, Kind.FAILED_UNAVAILABLE, Kind.FAILED_UNKNOWN})
 
 

@@ -17,6 +17,7 @@ from server.otp.ports import (
     Outcome,
     SealedApiKey,
 )
+from server.usage.ports import MAX_PARCEL_ROWS, MinuteRow, Parcel
 from validation.gcra import Policy, Rate
 
 
@@ -138,6 +139,43 @@ def decode_public_id(body: bytes) -> str:
         return body.decode()
     except UnicodeDecodeError as error:
         raise MessageError("a public id is text") from error
+
+
+def encode_parcel(parcel: Parcel) -> bytes:
+    """Write a parcel of counts; `decode_parcel` is its inverse."""
+    return json.dumps(parcel, separators=(",", ":")).encode()
+
+
+def decode_parcel(body: bytes) -> Parcel:
+    """Read a parcel of counts; MessageError when it is none."""
+    try:
+        sender, number, rows = _array(body)
+        parcel = Parcel(
+            sender,
+            number,
+            tuple(
+                MinuteRow(minute, client_id, tuple(map(int, counts)))
+                for minute, client_id, counts in rows
+            ),
+        )
+    except (TypeError, ValueError) as error:
+        raise MessageError("a parcel of counts has the wrong form") from error
+    if len(parcel.rows) > MAX_PARCEL_ROWS:
+        raise MessageError(f"a parcel of {len(parcel.rows)} rows is too large")
+    return parcel
+
+
+def encode_number(number: int) -> bytes:
+    """Write a number; `decode_number` is its inverse."""
+    return b"%d" % number
+
+
+def decode_number(body: bytes) -> int:
+    """Read a number; MessageError when it is none."""
+    value = _value(body)
+    if not isinstance(value, int):
+        raise MessageError("not a whole number")
+    return value
 
 
 def _value(body: bytes) -> Any:  # noqa: ANN401 - JSON can be anything until it is looked at

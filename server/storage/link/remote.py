@@ -17,13 +17,14 @@ from server.storage.gathered_reads import GatheredReads
 from server.storage.link import messages
 from server.storage.link.connection import Link, LinkLostError
 from server.storage.link.frames import Frame, Kind
+from server.usage.ports import Parcel
 
 Ident = TypeVar("Ident", bound=Hashable)
 Record = TypeVar("Record")
 
 
 class RemoteStore:
-    """HotStore and Directory through a link.
+    """HotStore, Directory and UsageSink through a link.
 
     A link that is lost while a batch is out leaves its outcome unknown: the control process
     may have committed before it died, or may be committing still.
@@ -54,6 +55,17 @@ class RemoteStore:
             raise UnknownOutcomeError("the control process answered another batch")
         return outcomes
 
+    async def add_usage(self, parcel: Parcel) -> int:
+        """Have counts stored by the control process; return the store's time.
+
+        Whatever it raises, the parcel may be sent again.
+        """
+        body = await self._call(Kind.USAGE, messages.encode_parcel(parcel))
+        try:
+            return messages.decode_number(body)
+        except messages.MessageError as error:
+            raise UnknownOutcomeError("the control process's answer has no meaning") from error
+
     def client(self, client_id: int) -> Awaitable[ClientRecord | None]:
         """Return the newest committed state of a client, or None."""
         return self._client_reads.read(client_id)
@@ -79,20 +91,20 @@ class RemoteStore:
         return read_many
 
     async def _client(self, client_id: int) -> ClientRecord | None:
-        body = await self._read(Kind.CLIENT, messages.encode_client_id(client_id))
+        body = await self._call(Kind.CLIENT, messages.encode_client_id(client_id))
         try:
             return messages.decode_client(body)
         except messages.MessageError as error:
             raise StoreUnavailableError("the control process's answer has no meaning") from error
 
     async def _key(self, public_id: str) -> KeyRecord | None:
-        body = await self._read(Kind.KEY, messages.encode_public_id(public_id))
+        body = await self._call(Kind.KEY, messages.encode_public_id(public_id))
         try:
             return messages.decode_key(body)
         except messages.MessageError as error:
             raise StoreUnavailableError("the control process's answer has no meaning") from error
 
-    async def _read(self, kind: Kind, body: bytes) -> bytes:
+    async def _call(self, kind: Kind, body: bytes) -> bytes:
         try:
             frame = await self._link.call(kind, body)
         except LinkLostError as error:

@@ -1,6 +1,7 @@
 """Imports into PostgreSQL: one transaction, which keeps no verification waiting."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,15 +13,16 @@ from server.otp.ports import KeyExistsError, NewKey
 from server.otp.states import ImportSummary
 from server.storage.books.imports import (
     CONFLICT,
-    Kept,
     chunks,
     in_order,
     never_used,
+    one_at_a_time,
     refuse_known,
     refuse_repeated,
     with_kept,
 )
 from server.storage.books.journal_book import record
+from server.storage.books.move_book import read_kept
 from server.storage.books.transactions import Transactions
 from server.storage.schema import CLIENT_SEQUENCE
 
@@ -95,14 +97,14 @@ UPDATE client AS c
 _NEVER_AGAIN = "UPDATE sequence SET last = greatest(last, $1) WHERE name = $2"
 
 
-async def add_keys(
-    transactions: Transactions, keys: Sequence[NewKey], kept: Kept, act: Act
-) -> None:
+async def add_keys(transactions: Transactions, keys: Sequence[NewKey], act: Act) -> None:
     """Create all keys, or none: KeyExistsError."""
     await refuse_repeated(keys)
     summary = ImportSummary()
     async with transactions.writing() as connection:
-        await refuse_known(connection, keys, _CHUNK)
+        await one_at_a_time(connection)
+        kept = partial(read_kept, connection)  # another one might have to be waited for
+        await refuse_known(connection, [key.public_id for key in keys], _CHUNK)
         now_us = await transactions.now_us(connection)
         # In one order, so that two imports at once cannot wait for each other.
         async for chunk in in_order(keys, _CHUNK):
@@ -114,25 +116,30 @@ async def add_keys(
 
 
 async def move_in(
-    transactions: Transactions, gathered: Gathered, progress: Progress, *, kept: Kept, deed: Deed
+    transactions: Transactions, gathered: Gathered, progress: Progress, *, deed: Deed
 ) -> None:
     """Take over everything, or nothing: as `server.moving.ports.MoveBook` promises."""
     done = 0
     async with transactions.writing() as connection:
+        await one_at_a_time(connection)
+        kept = partial(read_kept, connection)
         now_us = await transactions.now_us(connection)
         try:
             async for keys in chunks(gathered.new_keys(), _CHUNK):
                 await _add(connection, await with_kept(keys, kept), now_us)
                 done += len(keys)
                 await progress(done)
+            async for counters in chunks(gathered.kept(), _CHUNK):
+                ids = [each.public_id for each in counters]
+                # A key that came since they were compared would never get its counters.
+                await refuse_known(connection, ids, _CHUNK)
+                stored = await kept(ids)
+                merged = [each.later(stored.get(each.public_id, each)) for each in counters]
+                await connection.exec_driver_sql(_KEEP, _columns([each[:7] for each in merged]))
+                done += len(counters)
+                await progress(done)
         except KeyExistsError as error:
             raise ConflictError(CONFLICT) from error
-        async for counters in chunks(gathered.kept(), _CHUNK):
-            stored = await kept([each.public_id for each in counters])
-            merged = [each.later(stored.get(each.public_id, each)) for each in counters]
-            await connection.exec_driver_sql(_KEEP, _columns([each[:7] for each in merged]))
-            done += len(counters)
-            await progress(done)
         # Whoever verifies with a key waits for the transaction that raises its counters, so
         # only the last of them go with the rest: usually that is all of them.
         last: list[Counters] = []

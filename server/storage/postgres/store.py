@@ -1,7 +1,10 @@
 """The PostgreSQL store, put together: hot path, directory and books on one database."""
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 
+from server.counter_journal.ports import Raised
+from server.counter_journal.records import Accepted
 from server.journal.acts import Act, Deed
 from server.moving.ports import Gathered, Progress
 from server.otp.ports import (
@@ -24,6 +27,7 @@ from server.storage.books.lease_book import SqlLeaseBook
 from server.storage.books.meta_book import SqlMetaBook
 from server.storage.books.move_book import SqlMoveBook
 from server.storage.books.operator_book import SqlOperatorBook
+from server.storage.books.usage_book import SqlUsageBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
 from server.storage.moved import refuse_moved
@@ -49,6 +53,7 @@ class PostgresStore(
     SqlLeaseBook,
     SqlFactBook,
     SqlFenceBook,
+    SqlUsageBook,
 ):
     """HotStore, Directory and all books on one database, shared with any others.
 
@@ -63,6 +68,8 @@ class PostgresStore(
         )
         self._engine = postgres_engine(dsn, command_timeout_s=_BOOKS_TIMEOUT_S)
         self._transactions = PostgresTransactions(self._engine)
+        # Who waits for another machine's import waits with a connection: one of the pool's few.
+        self._bringing = asyncio.Lock()
         self._batches = BatchQueue(self._decide)
         self._client_reads: GatheredReads[int, ClientRecord] = GatheredReads(
             self._directory.clients
@@ -88,11 +95,18 @@ class PostgresStore(
 
     async def add_keys(self, keys: Sequence[NewKey], *, act: Act) -> None:
         """Create all keys with counters at (-1, -1), or none: KeyExistsError."""
-        await add_keys(self._transactions, keys, self.kept_counters, act)
+        async with self._bringing:
+            await add_keys(self._transactions, keys, act)
 
     async def move_in(self, gathered: Gathered, progress: Progress, *, deed: Deed) -> None:
         """Take over everything that an import gathered, or nothing: ConflictError."""
-        await move_in(self._transactions, gathered, progress, kept=self.kept_counters, deed=deed)
+        async with self._bringing:
+            await move_in(self._transactions, gathered, progress, deed=deed)
+
+    async def raise_counters(self, accepted: Sequence[Accepted]) -> Raised:
+        """Raise counters as `FenceBook` promises, and while no import brings keys."""
+        async with self._bringing:
+            return await super().raise_counters(accepted)
 
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""

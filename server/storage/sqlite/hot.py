@@ -36,6 +36,11 @@ class Change(NamedTuple):
     rows: Sequence[tuple[object, ...]]
     pages: int = 0
 
+    @property
+    def log_pages(self) -> int:
+        """How many pages it may write into the log."""
+        return self.pages or len(self.rows)
+
 
 class HotPath:
     """Decides batches on a connection that it opens, and opens anew after a failure.

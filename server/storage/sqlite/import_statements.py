@@ -64,12 +64,14 @@ _KEEP = """
 INSERT INTO kept_counter (public_id, active, session, use, clock, nonce, accepted_us,
                           import_number)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (public_id) DO UPDATE
-SET active = kept_counter.active AND excluded.active, session = excluded.session,
-    use = excluded.use, clock = excluded.clock, nonce = excluded.nonce,
-    accepted_us = excluded.accepted_us
-WHERE (kept_counter.session, kept_counter.use) <= (excluded.session, excluded.use)
 """
+
+_RAISE_KEPT = """
+UPDATE kept_counter SET session = ?1, use = ?2, clock = ?3, nonce = ?4, accepted_us = ?5
+ WHERE public_id = ?6 AND (session, use) < (?1, ?2)
+"""
+
+_SWITCH_OFF_KEPT = "UPDATE kept_counter SET active = 0 WHERE public_id = ?"
 
 _RAISE = """
 UPDATE otp_key SET session = ?1, use = ?2, clock = ?3, nonce = ?4, accepted_us = ?5,
@@ -138,18 +140,29 @@ def keep_counters(counters: Sequence[Counters], number: int) -> Change:
 
 def raise_counters(counters: Sequence[Counters]) -> Change:
     """Raise counters of keys that are there."""
-    return Change(
-        _RAISE,
-        [
-            (each.session, each.use, each.clock, each.nonce, each.accepted_us, each.public_id)
-            for each in counters
-        ],
-    )
+    return Change(_RAISE, _ahead_of(counters))
+
+
+def raise_kept(counters: Sequence[Counters]) -> Change:
+    """Raise counters that are kept already for keys which nobody has."""
+    return Change(_RAISE_KEPT, _ahead_of(counters))
+
+
+def _ahead_of(counters: Sequence[Counters]) -> list[tuple[object, ...]]:
+    return [
+        (each.session, each.use, each.clock, each.nonce, each.accepted_us, each.public_id)
+        for each in counters
+    ]
 
 
 def switch_off(public_ids: Sequence[str]) -> Change:
     """Switch off keys that are there."""
     return Change(_SWITCH_OFF, [(public_id,) for public_id in public_ids])
+
+
+def switch_off_kept(public_ids: Sequence[str]) -> Change:
+    """Let keys that nobody has be switched off the day they come."""
+    return Change(_SWITCH_OFF_KEPT, [(public_id,) for public_id in public_ids])
 
 
 def clients(incoming: Sequence[IncomingClient], now_us: int) -> list[Change]:

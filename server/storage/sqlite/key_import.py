@@ -21,8 +21,13 @@ from sqlalchemy.exc import IntegrityError
 from server.clock import Clock
 from server.journal.acts import Act, Deed
 from server.moving.ports import ConflictError, Gathered, IncomingKey, Progress
-from server.moving.states import raising_deed
-from server.otp.ports import NewKey, StoreError, StoreUnavailableError, UnknownOutcomeError
+from server.otp.ports import (
+    KeyExistsError,
+    NewKey,
+    StoreError,
+    StoreUnavailableError,
+    UnknownOutcomeError,
+)
 from server.otp.states import ImportSummary
 from server.storage.books.imports import (
     CONFLICT,
@@ -34,7 +39,6 @@ from server.storage.books.imports import (
     refuse_repeated,
     with_kept,
 )
-from server.storage.books.journal_book import record
 from server.storage.books.sequences import next_number
 from server.storage.books.transactions import Transactions
 from server.storage.gathering import FileGathering
@@ -46,13 +50,12 @@ from server.storage.schema import (
     otp_key,
 )
 from server.storage.sqlite import import_statements as sql
+from server.storage.sqlite.checkpoint import Checkpointer
 from server.storage.sqlite.hot import Change
+from server.storage.sqlite.import_end import Ending, LastChanges
 
 _CHUNK = 250
 """Rows per transaction: a few milliseconds each, after which verifications have their turn."""
-
-_AT_ONCE = 2_000
-"""Counters that are raised within the last transaction, so with all the rest or not at all."""
 
 _AT_START = 10_000
 """Leftovers removed per transaction while nobody waits."""
@@ -62,7 +65,8 @@ class KeyImport:
     """Adds keys, and everything else that comes with an import, to the embedded store.
 
     write: commits changes of many rows on the hot path's own connection, whose page cache
-    another connection's commit would empty. kept: counters that wait for their keys, of some ids.
+    another connection's commit would empty. checkpoints: told what the end of an import writes
+    beside that. kept: counters that wait for their keys, of some ids.
     attached: lets what is written read from another file.
     """
 
@@ -72,6 +76,7 @@ class KeyImport:
         *,
         clock: Clock,
         write: Callable[[Sequence[Change]], Awaitable[None]],
+        checkpoints: Checkpointer,
         kept: Kept,
         attached: Callable[[Path, str], AbstractAsyncContextManager[None]],
     ) -> None:
@@ -80,24 +85,30 @@ class KeyImport:
         self._write = write
         self._kept = kept
         self._attached = attached
+        self._ending = Ending(transactions, checkpoints)
         self._one_at_a_time = asyncio.Lock()
-        self._are_kept = True
+
+    @asynccontextmanager
+    async def pause(self) -> AsyncIterator[None]:
+        """Keep imports out: for who changes counters of keys that may be about to come."""
+        async with self._one_at_a_time:
+            yield
 
     async def add(self, keys: Sequence[NewKey], act: Act) -> None:
         """Create all keys, or none: KeyExistsError."""
         await refuse_repeated(keys)
         async with self._one_at_a_time:
             await self.clean_up()
-            await self._look_for_kept()
             # Nobody else adds keys, so what is not known now will not be later.
             async with self._transactions.reading() as connection:
-                await refuse_known(connection, keys, _CHUNK)
+                await refuse_known(connection, [key.public_id for key in keys], _CHUNK)
             if len(keys) <= _CHUNK:
                 if keys:
                     summary = ImportSummary()
                     summary.add(sorted(keys))
                     changes = await self._addition(never_used(keys), version=1)
-                    await self._end(changes, Deed(act, summary.subject, None, summary.state()))
+                    deed = Deed(act, summary.subject, None, summary.state())
+                    await self._ending.commit(changes, deed)
                 return
             summary = ImportSummary()
             async with self._staged() as number:
@@ -106,7 +117,7 @@ class KeyImport:
                     await self._write(await self._addition(never_used(chunk), version=-number))
                     summary.add(chunk)
                 deed = Deed(act, summary.subject, None, summary.state())
-                await self._end([sql.finish()], deed)
+                await self._ending.commit([sql.finish()], deed)
 
     async def move_in(self, gathered: Gathered, progress: Progress, deed: Deed) -> None:
         """Take over everything, or nothing: as `server.moving.ports.MoveBook` promises."""
@@ -114,10 +125,11 @@ class KeyImport:
             raise TypeError("the embedded store takes over files only")
         async with self._one_at_a_time:
             await self.clean_up()
-            await self._look_for_kept()
             try:
                 async with self._staged() as number:
                     await self._move_in(gathered, progress, number, deed)
+            except KeyExistsError as error:
+                raise ConflictError(CONFLICT) from error
             except StoreUnavailableError as error:
                 if _is_conflict(error):
                     raise ConflictError(CONFLICT) from error
@@ -135,26 +147,30 @@ class KeyImport:
                 await self._write(sql.copy_keys(first, last_id, number=number, now_us=now_us))
                 done += count
                 await progress(done)
+        last = LastChanges(self._ending, self._write, deed)
+        revoked_kept: list[str] = []
         async for counters in chunks(gathered.kept(), _CHUNK):
-            stored = await self._kept([each.public_id for each in counters])
-            merged = [each.later(stored.get(each.public_id, each)) for each in counters]
-            await self._write([sql.keep_counters(merged, number)])
+            ids = [each.public_id for each in counters]
+            async with self._transactions.reading() as connection:
+                # A key that came since they were compared would never get its counters.
+                await refuse_known(connection, ids, _CHUNK)
+            stored = await self._kept(ids)
+            new = [each for each in counters if each.public_id not in stored]
+            if new:
+                await self._write([sql.keep_counters(new, number)])
+            again = [each for each in counters if each.public_id in stored]
+            await last.raise_counters(sql.raise_kept(again))
+            revoked_kept += [each.public_id for each in again if not each.active]
             done += len(counters)
             await progress(done)
-        last: list[Change] = []
         revoked: list[str] = []
-        told = False
         async for raised in chunks(gathered.raised(), _CHUNK):
-            if sql.rows_of(last) >= _AT_ONCE:
-                # These stay raised whatever comes, so the journal tells of them now.
-                await (self._write(last) if told else self._end(last, raising_deed(deed)))
-                last, told = [], True
-            last.append(sql.raise_counters(raised))
+            await last.raise_counters(sql.raise_counters(raised))
             revoked += [each.public_id for each in raised if not each.active]
             done += len(raised)
             await progress(done)
-        clients = sql.clients(await gathered.clients(), now_us)
-        await self._end([*last, sql.switch_off(revoked), *clients, sql.finish()], deed)
+        switched_off = [sql.switch_off(revoked), sql.switch_off_kept(revoked_kept)]
+        await last.commit(gathered, switched_off, now_us)
 
     async def clean_up(self, *, at_once: int = _CHUNK) -> None:
         """Remove what an import left behind that did not come to its end.
@@ -175,16 +191,6 @@ class KeyImport:
     async def clean_up_at_start(self) -> None:
         """Remove leftovers while nobody is served yet."""
         await self.clean_up(at_once=_AT_START)
-
-    async def _end(self, changes: Sequence[Change], deed: Deed) -> None:
-        """Make the last changes, with which all of an import appears, and write its entry."""
-        async with self._transactions.writing() as connection:
-            for change in changes:
-                if change.rows:
-                    # A statement without parameters comes with one empty row.
-                    rows = list(change.rows) if change.rows[0] else None
-                    await connection.exec_driver_sql(change.statement, rows)
-            await record(self._transactions.now_us, connection, deed)
 
     async def _ranges(
         self, ids: Select[str], column: ColumnElement[str], size: int
@@ -229,14 +235,8 @@ class KeyImport:
             )
         return number
 
-    async def _look_for_kept(self) -> None:
-        async with self._transactions.reading() as connection:
-            found = await connection.scalar(select(kept_counter.c.public_id).limit(1))
-        self._are_kept = found is not None
-
     async def _addition(self, keys: Sequence[IncomingKey], *, version: int) -> list[Change]:
-        if self._are_kept:
-            keys = await with_kept(keys, self._kept)
+        keys = await with_kept(keys, self._kept)
         return sql.add_keys(keys, version=version, now_us=self._clock.now_us())
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from server.clock import Clock
+from server.counter_journal.ports import Raised
+from server.counter_journal.records import Accepted
 from server.journal.acts import Act, Deed
 from server.moving.ports import Gathered, Progress
 from server.otp.ports import (
@@ -30,6 +32,7 @@ from server.storage.books.lease_book import SqlLeaseBook
 from server.storage.books.meta_book import SqlMetaBook
 from server.storage.books.move_book import SqlMoveBook
 from server.storage.books.operator_book import SqlOperatorBook
+from server.storage.books.usage_book import SqlUsageBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
 from server.storage.moved import refuse_moved
@@ -56,6 +59,7 @@ class SqliteStore(
     SqlLeaseBook,
     SqlFactBook,
     SqlFenceBook,
+    SqlUsageBook,
 ):
     """HotStore, Directory and all books on one file that this process owns.
 
@@ -86,6 +90,7 @@ class SqliteStore(
             self._transactions,
             clock=clock,
             write=self._write,
+            checkpoints=self._checkpoints,
             kept=self.kept_counters,
             attached=self._attached,
         )
@@ -113,6 +118,11 @@ class SqliteStore(
     async def move_in(self, gathered: Gathered, progress: Progress, *, deed: Deed) -> None:
         """Take over everything that an import gathered, or nothing: ConflictError."""
         await self._import.move_in(gathered, progress, deed)
+
+    async def raise_counters(self, accepted: Sequence[Accepted]) -> Raised:
+        """Raise counters as `FenceBook` promises, and while no import brings keys."""
+        async with self._import.pause():
+            return await super().raise_counters(accepted)
 
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""
@@ -157,7 +167,7 @@ class SqliteStore(
         await self._checkpoints.finished()
         async with self._turn:
             await self._on_hot_thread(self._hot.write, changes)
-        self._checkpoints.note(sum(change.pages or len(change.rows) for change in changes))
+        self._checkpoints.note(sum(change.log_pages for change in changes))
 
     @asynccontextmanager
     async def _attached(self, path: Path, name: str) -> AsyncIterator[None]:

@@ -51,7 +51,7 @@ async def test_who_holds_a_token_is_let_in_as_its_operator(desk: Desk) -> None:
     terms = CustomerTerms("c", Entity.AB, None, False)
     customer = (await desk.store.add_customer(terms, act=ACT)).customer_id
     issued = await desk.add("ann", Role.SUPPORT, customer=customer, cause=CAUSE)
-    caller = await desk.let_in(issued.token)
+    caller = (await desk.let_in(issued.token)).caller
     assert caller == Caller(Actor("operator", "ann"), Role.SUPPORT, customer)
 
 
@@ -80,7 +80,7 @@ async def test_a_wrong_secret_is_refused_like_a_token_that_never_was(desk: Desk)
 
 async def test_an_expired_token_is_refused_from_its_end_on(desk: Desk) -> None:
     issued = await desk.add("ann", Role.ADMIN, expires_us=NOW_US + 10**6, cause=CAUSE)
-    assert (await desk.let_in(issued.token)).role is Role.ADMIN
+    assert (await desk.let_in(issued.token)).caller.role is Role.ADMIN
     desk.clock.pass_by(1)
     said, guessed = await refusal(desk, issued.token)
     assert "expired" in said
@@ -94,7 +94,7 @@ async def test_a_revoked_token_is_refused_and_the_others_are_not(desk: Desk) -> 
     said, guessed = await refusal(desk, first.token)
     assert "revoked" in said
     assert not guessed
-    assert (await desk.let_in(second.token)).actor.name == "ann"
+    assert (await desk.let_in(second.token)).caller.actor.name == "ann"
 
 
 async def test_a_disabled_operator_is_refused_until_enabled(desk: Desk) -> None:
@@ -105,7 +105,7 @@ async def test_a_disabled_operator_is_refused_until_enabled(desk: Desk) -> None:
     assert not guessed
     await desk.enable("ann", cause=CAUSE)
     await desk.give_role("ann", Role.VIEWER, cause=CAUSE)
-    assert (await desk.let_in(issued.token)).role is Role.VIEWER
+    assert (await desk.let_in(issued.token)).caller.role is Role.VIEWER
 
 
 async def test_the_last_use_is_noted_at_most_once_a_minute(desk: Desk) -> None:
@@ -113,7 +113,7 @@ async def test_the_last_use_is_noted_at_most_once_a_minute(desk: Desk) -> None:
     assert await desk.last_use() is None
     for seconds, noted in ((0, 0), (59, 0), (1, 60), (30, 60), (30, 120)):
         desk.clock.pass_by(seconds)
-        await desk.let_in(issued.token)
+        await desk.note_use((await desk.let_in(issued.token)).token)
         assert await desk.last_use() == NOW_US + noted * 10**6
 
 

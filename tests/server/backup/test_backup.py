@@ -1,5 +1,6 @@
 """A backup holds all of a store, and one that was cut short or altered is refused as such."""
 
+from functools import partial
 from pathlib import Path
 
 import pyrage  # type: ignore[import-untyped] # the library ships no types
@@ -8,6 +9,7 @@ import pytest
 from hsm.filevault import FileVault
 from hsm.keyfile import SealingKey
 from hsm.vault import OtpKeyBinding, OtpKeySecrets
+from server.accounts.access import Role
 from server.backup.archive import read_archive, writing
 from server.backup.drill import drill
 from server.backup.make import Made, make_backup
@@ -20,20 +22,27 @@ from server.backup.recipients import (
 from server.backup.restore import load, verify
 from server.counter_journal.fence import Fence
 from server.counter_journal.ports import Place
+from server.moving.desk import MovingDesk
+from server.moving.ports import AbandonedError, File
 from server.otp.client_cache import api_key_label
-from server.otp.ports import Kind, NewKey, StoreUnavailableError
+from server.otp.ports import Kind, NewKey
 from server.storage.identity import bind_sealing_key, store_epoch, store_id
 from server.storage.postgres.store import PostgresStore, open_postgres
 from server.storage.refusals import SchemaRefusedError
 from server.storage.snapshot import Tally, snapshot
-from server.storage.sqlite.key_import import KeyImport
 from server.storage.sqlite.store import SqliteStore, open_sqlite
+from server.usage.kinds import KINDS
+from server.usage.ports import MinuteRow, Parcel
 from tests.server.acts import ACT, CAUSE
+from tests.server.moving_bench import bench
+from tests.server.moving_files import ReferenceClient, ReferenceKey, key_file
 from tests.server.still_clock import StillClock
 from tests.server.storage.entries import POLICY, TOKEN, decide, new_key, otp
+from tests.server.storage.test_moving import move_in
+from tests.server.storage.test_operator_book import DIGEST, LATER_US
 
-CHANGED = ("meta", "otp_key", "journal", "journal_head")
-"""By a restore: the fence; versions of an import's (schema.py); its own entry."""
+CHANGED = ("meta", "otp_key", "journal", "journal_head", "operator_token")
+"""By a restore: the fence; versions of an import's (schema.py); its own entry; tokens end."""
 
 KEY = SealingKey.of(bytes(range(32)))
 MANY = [f"eeeeeeee{number:04d}" for number in range(2_100)]
@@ -72,7 +81,10 @@ async def filled(database: Path | str) -> None:
     ]
     await store.add_keys(keys, act=ACT)
     assert await decide(store, otp(client, 4, 2)) == [Kind.OK]
+    await store.add_operator("ann", Role.ADMIN, None, digest=DIGEST, expires_us=LATER_US, act=ACT)
     await store.note_journal_node("machine-0", Place(5))
+    counts = tuple(range(len(KINDS)))
+    await store.add_usage(Parcel("one", 1, (MinuteRow(29_000_000, client, counts),)))
     await store.close()
 
 
@@ -116,6 +128,23 @@ async def tallies(database: Path | str) -> dict[str, Tally]:
         async for part in read.parts():
             found[part.table] = found[part.table].add(part.lines)
     return found
+
+
+async def test_no_token_is_good_after_a_restore(
+    source: Path | str, target: Path | str, readers: Readers, tmp_path: Path
+) -> None:
+    await filled(source)
+    await backed_up(source, tmp_path / "b", readers)
+    await load(verify(tmp_path / "b", readers.identities), target, cause=CAUSE)
+    store = await opened(source)
+    assert await store.token_record(1) is not None
+    await store.close()
+    store = await opened(target)
+    assert await store.token_record(1) is None
+    operator = await store.operator_details("ann")
+    assert operator is not None
+    assert (operator.active, operator.tokens) == (True, ())
+    await store.close()
 
 
 async def test_a_restored_store_holds_every_row_and_is_fenced(
@@ -168,27 +197,70 @@ async def test_rows_of_an_import_that_was_under_way_are_not_restored(
     path = tmp_path / "source.db"
     await filled(path)
     store = await opened(path)
-
-    async def stop(*_: object) -> None:
-        raise StoreUnavailableError("the process ended here")
-
-    async def clear_nothing(*_: object) -> None:
-        pass  # a killed process
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(KeyImport, "_end", stop)
-        patch.setattr(KeyImport, "clean_up", clear_nothing)
-        with pytest.raises(StoreUnavailableError):
-            await store.add_keys(
-                [new_key(f"dddddddd{number:04d}") for number in range(300)], act=ACT
-            )
+    keys = [ReferenceKey() for _ in range(300)]
+    await import_half(store, tmp_path, keys=key_file(keys), counters=ReferenceKey().counter_line())
     await store.close()
     async with snapshot(path) as read:
         assert "unfinished-key-import" in await read.meta()
+    assert (await tallies(path))["kept_counter"].rows == 1, "it is in the backup"
     await backed_up(path, tmp_path / "b", readers)
     await load(verify(tmp_path / "b", readers.identities), target, cause=CAUSE)
     restored = await tallies(target)
     assert restored["otp_key"].rows == restored["otp_key_record"].rows == 2_101
+    assert restored["kept_counter"].rows == 0
+
+
+async def import_half(store: SqliteStore | PostgresStore, directory: Path, **files: str) -> None:
+    """Import up to the very last step, at which the process ends."""
+    vault = FileVault(KEY)
+    desk = MovingDesk(store, vault, partial(bench, vault, directory / "imports"))
+
+    async def nothing(*_: object, **__: object) -> None:
+        pass
+
+    async def end(done: int) -> None:
+        if done == importing.rows:
+            raise AbandonedError
+
+    async with desk.importing() as importing:
+        for name, text in files.items():
+            await importing.read(File(name), text.encode())
+        await importing.check()
+        with pytest.MonkeyPatch.context() as patch:
+            # A process that ended cleans nothing up.
+            patch.setattr("server.storage.sqlite.key_import.KeyImport.clean_up", nothing)
+            with pytest.raises(AbandonedError):
+                await importing.activate(end, cause=CAUSE)
+
+
+async def test_what_an_import_brought_is_restored_on_either_engine(
+    source: Path | str, target: Path | str, readers: Readers, tmp_path: Path
+) -> None:
+    """Counters that wait for their key, e-mail addresses and notes, and the journal's entry."""
+    store = await opened(source)
+    await bind_sealing_key(store, KEY.key_id, "the key", cause=CAUSE)
+    waiting, client = ReferenceKey(session=9, use=8), ReferenceClient.new(41)
+    vault = FileVault(KEY)
+    desk = MovingDesk(store, vault, partial(bench, vault, tmp_path / "imports"))
+    await move_in(
+        desk,
+        counters=waiting.counter_line(active=0),
+        clients=client._replace(notes="web shop").line,
+    )
+    await store.close()
+    await backed_up(source, tmp_path / "b", readers)
+    await load(verify(tmp_path / "b", readers.identities), target, cause=CAUSE, compare=True)
+    restored = await opened(target)
+    try:
+        (moved,) = await restored.clients_out(0, 10)
+        assert (moved.email, moved.notes) == (client.email, "web shop")
+        assert (await restored.journal_entries(0, 10))[1].deed.act.action == "import"
+        await restored.add_keys([new_key(waiting.public_id)], act=ACT)
+        details = await restored.key_details(waiting.public_id)
+        assert details is not None
+        assert (details.session, details.use, details.active) == (9, 8, False)
+    finally:
+        await restored.close()
 
 
 async def test_a_restore_overwrites_nothing(

@@ -9,9 +9,17 @@ import structlog
 
 from server.jobs.job import Job
 from server.jobs.runner import JobRunner
-from server.jobs.standing import DAY_S, FACTS_KEPT_DAYS, facts_pruning, journal_checkpoint
+from server.jobs.standing import (
+    DAY_S,
+    FACTS_KEPT_DAYS,
+    facts_pruning,
+    journal_checkpoint,
+    usage_pruning,
+)
 from server.journal.desk import JournalDamagedError, JournalDesk
 from server.leases import LeaseLostError
+from server.usage.kinds import KINDS
+from server.usage.ports import MinuteRow, Parcel
 from tests.server.journal.chains import KEY
 from tests.server.journal.copies import Copies
 from tests.server.still_clock import StillClock
@@ -125,3 +133,16 @@ async def test_facts_are_pruned_when_they_are_old_and_read(keeper: Keeper) -> No
     await prune(FACTS_KEPT_DAYS + 2)
     await store.subscribe("late", from_start=True)
     assert [fact.fact for fact in await store.unread_facts("late", 9)] == [a_fact(3)]
+
+
+async def test_minutes_are_pruned_when_they_are_older_than_is_kept(keeper: Keeper) -> None:
+    store = await keeper.open()
+    now = await store.store_time_us() // 60_000_000
+    day = DAY_S // 60
+    counts = (1,) + (0,) * (len(KINDS) - 1)
+    minutes = [now - 31 * day, now - 30 * day - 2, now - 30 * day + 2, now]
+    rows = tuple(MinuteRow(minute, 1, counts) for minute in minutes)
+    await store.add_usage(Parcel("one", 1, rows))
+    assert await runner(store, usage_pruning(store, 30)).turn(usage_pruning(store, 30))
+    kept = await store.total_usage(0, now + 1, 1, ())
+    assert [slot.start for slot in kept] == minutes[2:]

@@ -46,7 +46,7 @@ never_used = st.builds(
 )
 clients = st.builds(
     MovedClient,
-    client_id=st.integers(1, 9_999_999_999),
+    client_id=st.integers(1, 0x7FFFFFFF),
     active=st.booleans(),
     created_us=times_us,
     secret=st.binary(min_size=1, max_size=64),
@@ -151,6 +151,7 @@ def test_counters_at_fault_are_named_by_their_column(line: str, column: str) -> 
     [
         ("0,1,0,c2VjcmV0,,,", "id"),
         ("12345678901,1,0,c2VjcmV0,,,", "id"),
+        ("2147483648,1,0,c2VjcmV0,,,", "id"),
         ("1,yes,0,c2VjcmV0,,,", "active"),
         ("1,1,0,,,,", "secret is empty"),
         ("1,1,0,not base64!,,,", "secret"),
@@ -163,3 +164,16 @@ def test_clients_at_fault_are_named_by_their_column(line: str, column: str) -> N
     with pytest.raises(CellError, match=column) as refused:
         parse_client(line)
     assert "c2VjcmV0" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'"1,cb,{"0" * 12},{"0" * 32},,,"',
+        f'1,cb,{"0" * 12},{"0" * 32},",,"',
+        f'"1,cb",{"0" * 12},{"0" * 32},,,,',
+    ],
+)
+def test_a_comma_in_quotes_makes_no_two_columns_of_a_key(line: str) -> None:
+    with pytest.raises(CellError, match="comma"):
+        parse_key(1, line)

@@ -117,3 +117,9 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         line = error.line
     assert 1 <= line <= text.count("\n") + 1
     assert len({key.public_id for key in keys}) == len(keys)
+
+
+@pytest.mark.parametrize("text", [f"# old\r{LINE}\n", f"{LINE}\r{LINE}", "#\r\r\n"])
+def test_a_carriage_return_hides_no_key(text: str) -> None:
+    with pytest.raises(KsmError, match="carriage return"):
+        list(parse_ksm(text))

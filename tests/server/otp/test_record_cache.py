@@ -2,6 +2,7 @@
 
 import pytest
 
+from server.otp.bounded_map import BoundedMap
 from server.otp.record_cache import RecordCache
 
 
@@ -22,7 +23,7 @@ def shelf() -> Shelf:
 
 @pytest.fixture
 def cache(shelf: Shelf) -> RecordCache[str, str]:
-    return RecordCache(shelf.load, limit=3)
+    return RecordCache(shelf.load, BoundedMap(3))
 
 
 async def test_a_record_read_is_held_and_an_absent_one_is_not(
@@ -48,7 +49,6 @@ async def test_the_least_recently_used_records_make_room(
     await cache.reload("d")
     assert cache.held("b") is None
     assert (cache.held("a"), cache.held("c"), cache.held("d")) == ("a", "c", "d")
-    assert len(cache) == 3
     cache.forget("a")
     cache.forget("unknown")
     assert cache.held("a") is None

@@ -12,7 +12,9 @@ from server.config import Config
 from server.datadir import DataDirectory
 from server.main import seats
 from server.programs.assignment import Assignment, OtherVersionError
+from server.tlsfiles import Handed, Pem
 
+HANDED = Handed(Pem(b"chain", b"a secret key", None), ((1, 2, 3), ()))
 SENT = Assignment(3, "3b", DataDirectory(Path("/srv/data")), Config(), b"abcd", b"s" * 16)
 
 
@@ -24,15 +26,24 @@ def test_what_was_sent_arrives(slot: int, which: int, key_id: bytes) -> None:
     assert arrived._replace(data=sent.data) == sent
 
 
+@pytest.mark.parametrize("pem", [HANDED.pem, HANDED.pem._replace(client_ca=b"\xff\n")])
+def test_a_certificate_arrives_and_is_not_shown(pem: Pem) -> None:
+    sent = SENT._replace(certificate=HANDED._replace(pem=pem))
+    assert Assignment.decode(sent.encode()).certificate == sent.certificate
+    assert "secret" not in repr(sent) + repr(HANDED)
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        {"format": 2},
+        {"format": 3},
         {"format": None},
         {"slot_of_the_future": 1, "salt": None},
         {"config": {"of_the_future": True}},
         {"seat": "../../3"},
         {"key_id": "no hex"},
+        {"certificate": {"pem": ["Zm9v"], "seen": []}},
+        {"certificate": {"pem": ["no base64", "", None], "seen": []}},
     ],
 )
 def test_an_order_of_another_version_is_refused_with_what_to_do(change: dict[str, Any]) -> None:

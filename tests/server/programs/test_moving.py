@@ -1,5 +1,6 @@
 """`keystead import` and `keystead export` as people use them, on a running service."""
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -8,6 +9,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -218,6 +220,52 @@ def test_an_encrypted_file_that_was_cut_short_or_altered_imports_nothing(
     ended: Ended = keystead.run("import", *files.options("keys"))
     assert ended.code != 0
     assert "gpg" in ended.err
+    assert key_count(keystead) == 0
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_a_pipe_is_read_whole_or_refused(
+    keystead: KeysteadProcess, files: Files, keyring: Keyring, *, encrypted: bool
+) -> None:
+    """As `--keys <(...)` gives it: what was looked at is not there a second time."""
+    keystead.init()
+    octets = keyring.encrypt(files.path("keys")) if encrypted else files.path("keys").read_bytes()
+    pipe = files.directory / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as writer:
+        writer.submit(write_until_closed, pipe, octets)
+        ended = keystead.run("import", "--keys", str(pipe), "--json")
+    if encrypted:
+        assert ended.code == 1
+        assert "is a pipe with something encrypted" in ended.err
+    else:
+        assert ended.value["files"]["keys"]["new"] == 300
+    assert key_count(keystead) == (0 if encrypted else 300)
+
+
+def write_until_closed(pipe: Path, octets: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        pipe.write_bytes(octets)
+
+
+@pytest.mark.parametrize("what", ["line", "lines"])
+def test_a_bomb_is_refused_before_it_has_burst(
+    keystead: KeysteadProcess, files: Files, keyring: Keyring, what: str
+) -> None:
+    """A few hundred kilobytes that become as much as a file may not have."""
+    keystead.environment["GNUPGHOME"] = str(keyring.home)
+    keystead.init()
+    bomb = files.directory / "bomb"
+    with bomb.open("wb") as stream:
+        for _ in range(40):
+            stream.write((b"x" if what == "line" else b"\n") * (1 << 18))
+    files.path("keys").write_bytes(keyring.encrypt(bomb, "--compress-algo", "zlib"))
+    bomb.unlink()
+    assert files.path("keys").stat().st_size < 1 << 18
+    ended = keystead.run("import", *files.options("keys"), "--json")
+    assert ended.code == 1
+    assert ("line longer than" if what == "line" else "at most 5,000,000 lines") in ended.err
+    assert "Traceback" not in ended.err
     assert key_count(keystead) == 0
 
 

@@ -1,6 +1,7 @@
 """`keystead serve` with certificate files: one process, and workers that read them themselves."""
 
 import http.client
+import os
 import re
 import signal
 import socket
@@ -110,6 +111,7 @@ def test_a_hang_up_takes_up_new_files_and_open_connections_go_on(
     assert standing.sock is its_socket
     standing.close()
     assert service.metrics()[EXPIRY] > expires_at
+    service.wait_until(lambda: any(line["event"] == "reloaded" for line in service.logs()))
 
 
 def test_an_expired_certificate_at_a_hang_up_is_refused_and_the_old_one_stays(
@@ -132,6 +134,34 @@ def test_an_expired_certificate_at_a_hang_up_is_refused_and_the_old_one_stays(
     authority.issue(folder, days=60)
     hang_up(service)
     service.wait_until(lambda: not service.metrics()[REFUSED])
+
+
+@pytest.mark.parametrize("harm", ["cut short", "gone", "half renewed"])
+def test_a_worker_that_dies_while_bad_files_lie_there_has_a_successor(
+    keystead: KeysteadProcess, authority: Authority, tmp_path: Path, harm: str
+) -> None:
+    """It shows what the control process found good last, which is nowhere on the disk any more."""
+    keystead.trusted = authority.client()
+    keystead.init("--sandbox")
+    folder = tmp_path / "tls"
+    files = authority.issue(folder)
+    keystead.start(workers=2, options=options(files))
+    before, workers = certificates(keystead), keystead.worker_pids()
+    if harm == "cut short":
+        os.truncate(files.certificate, 100)
+    elif harm == "gone":
+        files.key.unlink()
+    else:
+        authority.issue(tmp_path / "other").certificate.replace(files.certificate)
+    for pid in workers.values():
+        os.kill(pid, signal.SIGKILL)
+    keystead.wait_until(lambda: not set(workers.values()) & set(keystead.worker_pids().values()))
+    assert certificates(keystead) == before
+    assert keystead.verify(keystead.sandbox["id"], keystead.otp()).status == "OK"
+    authority.issue(folder)
+    hang_up(keystead)
+    keystead.wait_until(lambda: certificates(keystead).isdisjoint(before))
+    assert keystead.metrics()["keystead_worker_restarts"] == 2
 
 
 def test_what_speaks_no_tls_gets_no_answer(service: KeysteadProcess) -> None:

@@ -74,11 +74,15 @@ def test_a_moved_store_goes_on_where_it_was_and_the_old_one_is_refused(
     estate: Estate, target: str
 ) -> None:
     keystead = estate.keystead
+    keystead.start()
+    assert keystead.verify(41, estate.keys[9].next_otp()).status == "OK"
+    keystead.terminate()
     exported = [keystead.directory.parent / f"{at}.csv" for at in range(2)]
     keystead.cli("export", "--counters", str(exported[0]))
     moved = keystead.cli("store", "move", "--to", target)
     assert moved["rows"]["otp_key"] == 3_001
     assert moved["rows"]["kept_counter"] == 1
+    assert moved["rows"]["usage_minute"] == moved["rows"]["usage_sender"] == 1
     for command in (["serve"], ["client", "list"], ["key", "list"]):
         refused = keystead.run(*command)
         assert refused.code == 1
@@ -95,6 +99,11 @@ def test_a_moved_store_goes_on_where_it_was_and_the_old_one_is_refused(
     keystead.configure(f'[store]\ndatabase = "{target}"\n')
     keystead.cli("export", "--counters", str(exported[1]))
     before, after = (set(path.read_text().splitlines()) for path in exported)
+    assert keystead.cli("client", "usage", "41")["kinds"] == {
+        "ok": 2,
+        "replayed_otp": 1,
+        "bad_otp": 1,
+    }
     assert len(before - after) == 2, "the two keys that were used since"
 
 

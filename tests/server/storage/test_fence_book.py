@@ -146,7 +146,7 @@ async def test_a_release_needs_a_reason_and_keeps_it(keeper: SqlKeeper, store: S
     assert entry.deed.act.reason == "the machine burned down"
 
 
-async def test_the_counters_of_keys_that_were_imported_since_wait_for_them(
+async def test_keys_that_are_imported_again_after_a_replay_start_from_what_it_told(
     store: SqlStore, tmp_path: Path
 ) -> None:
     async with node(tmp_path) as journal:
@@ -156,6 +156,8 @@ async def test_the_counters_of_keys_that_were_imported_since_wait_for_them(
     client = await a_client(store)
     await the_keys(store)
     assert await decide(store, otp(client, 1, 9)) == [Kind.REPLAYED_OTP]
+    again = await desk(store).replay([tmp_path], cause=CAUSE)
+    assert (again.raised, again.unknown) == (0, [])
     assert await decide(store, otp(client, 1, 10)) == [Kind.OK]
 
 
@@ -169,6 +171,8 @@ async def test_a_store_that_went_back_without_a_restore_is_told_too(
         done = await desk(store).replay([tmp_path], cause=CAUSE)
     assert (done.raised, done.stands) == (1, False)
     assert await decide(store, otp(client, 1, 9)) == [Kind.REPLAYED_OTP]
+    again = await desk(store).replay([tmp_path], cause=CAUSE)
+    assert (again.raised, again.unknown) == (0, [])
 
 
 async def test_a_directory_that_is_none_is_refused(store: SqlStore, tmp_path: Path) -> None:

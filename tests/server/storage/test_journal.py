@@ -31,6 +31,7 @@ CLIENT: State = {
     "version": 1,
     "signed_only": False,
     "phishing_test": False,
+    "customer": None,
     "limit": None,
     "api_keys": [1],
 }

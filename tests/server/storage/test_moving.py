@@ -239,6 +239,20 @@ async def test_a_known_client_with_another_secret_is_a_conflict(
     assert await everything(store) == before
 
 
+async def test_a_client_is_switched_off_by_an_import_and_never_on(
+    store: Store, desk: MovingDesk
+) -> None:
+    off_here, off_there = ReferenceClient.new(5), ReferenceClient.new(6)
+    await move_in(desk, clients=client_file([off_here, off_there]))
+    await store.set_client_active(5, active=False, act=ACT)
+    report = await move_in(desk, clients=client_file([off_here, off_there._replace(active=0)]))
+    assert counts(report, File.CLIENTS) == (0, 1, 1)
+    assert [client.active for client in await store.clients_out(0, 9)] == [False, False]
+    report = await move_in(desk, clients=client_file([off_here, off_there]))
+    assert counts(report, File.CLIENTS) == (0, 0, 2)
+    assert [client.active for client in await store.clients_out(0, 9)] == [False, False]
+
+
 async def test_a_dry_run_changes_nothing(store: Store, desk: MovingDesk, tmp_path: Path) -> None:
     keys = [ReferenceKey() for _ in range(20)]
     before = await everything(store)

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -16,6 +17,7 @@ from server.web.certificate import ServedCertificate
 from server.web.guard import Caps
 from server.web.runner import Serving, serve
 from tests.certificates import Authority
+from tests.server.web.office import Office, open_office
 from tests.server.web.peer import TLS_PORTS
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
@@ -83,3 +85,11 @@ async def open_door(authority: Authority) -> AsyncIterator[OpenDoor]:
     yield start
     for serving in doors:
         await serving.stop()
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    """Serve an admin door over a store in memory."""
+    made = await open_office(tmp_path)
+    yield made
+    await made.serving.stop()

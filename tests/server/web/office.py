@@ -20,6 +20,7 @@ from server.journal.desk import JournalDesk
 from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
 from server.otp.keys import KeyDesk
+from server.usage.desk import UsageDesk
 from server.web.admin import Authenticate, Desks, admin_app
 from server.web.local_peers import Identify, LocalPeers
 from server.web.peer import peer_uid
@@ -30,6 +31,9 @@ from tests.server.moving_bench import bench
 from tests.server.still_clock import StillClock
 from tests.server.web.peer import Peer, Reply
 from validation.gcra import UNLIMITED, Policy, Rate
+
+LEFT_OUT = 9
+"""The Client ID of a prober."""
 
 KEY = JournalKey.generate()
 DEFAULT = Policy(Rate.per_second(10, 50), UNLIMITED)
@@ -107,6 +111,7 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         journal=JournalDesk(store, KEY, Copies()),
         fence=FenceDesk(store, store="store-1"),
         backups=store,
+        usage=UsageDesk(store, frozenset({LEFT_OUT})),
         status=status,
     )
 

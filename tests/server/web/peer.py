@@ -90,8 +90,19 @@ class Peer:
             start, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[:-2]
             headers = tuple((name, value) for name, _, value in (x.partition(": ") for x in lines))
             reply = Reply(int(start.split(" ")[1]), headers, b"")
+            if not head and reply.all("Transfer-Encoding") == ["chunked"]:
+                return reply._replace(body=await self._chunks())
             length = 0 if head else int(reply.header("Content-Length"))
             return reply._replace(body=await self._reader.readexactly(length))
+
+    async def _chunks(self) -> bytes:
+        """Read a chunked body."""
+        body = b""
+        while size := int(await self._reader.readline(), 16):
+            body += await self._reader.readexactly(size)
+            await self._reader.readline()
+        await self._reader.readline()
+        return body
 
     async def rest(self) -> bytes:
         """Read until the other side closes."""

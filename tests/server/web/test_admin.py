@@ -3,7 +3,6 @@
 import os
 import socket
 import struct
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,6 @@ from tests.server.still_clock import StillClock
 from tests.server.web.conftest import OpenDoor
 from tests.server.web.office import DEFAULT, Office, office_app, open_office
 from tests.server.web.peer import Peer, get
-
-
-@pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    office = await open_office(tmp_path)
-    yield office
-    await office.serving.stop()
 
 
 async def test_the_services_own_user_gets_in(office: Office) -> None:

@@ -31,9 +31,17 @@ async def test_a_backup_is_remembered_and_in_the_journal(office: Office) -> None
     assert (entry.deed.act.action, entry.deed.subject.id) == ("backup.make", "b1")
 
 
-async def test_places_of_a_backup_are_whole_numbers(office: Office) -> None:
+async def test_what_is_noted_of_a_backup_has_its_form(office: Office) -> None:
     for nodes in ({NODE: -1}, {NODE: "7"}, {NODE: 2**80}, ["x"]):
-        made = {"id": "b1", "made": "now", "nodes": nodes}
+        made = {"id": "b1", "made": "2026-02-28T12:00:00Z", "nodes": nodes}
+        assert (await office.call("POST", "/backups", made)).status == 422
+    for harm in (
+        {"id": "b\n1"},
+        {"made": "now\x1b[2J"},
+        {"nodes": {"a\x00": 1}},
+        {"id": "b" * 200},
+    ):
+        made = {"id": "b1", "made": "2026-02-28T12:00:00Z", "nodes": {NODE: 1}, **harm}
         assert (await office.call("POST", "/backups", made)).status == 422
     assert await office.store.kept_backups() == []
 

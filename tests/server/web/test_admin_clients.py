@@ -1,23 +1,14 @@
 """The admin API on clients: every change is answered with the new state, secrets shown once."""
 
 from base64 import b64decode
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import structlog
 
 from server.otp.ports import Entry
-from tests.server.web.office import Office, open_office
+from tests.server.web.office import Office
 
 OPTIONS = {"signed_only": False, "phishing_test": False}
-
-
-@pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    office = await open_office(tmp_path)
-    yield office
-    await office.serving.stop()
 
 
 async def test_a_client_is_made_and_its_key_is_shown_this_once(office: Office) -> None:

@@ -1,6 +1,5 @@
 """The admin API on the journal: every change is told with who and why, and can be proved."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,6 @@ from server.local_users import this_process
 from tests.server.web.office import KEY, Office, open_office
 
 LINE = b"1,cccccccccccb,0a0b0c0d0e0f,00112233445566778899aabbccddeeff,,,\n"
-
-
-@pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    office = await open_office(tmp_path)
-    yield office
-    await office.serving.stop()
 
 
 async def test_every_change_is_told_with_who_and_why(office: Office) -> None:

@@ -1,13 +1,10 @@
 """The admin API on YubiKeys: import all or nothing, no secret ever comes back."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 import structlog
 
 from server.web import admin_keys
-from tests.server.web.office import Office, open_office
+from tests.server.web.office import Office
 
 AES_KEY = "00112233445566778899aabbccddeeff"
 PRIVATE_ID = "a1b2c3d4e5f6"
@@ -15,13 +12,6 @@ PRIVATE_ID = "a1b2c3d4e5f6"
 
 def line(public_id: str, serial: str = "7") -> str:
     return f"{serial},{public_id},{PRIVATE_ID},{AES_KEY},000000000000,2026-01-01T00:00:00,\n"
-
-
-@pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    office = await open_office(tmp_path)
-    yield office
-    await office.serving.stop()
 
 
 async def upload(office: Office, text: str | bytes) -> tuple[int, dict[str, object]]:

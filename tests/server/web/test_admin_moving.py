@@ -1,7 +1,6 @@
 """The admin API for moving: one request is one import, and only a whole one counts."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,8 @@ from tests.server.moving_files import (
     counter_file,
     key_file,
 )
-from tests.server.web.office import Answer, Office, open_office
+from tests.server.web.office import Answer, Office
 from tests.server.web.peer import Peer, until
-
-
-@pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    made = await open_office(tmp_path)
-    yield made
-    await made.serving.stop()
 
 
 def body(**files: str) -> bytes:
@@ -156,3 +148,32 @@ async def exported(office: Office, file: str) -> str:
         status, text = read(await peer.rest())
     assert status == 200
     return text
+
+
+async def test_s10_what_streams_is_kept_out_of_caches_and_names_no_version(office: Office) -> None:
+    await send(office, body(keys=ReferenceKey().key_line))
+    streamed = [
+        await office.call("GET", "/exports/keys?with_secrets=yes"),
+        await office.call("POST", "/imports", raw=b"end\n", content_type="text/plain"),
+    ]
+    for answer in streamed:
+        assert answer.reply.all("Transfer-Encoding") == ["chunked"]
+        assert answer.reply.header("Cache-Control") == "no-store"
+        assert answer.reply.header("Server") == "keystead"
+
+
+async def test_somebody_else_ends_an_import_that_waits_for_its_files(office: Office) -> None:
+    assert (await office.call("DELETE", "/imports")).status == 409
+    async with Peer(str(office.path), None) as slow:
+        slow.send(
+            b"POST /api/v1/imports HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\n"
+            + body(keys=ReferenceKey().key_line).removesuffix(b"end\n")
+        )
+        await until(lambda: list((office.path.parent / "imports").glob("import-*")))
+        ended = await office.call("DELETE", "/imports")
+        assert (ended.status, ended.json) == (200, {"ended": True})
+        told = await slow.reply()
+    assert told.status == 408
+    assert b"ended it; nothing was imported" in told.body
+    assert await public_ids(office) == []
+    assert (await send(office, body(keys=ReferenceKey().key_line)))[0] == 200

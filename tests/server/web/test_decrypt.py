@@ -1,6 +1,7 @@
-"""`/wsapi/decrypt`: the reference's words, for programs on this machine and nobody else."""
+"""`/wsapi/decrypt`: the reference's words, for this machine or certificates, and nobody else."""
 
 import ipaddress
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -8,11 +9,16 @@ from aiohttp import web
 from hsm.filevault import FileVault
 from hsm.keyfile import SealingKey
 from hsm.vault import OtpKeyBinding, OtpKeySecrets
+from server.clock import SystemClock
+from server.metrics.tally import Tally
 from server.otp.decrypter import Decrypter
 from server.otp.opener import OtpOpener
 from server.otp.ports import NewKey, StoreUnavailableError
-from server.web.decrypt import DecryptDoor
+from server.tlsfiles import TlsFiles
+from server.web.certificate import ServedCertificate
+from server.web.decrypt import Admitted, DecryptDoor
 from server.web.source import SourceReader
+from tests.certificates import Authority
 from tests.server.acts import ACT
 from tests.server.faulty_store import FaultyStore
 from tests.server.memory_store import MemoryStore
@@ -20,7 +26,7 @@ from tests.server.moving_files import ReferenceKey
 from tests.server.still_clock import StillClock
 from tests.server.web.conftest import Door, OpenDoor
 from tests.server.web.office import DEFAULT
-from tests.server.web.peer import Peer, Reply
+from tests.server.web.peer import TLS_PORTS, Peer, Reply
 from validation.virtual import VirtualYubiKey
 
 VAULT = FileVault(SealingKey.of(bytes(range(32))))
@@ -33,6 +39,7 @@ class Ksm:
     def __init__(self) -> None:
         self.memory = MemoryStore(clock=StillClock(), default_policy=DEFAULT)
         self.store = FaultyStore(self.memory)
+        self.admitted = Admitted.LOOPBACK
 
     async def fill(self) -> None:
         secrets = OtpKeySecrets(KEY.aes_key, KEY.private_id)
@@ -43,7 +50,8 @@ class Ksm:
         app = web.Application()
         opener = OtpOpener(self.store, VAULT, limit=16)
         sources = SourceReader([ipaddress.ip_network(one) for one in trusted])
-        app.add_routes(DecryptDoor(Decrypter(opener), sources).routes())
+        door = DecryptDoor(Decrypter(opener), sources, admitted=self.admitted)
+        app.add_routes(door.routes())
         return app
 
 
@@ -125,3 +133,61 @@ async def test_a_trusted_proxy_finds_nothing_even_on_loopback(
 ) -> None:
     reply = await ask(await open_door(ksm.app("127.0.0.0/8")), f"?otp={KEY.next_otp()}")
     assert reply.status == 404
+
+
+@pytest.fixture
+def mutual(authority: Authority, tls_files: TlsFiles, tmp_path: Path) -> ServedCertificate:
+    """Return a certificate whose door asks for one of the same authority."""
+    files = tls_files._replace(client_ca=authority.write(tmp_path / "clients.pem"))
+    return ServedCertificate.read(files, clock=SystemClock(), tally=Tally.in_memory())
+
+
+def with_certificate(door: Door, authority: Authority) -> None:
+    authority.ca.issue_cert("front-end@example.org").configure_cert(TLS_PORTS[door.port])
+
+
+async def test_who_shows_a_certificate_of_the_authority_is_answered(
+    open_door: OpenDoor, ksm: Ksm, mutual: ServedCertificate, authority: Authority
+) -> None:
+    ksm.admitted = Admitted.MUTUAL_TLS
+    door = await open_door(ksm.app(), tls=mutual)
+    with_certificate(door, authority)
+    reply = await ask(door, f"?otp={KEY.next_otp()}")
+    assert (reply.status, reply.body[:11]) == (200, b"OK counter=")
+
+
+async def test_tls_without_certificates_of_clients_is_not_enough(
+    open_door: OpenDoor, ksm: Ksm, served: ServedCertificate, authority: Authority
+) -> None:
+    """Should a door ever be opened like this: a certificate that nobody verified is none."""
+    ksm.admitted = Admitted.MUTUAL_TLS
+    door = await open_door(ksm.app(), tls=served)
+    for _ in range(2):
+        assert (await ask(door, f"?otp={KEY.next_otp()}")).status == 404
+        with_certificate(door, authority)
+
+
+async def test_loopback_without_tls_is_not_enough_where_certificates_are_asked_for(
+    open_door: OpenDoor, ksm: Ksm
+) -> None:
+    ksm.admitted = Admitted.MUTUAL_TLS
+    assert (await ask(await open_door(ksm.app()), f"?otp={KEY.next_otp()}")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("trusted", "header"),
+    [((), "X-Forwarded-For: 127.0.0.1"), (("127.0.0.0/8",), "X-Forwarded-For: 192.0.2.1")],
+)
+async def test_a_proxys_certificate_speaks_for_nobody(
+    open_door: OpenDoor,
+    ksm: Ksm,
+    mutual: ServedCertificate,
+    authority: Authority,
+    *,
+    trusted: tuple[str, ...],
+    header: str,
+) -> None:
+    ksm.admitted = Admitted.MUTUAL_TLS
+    door = await open_door(ksm.app(*trusted), tls=mutual)
+    with_certificate(door, authority)
+    assert (await ask(door, f"?otp={KEY.next_otp()}", header)).status == 404

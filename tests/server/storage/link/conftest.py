@@ -10,6 +10,7 @@ from server.otp.batcher import Batcher
 from server.otp.ports import ClientRecord, Entry, KeyRecord, Outcome
 from server.storage.link.remote import RemoteStore
 from server.storage.sqlite.store import SqliteStore
+from server.usage.ports import Parcel
 from tests.server.storage.entries import POLICY
 from tests.server.storage.keepers import SqliteKeeper
 from tests.server.storage.link.linked import linked
@@ -31,6 +32,9 @@ class LinkedStore:
     async def key(self, public_id: str) -> KeyRecord | None:
         return await self._remote.key(public_id)
 
+    async def add_usage(self, parcel: Parcel) -> int:
+        return await self._remote.add_usage(parcel)
+
     def __getattr__(self, name: str) -> object:
         return getattr(self._books, name)
 
@@ -47,7 +51,7 @@ class LinkKeeper(SqliteKeeper):
         store = await super().open()
         if self._batcher is None:
             self._batcher = Batcher(store, clock=self.clock)
-        link = await self._links.enter_async_context(linked(self._batcher, store))
+        link = await self._links.enter_async_context(linked(self._batcher, store, store))
         return LinkedStore(link.store, store)
 
     async def close(self) -> None:

@@ -11,6 +11,10 @@ from server.storage.link.connection import Link
 from server.storage.link.desk import StoreDesk
 from server.storage.link.frames import Frame
 from server.storage.link.remote import RemoteStore
+from server.usage.ports import UsageSink
+from tests.server.memory_store import MemoryStore
+from tests.server.still_clock import StillClock
+from tests.server.storage.entries import POLICY
 
 
 class Linked(NamedTuple):
@@ -22,9 +26,13 @@ class Linked(NamedTuple):
 
 
 @asynccontextmanager
-async def linked(hot: HotStore, directory: Directory) -> AsyncIterator[Linked]:
+async def linked(
+    hot: HotStore, directory: Directory, usage: UsageSink | None = None
+) -> AsyncIterator[Linked]:
     """Serve a store over a socket pair, as the control process does."""
-    desk = StoreDesk(hot, directory)
+    desk = StoreDesk(
+        hot, directory, usage or MemoryStore(clock=StillClock(), default_policy=POLICY)
+    )
     tasks: set[asyncio.Task[None]] = set()
 
     async def answer(frame: Frame) -> None:

@@ -16,6 +16,8 @@ from server.otp.ports import (
 )
 from server.storage.link import messages
 from server.storage.link.frames import MAX_BODY
+from server.usage.kinds import KINDS
+from server.usage.ports import MAX_PARCEL_ROWS, MinuteRow, Parcel
 from validation.gcra import Policy, Rate
 
 numbers = st.integers(0, 2**62)
@@ -53,6 +55,16 @@ clients = st.builds(
 )
 keys = st.builds(KeyRecord, public_ids, numbers, st.booleans(), numbers, st.binary(max_size=256))
 
+parcels = st.builds(
+    Parcel,
+    st.text("0123456789abcdef", max_size=16),
+    numbers,
+    st.lists(
+        st.builds(MinuteRow, numbers, st.integers(-1, 2**62), st.tuples(numbers, numbers)),
+        max_size=5,
+    ).map(tuple),
+)
+
 
 @given(st.lists(entries, max_size=20))
 def test_batches_arrive_as_sent(batch: list[Entry]) -> None:
@@ -80,6 +92,18 @@ def test_keys_arrive_as_sent(record: KeyRecord | None) -> None:
     assert messages.decode_key(messages.encode_key(record)) == record
 
 
+@given(parcels)
+def test_parcels_arrive_as_sent(parcel: Parcel) -> None:
+    arrived = messages.decode_parcel(messages.encode_parcel(parcel))
+    assert arrived == parcel
+    assert all(isinstance(row, MinuteRow) for row in arrived.rows)
+
+
+@given(numbers)
+def test_numbers_arrive_as_sent(number: int) -> None:
+    assert messages.decode_number(messages.encode_number(number)) == number
+
+
 @given(public_ids, numbers)
 def test_questions_arrive_as_sent(public_id: str, client_id: int) -> None:
     assert messages.decode_public_id(messages.encode_public_id(public_id)) == public_id
@@ -91,6 +115,32 @@ def test_the_largest_batch_fits_a_frame_many_times() -> None:
         2**63, 2**63, 256, True, "c" * 16, 2**63, Advance(0x7FFF, 255, 0xFF_FFFF, True), "n" * 40
     )
     assert len(messages.encode_batch([entry] * MAX_BATCH)) * 5 < MAX_BODY
+
+
+def test_the_largest_parcel_fits_a_frame_many_times() -> None:
+    row = MinuteRow(2**63, 2**63, (2**31,) * len(KINDS))
+    parcel = Parcel("f" * 16, 2**63, (row,) * MAX_PARCEL_ROWS)
+    assert len(messages.encode_parcel(parcel)) * 5 < MAX_BODY
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[1]", b"3", b'["a", 1, [[1, 2]]]', b'["a", 1, [[1, 2, ["x"]]]]', b"\xff"]
+)
+def test_what_is_no_parcel_is_refused(body: bytes) -> None:
+    with pytest.raises(messages.MessageError):
+        messages.decode_parcel(body)
+
+
+def test_a_parcel_beyond_the_cap_is_refused() -> None:
+    parcel = Parcel("one", 1, (MinuteRow(1, 1, (1,)),) * (MAX_PARCEL_ROWS + 1))
+    with pytest.raises(messages.MessageError, match="too large"):
+        messages.decode_parcel(messages.encode_parcel(parcel))
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'"1"', b"1.5"])
+def test_what_is_no_number_is_refused(body: bytes) -> None:
+    with pytest.raises(messages.MessageError):
+        messages.decode_number(body)
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b"[[1,2]]", b"\xff", b"[" * 2000])
