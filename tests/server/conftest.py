@@ -1,10 +1,12 @@
-"""One PostgreSQL for all tests of the server package, with a clean database for each."""
+"""For all tests of the server package: one PostgreSQL, a clean database for each; loggers."""
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import structlog
 
 from server.storage.schema import SEQUENCES, metadata
 from server.storage.upgrade import upgrade
@@ -48,3 +50,21 @@ def postgres_url(postgres_server: PostgresServer, postgres_with_schema: str) -> 
 def empty_postgres_url(postgres_server: PostgresServer) -> str:
     """Return the URL of a database without a schema."""
     return postgres_server.new_database()
+
+
+@pytest.fixture
+def loggers_as_before() -> Iterator[None]:
+    """Put every logger back afterwards: for tests that run what a program runs, in this process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    names = ("aiohttp.access", "aiohttp.server", "asyncio", "sqlalchemy", "alembic", "aiosqlite")
+    kept = {
+        name: (logging.getLogger(name).level, logging.getLogger(name).disabled) for name in names
+    }
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name, (old_level, disabled) in kept.items():
+        logging.getLogger(name).setLevel(old_level)
+        logging.getLogger(name).disabled = disabled
+    structlog.reset_defaults()

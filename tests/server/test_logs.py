@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -12,20 +11,8 @@ from server.plain_text import harmless
 
 
 @pytest.fixture(autouse=True)
-def loggers_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    names = ("aiohttp.access", "aiohttp.server", "asyncio", "sqlalchemy", "alembic", "aiosqlite")
-    kept = {
-        name: (logging.getLogger(name).level, logging.getLogger(name).disabled) for name in names
-    }
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name, (old_level, disabled) in kept.items():
-        logging.getLogger(name).setLevel(old_level)
-        logging.getLogger(name).disabled = disabled
-    structlog.reset_defaults()
+def _loggers_stay(loggers_as_before: None) -> None:
+    """Every test here configures them."""
 
 
 def written(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:

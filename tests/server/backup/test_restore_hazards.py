@@ -27,6 +27,8 @@ from tests.server.acts import CAUSE
 from tests.server.backup.test_backup import KEY, Readers, backed_up, filled, opened
 from tests.server.storage.entries import a_client, decide, otp
 
+pytestmark = pytest.mark.usefixtures("loggers_as_before")
+
 HEADING = {
     "format": 1,
     "id": "b",
