@@ -84,7 +84,7 @@ def from_pkcs8(algorithm: Algorithm, encoded: bytes) -> bytes:
         if numbers.public_numbers.e == rsa.EXPONENT:
             return rsa.of_key(key)
     elif isinstance(key, EllipticCurvePrivateKey) and algorithm in known.EC:
-        if key.curve.name == ec.CURVES[algorithm][0].name:
+        if key.curve.name == ec.CURVES[algorithm].name:
             return ec.of_key(algorithm, key)
     elif isinstance(key, Ed25519PrivateKey) and algorithm is Algorithm.EC_ED25519:
         return ed25519.internal(key.private_bytes_raw())

@@ -4,7 +4,7 @@ All of it says EMULATOR. A device's word proves nothing, though: what tells hard
 that its attestation certificate leads to Yubico's root, and this one leads to its own.
 """
 
-import datetime
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -24,8 +24,8 @@ _SERIALS = 0xEE000000
 """The first of the serial numbers emulators give themselves; genuine ones are far below."""
 _NAME = "Keystead YubiHSM EMULATOR (no hardware, not Yubico)"
 # The device has no calendar; its certificates are good for longer than anybody asks.
-_FROM = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-_UNTIL = datetime.datetime(2070, 1, 1, tzinfo=datetime.UTC)
+_FROM = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+_UNTIL = dt.datetime(2070, 1, 1, tzinfo=dt.UTC)
 EVERYWHERE = 0xFFFF
 """All sixteen domains."""
 

@@ -1,0 +1,97 @@
+"""`keystead emulator`: a YubiHSM 2 in software behind the HTTP of Yubico's connector."""
+
+import asyncio
+import signal
+import socket
+from typing import Any
+
+from aiohttp import web
+
+from hsm.emulator.core import Emulator
+from hsm.emulator.timing import duration
+from hsm.emulator.wire.firmware import Firmware
+from server.address import Address
+from server.programs.exits import CommandError, Exit
+from server.programs.listening import listen
+from server.programs.terminal import complain, say
+
+CONNECTOR_VERSION = "3.0.7"
+"""The connector whose answers these are. It knows no limit but that of the largest message."""
+_SHORTEST, _LONGEST = 3, 3139
+
+
+class Connector:
+    """The connector's two pages before one device. timed: take as long as hardware does."""
+
+    def __init__(self, emulator: Emulator, where: Address, *, timed: bool) -> None:
+        self._emulator = emulator
+        self._where = where
+        self._timed = timed
+        self._turn = asyncio.Lock()
+
+    def application(self) -> web.Application:
+        """Return what answers."""
+        made = web.Application(client_max_size=_LONGEST)
+        made.router.add_post("/connector/api", self._api)
+        made.router.add_get("/connector/status", self._status)
+        return made
+
+    async def _api(self, request: web.Request) -> web.Response:
+        length = request.content_length
+        if length is None or not _SHORTEST <= length <= _LONGEST:
+            return web.Response(status=400)
+        message = await request.read()
+        async with self._turn:
+            # In a thread: making a large RSA key takes seconds, and the status page answers on.
+            answer = await asyncio.to_thread(self._emulator.transceive, message)
+            if self._timed:
+                await asyncio.sleep(duration(self._emulator.executed))
+        return web.Response(body=answer, content_type="application/octet-stream")
+
+    async def _status(self, _request: web.Request) -> web.Response:
+        lines = {
+            "status": "OK",
+            "serial": str(self._emulator.device.identity.serial),
+            "version": CONNECTOR_VERSION,
+            "pid": "EMULATOR",
+            "address": self._where.host,
+            "port": str(self._where.port),
+        }
+        return web.Response(text="".join(f"{name}={value}\n" for name, value in lines.items()))
+
+
+def run(listen_at: str, firmware: str, *, fips: bool, timed: bool) -> None:
+    """Serve a device as from the factory until SIGTERM or SIGINT; nothing of it is kept."""
+    try:
+        address, version = Address.parse(listen_at), Firmware.parse(firmware)
+    except ValueError as error:
+        raise CommandError(str(error), Exit.USAGE) from error
+    asyncio.run(_serve(address, Emulator(version, fips_model=fips), timed=timed))
+
+
+async def _serve(address: Address, emulator: Emulator, *, timed: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    (listening,) = await listen(address, 1, "--listen")
+    where = _where(listening)
+    runner = web.AppRunner(Connector(emulator, where, timed=timed).application(), access_log=None)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listening).start()
+        complain(
+            "This is an EMULATOR, not a YubiHSM 2. It protects nothing: its keys lie in this"
+            " process' memory and are gone when it ends, anybody who reaches the port may"
+            " speak to it, and authentication key 1 has the password everybody knows."
+        )
+        device = emulator.device
+        say(f"ready http://{where} serial={device.identity.serial} firmware={device.firmware}")
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+
+
+def _where(listening: socket.socket) -> Address:
+    name: tuple[Any, ...] = listening.getsockname()
+    return Address(name[0], name[1])
