@@ -71,11 +71,10 @@ class Emulator:
     def transceive(self, raw: bytes) -> bytes:
         """Answer a message. It never raises: whatever came, the device says something."""
         self.executed = None
+        if len(raw) > self.device.firmware.message_limit:
+            return error(Refusal.WRONG_LENGTH)
         try:
-            if len(raw) > self.device.firmware.message_limit:
-                raise RefusedError(Refusal.WRONG_LENGTH)
-            message = Message.parse(raw)
-            return self._outside(message)
+            return self._outside(Message.parse(raw))
         except RefusedError as refused:
             return error(refused.refusal)
 
@@ -164,8 +163,7 @@ class Emulator:
         if audited and full and call.command not in _EVEN_WHEN_FULL:
             raise RefusedError(Refusal.LOG_FULL)
         try:
-            if not within(entry.capability, call.rights.capabilities):
-                raise RefusedError(Refusal.INSUFFICIENT_PERMISSIONS)
+            _permit(call, entry)
             answer = reply(call.command, entry.do(call))
             result = call.command | REPLY
         except RefusedError as refused:
@@ -186,6 +184,11 @@ class Emulator:
         happened = Happened(call.command, length, key, call.target, call.second, result)
         device.log.note(happened, device.tick())
         device.version += 1
+
+
+def _permit(call: Call, entry: Entry) -> None:
+    if not within(entry.capability, call.rights.capabilities):
+        raise RefusedError(Refusal.INSUFFICIENT_PERMISSIONS)
 
 
 def _known(number: int) -> Command:

@@ -2,7 +2,6 @@
 
 from hsm.emulator.objects.call import Call, known_algorithm
 from hsm.emulator.objects.options import Audit, Fips, Option
-from hsm.emulator.wire.algorithm import Algorithm
 from hsm.emulator.wire.command import Command
 from hsm.emulator.wire.fields import Fields
 from hsm.emulator.wire.refusal import Refusal, RefusedError
@@ -94,13 +93,11 @@ def _toggle(call: Call, value: Fields) -> None:
     options = call.device.options
     if not call.device.fresh():
         raise RefusedError(Refusal.INVALID_DATA)
-    wanted: dict[Algorithm, bool] = {}
-    while len(value):
-        algorithm, on = known_algorithm(value.u8()), bool(value.u8())
-        if algorithm not in options.enabled:
-            raise RefusedError(Refusal.INVALID_DATA)
-        wanted[algorithm] = on
-    forbidden = any(on and algorithm in options.not_approved for algorithm, on in wanted.items())
+    wanted = [(known_algorithm(value.u8()), bool(value.u8())) for _ in range(len(value) // 2)]
+    value.end()
+    if any(algorithm not in options.enabled for algorithm, _ in wanted):
+        raise RefusedError(Refusal.INVALID_DATA)
+    forbidden = any(on and algorithm in options.not_approved for algorithm, on in wanted)
     if forbidden and options.fips is not Fips.OFF:
         if options.strict_fips:
             raise RefusedError(Refusal.INVALID_DATA)
