@@ -1,7 +1,5 @@
 """Sessions: how they begin, and all the ways in which they end."""
 
-from collections.abc import Callable
-
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
@@ -97,7 +95,7 @@ def test_a_replayed_command_ends_the_session(
     hsm: YubiHsm, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[bytes] = []
-    original: Callable[[bytes], bytes] = emulator.transceive
+    original = emulator.transceive
 
     def listening(raw: bytes) -> bytes:
         heard.append(raw)
