@@ -4,8 +4,7 @@ import secrets
 from collections.abc import Callable
 
 import pytest
-from yubihsm import YubiHsm
-from yubihsm.core import AuthSession
+from yubihsm.core import AuthSession, YubiHsm
 from yubihsm.defs import CAPABILITY
 from yubihsm.objects import AuthenticationKey
 

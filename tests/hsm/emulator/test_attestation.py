@@ -2,8 +2,7 @@
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from yubihsm import YubiHsm
-from yubihsm.core import AuthSession
+from yubihsm.core import AuthSession, YubiHsm
 from yubihsm.defs import ALGORITHM, CAPABILITY, ERROR
 from yubihsm.objects import AsymmetricKey, AttestationExtensions, Opaque
 

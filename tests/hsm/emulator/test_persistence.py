@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from yubihsm import YubiHsm
-from yubihsm.core import AuthSession
+from yubihsm.core import AuthSession, YubiHsm
 from yubihsm.defs import ALGORITHM, AUDIT, CAPABILITY, COMMAND
 from yubihsm.exceptions import YubiHsmConnectionError
 from yubihsm.objects import AsymmetricKey, HmacKey

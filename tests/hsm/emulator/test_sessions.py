@@ -4,8 +4,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
-from yubihsm import YubiHsm
-from yubihsm.core import AuthSession
+from yubihsm.core import AuthSession, YubiHsm
 from yubihsm.defs import CAPABILITY, COMMAND, ERROR
 from yubihsm.exceptions import (
     YubiHsmAuthenticationError,

@@ -1,6 +1,7 @@
 """Wrapped objects and data: what may leave, what may come in, and in what form."""
 
 import struct
+from collections.abc import Callable
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
@@ -15,6 +16,7 @@ from yubihsm.objects import (
     PublicWrapKey,
     SymmetricKey,
     WrapKey,
+    YhsmObject,
 )
 
 from tests.hsm.emulator.conftest import Login
@@ -90,22 +92,26 @@ def test_the_export_is_the_form_that_yubicos_tools_write(admin: AuthSession) -> 
     assert plain[59:] == inner + outer
 
 
-@pytest.mark.parametrize("kind", ["asymmetric", "hmac", "opaque", "otp", "symmetric", "wrap"])
+_MAY = CAPABILITY.EXPORTABLE_UNDER_WRAP
+_MAKE: dict[str, Callable[[AuthSession], YhsmObject]] = {
+    "asymmetric": lambda hsm: AsymmetricKey.generate(hsm, 9, "k", 1, _MAY, ALGORITHM.EC_P384),
+    "rsa": lambda hsm: AsymmetricKey.generate(hsm, 9, "k", 1, _MAY, ALGORITHM.RSA_2048),
+    "hmac": lambda hsm: HmacKey.generate(hsm, 9, "k", 1, _MAY),
+    "opaque": lambda hsm: Opaque.put(hsm, 9, "k", 1, _MAY, ALGORITHM.OPAQUE_DATA, b"data"),
+    "otp": lambda hsm: OtpAeadKey.generate(
+        hsm, 9, "k", 1, _MAY, ALGORITHM.AES192_YUBICO_OTP, 0x01020304
+    ),
+    "symmetric": lambda hsm: SymmetricKey.generate(hsm, 9, "k", 1, _MAY, ALGORITHM.AES192),
+    "wrap": lambda hsm: WrapKey.generate(
+        hsm, 9, "k", 1, _MAY, ALGORITHM.AES128_CCM_WRAP, CAPABILITY.SIGN_HMAC
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(_MAKE))
 def test_every_kind_travels_and_comes_back_the_same(admin: AuthSession, kind: str) -> None:
     key = _wrap_key(admin)
-    may = CAPABILITY.EXPORTABLE_UNDER_WRAP
-    made = {
-        "asymmetric": lambda: AsymmetricKey.generate(admin, 9, "k", 1, may, ALGORITHM.EC_P384),
-        "hmac": lambda: HmacKey.generate(admin, 9, "k", 1, may),
-        "opaque": lambda: Opaque.put(admin, 9, "k", 1, may, ALGORITHM.OPAQUE_DATA, b"data"),
-        "otp": lambda: OtpAeadKey.generate(
-            admin, 9, "k", 1, may, ALGORITHM.AES192_YUBICO_OTP, 0x01020304
-        ),
-        "symmetric": lambda: SymmetricKey.generate(admin, 9, "k", 1, may, ALGORITHM.AES192),
-        "wrap": lambda: WrapKey.generate(
-            admin, 9, "k", 1, may, ALGORITHM.AES128_CCM_WRAP, CAPABILITY.SIGN_HMAC
-        ),
-    }[kind]()
+    made = _MAKE[kind](admin)
     before, wrapped = made.get_info(), key.export_wrapped(made)
     made.delete()
     after = key.import_wrapped(wrapped).get_info()
