@@ -1,9 +1,10 @@
 """What goes wrong between a client and its device, on demand."""
 
 import enum
+import time
 from collections import deque
-
-from hsm.emulator.core import Emulator
+from collections.abc import Callable
+from typing import Protocol
 
 
 class LostError(Exception):
@@ -17,13 +18,35 @@ class Fault(enum.Enum):
     REPLY_LOST = "the device does it, and the reply is lost"
     REBOOT = "the device does it, loses power before it answers, and starts again"
     GARBLED = "one bit of the reply turns over"
+    LATE = "the reply comes late"
+
+
+class Device(Protocol):
+    """What answers, and can lose its power."""
+
+    def reboot(self) -> None:
+        """Start again."""
+
+    def transceive(self, raw: bytes, /) -> bytes:
+        """Answer a message."""
 
 
 class Mishaps:
-    """The way to a device, on which the faults planned happen one message each, in their order."""
+    """The way to a device, on which the faults planned happen one message each, in their order.
 
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
+    late_s: how late a late reply is; wait: spends so many seconds.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        *,
+        late_s: float = 1.0,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._device = device
+        self._late_s = late_s
+        self._wait = wait
         self._planned: deque[Fault | None] = deque()
 
     def plan(self, *faults: Fault | None) -> None:
@@ -35,11 +58,13 @@ class Mishaps:
         fault = self._planned.popleft() if self._planned else None
         if fault is Fault.UNHEARD:
             raise LostError(fault.value)
-        answer = self._emulator.transceive(raw)
+        answer = self._device.transceive(raw)
         if fault is Fault.REBOOT:
-            self._emulator.reboot()
+            self._device.reboot()
         if fault is Fault.REBOOT or fault is Fault.REPLY_LOST:
             raise LostError(fault.value)
+        if fault is Fault.LATE:
+            self._wait(self._late_s)
         if fault is Fault.GARBLED:
             return answer[:-1] + bytes([answer[-1] ^ 1])
         return answer

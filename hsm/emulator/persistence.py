@@ -89,6 +89,10 @@ class PersistentEmulator:
                 raise LostError(f"{self._path} cannot be written: {error.strerror}") from error
         return answer
 
+    def reboot(self) -> None:
+        """Do as when power returns. What the log says of it is saved with the next change."""
+        self.emulator.reboot()
+
     def close(self) -> None:
         """Let go of the file."""
         self._broken = True

@@ -4,6 +4,10 @@ Published by Yubico for YubiHSM 2 (its product brief) unless it says estimated. 
 published; 6 ms lies in the middle of what the trials led us to expect (100 to 250 a second).
 """
 
+import time
+from collections.abc import Callable
+from typing import Protocol
+
 from hsm.emulator.core import Executed
 from hsm.emulator.wire.algorithm import Algorithm as Alg
 from hsm.emulator.wire.command import Command as Cmd
@@ -58,3 +62,28 @@ def duration(executed: Executed | None) -> float:
     if executed.command in _ASYMMETRIC_COMMANDS and executed.algorithm is not None:
         return _ASYMMETRIC.get(executed.algorithm, _ANY_S)
     return _BY_COMMAND.get(executed.command, _ANY_S)
+
+
+class Device(Protocol):
+    """What answers and says afterwards what it was busy with."""
+
+    @property
+    def executed(self) -> Executed | None:
+        """What the last message made it do."""
+
+    def transceive(self, raw: bytes, /) -> bytes:
+        """Answer a message."""
+
+
+class Paced:
+    """A device that takes as long as hardware. wait: spends so many seconds."""
+
+    def __init__(self, device: Device, wait: Callable[[float], None] = time.sleep) -> None:
+        self._device = device
+        self._wait = wait
+
+    def transceive(self, raw: bytes) -> bytes:
+        """Answer a message, not before hardware would have."""
+        answer = self._device.transceive(raw)
+        self._wait(duration(self._device.executed))
+        return answer

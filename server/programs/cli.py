@@ -185,6 +185,7 @@ def otp(context: typer.Context, *, data: Data = None, as_json: Json = False) -> 
 
 @app.command("emulator")
 def emulator(
+    context: typer.Context,
     *,
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where clients find the connector.")
@@ -203,12 +204,19 @@ def emulator(
             show_default=False,
         ),
     ] = None,
+    data: Data = None,
 ) -> None:
     """Be a YubiHSM 2 in software, as from the factory, forgotten when it ends. For trying out."""
     from server.programs.emulator import run  # noqa: PLC0415
 
     if timing not in {None, "yubihsm2"}:
         raise CommandError(f"--timing knows yubihsm2, not {timing!r}", Exit.USAGE)
+    directory = chosen_data(context, data)
+    if configuration(directory).environment == "production":
+        raise CommandError(
+            f"{directory.config_file} says that this is production, where keys belong into"
+            " hardware. Try the emulator on another machine, or with another --data"
+        )
     run(listen, firmware, fips=fips, timed=timing is not None)
 
 

@@ -3,12 +3,13 @@
 import asyncio
 import signal
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
 from hsm.emulator.core import Emulator
-from hsm.emulator.timing import duration
+from hsm.emulator.timing import Paced
 from hsm.emulator.wire.firmware import Firmware
 from server.address import Address
 from server.programs.exits import CommandError, Exit
@@ -21,12 +22,12 @@ _SHORTEST, _LONGEST = 3, 3139
 
 
 class Connector:
-    """The connector's two pages before one device. timed: take as long as hardware does."""
+    """The connector's two pages before one device, which has this serial number."""
 
-    def __init__(self, emulator: Emulator, where: Address, *, timed: bool) -> None:
-        self._emulator = emulator
+    def __init__(self, transceive: Callable[[bytes], bytes], serial: int, where: Address) -> None:
+        self._transceive = transceive
+        self._serial = serial
         self._where = where
-        self._timed = timed
         self._turn = asyncio.Lock()
 
     def application(self) -> web.Application:
@@ -43,15 +44,13 @@ class Connector:
         message = await request.read()
         async with self._turn:
             # In a thread: making a large RSA key takes seconds, and the status page answers on.
-            answer = await asyncio.to_thread(self._emulator.transceive, message)
-            if self._timed:
-                await asyncio.sleep(duration(self._emulator.executed))
+            answer = await asyncio.to_thread(self._transceive, message)
         return web.Response(body=answer, content_type="application/octet-stream")
 
     async def _status(self, _request: web.Request) -> web.Response:
         lines = {
             "status": "OK",
-            "serial": str(self._emulator.device.identity.serial),
+            "serial": str(self._serial),
             "version": CONNECTOR_VERSION,
             "pid": "EMULATOR",
             "address": self._where.host,
@@ -76,7 +75,11 @@ async def _serve(address: Address, emulator: Emulator, *, timed: bool) -> None:
         loop.add_signal_handler(number, stop.set)
     (listening,) = await listen(address, 1, "--listen")
     where = _where(listening)
-    runner = web.AppRunner(Connector(emulator, where, timed=timed).application(), access_log=None)
+    device = emulator.device
+    serial = device.identity.serial
+    transceive = Paced(emulator).transceive if timed else emulator.transceive
+    connector = Connector(transceive, serial, where)
+    runner = web.AppRunner(connector.application(), access_log=None)
     await runner.setup()
     try:
         await web.SockSite(runner, listening).start()
@@ -85,8 +88,7 @@ async def _serve(address: Address, emulator: Emulator, *, timed: bool) -> None:
             " process' memory and are gone when it ends, anybody who reaches the port may"
             " speak to it, and authentication key 1 has the password everybody knows."
         )
-        device = emulator.device
-        say(f"ready http://{where} serial={device.identity.serial} firmware={device.firmware}")
+        say(f"ready http://{where} serial={serial} firmware={device.firmware}")
         await stop.wait()
     finally:
         await runner.cleanup()

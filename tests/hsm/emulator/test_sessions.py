@@ -132,6 +132,14 @@ def test_the_client_notices_a_garbled_reply(admin: AuthSession, mishaps: Mishaps
         admin.get_pseudo_random(8)
 
 
+def test_a_late_reply_is_late_and_right(hsm: YubiHsm, emulator: Emulator) -> None:
+    spent: list[float] = []
+    way = Mishaps(emulator, late_s=7.5, wait=spent.append)
+    way.plan(Fault.LATE)
+    assert way.transceive(b"\x01\0\2hi") == hsm._backend.transceive(b"\x01\0\2hi")
+    assert spent == [7.5]
+
+
 def test_a_reboot_ends_all_sessions_and_keeps_the_objects(
     hsm: YubiHsm, admin: AuthSession, mishaps: Mishaps
 ) -> None:

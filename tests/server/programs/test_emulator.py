@@ -1,14 +1,12 @@
 """`keystead emulator` over HTTP: the connector's two pages, and what they refuse."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from hsm.emulator.core import Emulator, Executed
-from hsm.emulator.timing import duration
-from hsm.emulator.wire.algorithm import Algorithm
-from hsm.emulator.wire.command import Command
+from hsm.emulator.core import Emulator
 from server.address import Address
 from server.programs.cli import main
 from server.programs.emulator import Connector
@@ -18,7 +16,9 @@ _ECHO = b"\x01\x00\x02hi"
 
 @pytest.fixture
 async def client() -> AsyncIterator[TestClient]:  # type: ignore[type-arg]
-    application = Connector(Emulator(), Address("127.0.0.1", 12345), timed=True).application()
+    emulator = Emulator()
+    where = Address("127.0.0.1", 12345)
+    application = Connector(emulator.transceive, 3_999_999_999, where).application()
     async with TestClient(TestServer(application)) as made:
         yield made
 
@@ -35,6 +35,7 @@ async def test_the_status_page_says_what_it_is(client: TestClient) -> None:  # t
     lines = dict(line.split("=", 1) for line in (await answer.text()).splitlines())
     assert list(lines) == ["status", "serial", "version", "pid", "address", "port"]
     assert (lines["status"], lines["port"], lines["pid"]) == ("OK", "12345", "EMULATOR")
+    assert lines["serial"] == "3999999999"
 
 
 @pytest.mark.parametrize("size", [0, 2, 3140, 100_000])
@@ -63,8 +64,7 @@ def test_wrong_usage_is_explained(
     assert why in capsys.readouterr().err
 
 
-def test_durations_are_the_published_ones() -> None:
-    assert duration(Executed(Command.SIGN_ECDSA, Algorithm.EC_P256)) == 0.073
-    assert duration(Executed(Command.SIGN_PKCS1, Algorithm.RSA_2048)) == 0.139
-    assert duration(Executed(Command.WRAP_DATA, Algorithm.AES256_CCM_WRAP)) == 0.010
-    assert duration(Executed(Command.ECHO, None)) == duration(None) < 0.004
+def test_production_has_no_emulator(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "keystead.toml").write_text('environment = "production"\n')
+    assert main(["--data", str(tmp_path), "emulator"]) == 1
+    assert "hardware" in capsys.readouterr().err
