@@ -1,4 +1,6 @@
-"""SSH certificates, signed within a template's limits. Taken from documents only."""
+"""SSH certificates, signed within a template's limits. From documents and Yubico's tool only."""
+
+import hashlib
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -7,7 +9,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from hsm.emulator.forms import digests, rsa
 from hsm.emulator.objects.call import Call
-from hsm.emulator.objects.ssh_template import SshTemplate, principals
+from hsm.emulator.objects.ssh_template import SshRequest, SshTemplate
 from hsm.emulator.wire import algorithm as known
 from hsm.emulator.wire.algorithm import Algorithm
 from hsm.emulator.wire.capability import Capability
@@ -25,8 +27,8 @@ _TIME_SIGNATURE_SIZE = 256
 def sign_ssh_certificate(call: Call) -> bytes:
     """Sign a certificate: key(2) template(2) algorithm(1) now(4) signature(256) request.
 
-    The signature is that of the template's time key, RSA-2048 with SHA-256, over request and
-    time. Returns the signature as the certificate's last field.
+    The signature is that of the template's time key, RSA-2048 with SHA-256, over the request's
+    SHA-256 and the time. Returns the signature as the certificate's last field.
     """
     fields = call.fields()
     key_id, template_id = fields.u16(), fields.u16()
@@ -41,7 +43,8 @@ def sign_ssh_certificate(call: Call) -> bytes:
         raise RefusedError(Refusal.INVALID_DATA)
     call.device.options.require(algorithm)
     _require_time(template, stated, signature, request)
-    if key_id not in template.ca_keys or principals(request) & template.blocked:
+    asked_for = SshRequest.parse(request)
+    if key_id not in template.ca_keys or not asked_for.within(template, int.from_bytes(stated)):
         raise RefusedError(Refusal.SSH_CA_CONSTRAINT_VIOLATION)
     hashed = digests.of(digests.PKCS1, algorithm)
     made = key.opened(rsa.opened).key.sign(request, PKCS1v15(), hashed)
@@ -54,11 +57,10 @@ def _require_time(template: SshTemplate, stated: bytes, signature: bytes, reques
         raise RefusedError(Refusal.INVALID_DATA)
     try:
         key = RSAPublicNumbers(rsa.EXPONENT, int.from_bytes(template.time_key)).public_key()
-        key.verify(signature, request + stated, PKCS1v15(), SHA256())
+        signed = hashlib.sha256(request).digest() + stated
+        key.verify(signature, signed, PKCS1v15(), SHA256())
     except (InvalidSignature, ValueError):
         raise RefusedError(Refusal.SSH_CA_CONSTRAINT_VIOLATION) from None
-    if not template.not_before <= int.from_bytes(stated) <= template.not_after:
-        raise RefusedError(Refusal.SSH_CA_CONSTRAINT_VIOLATION)
 
 
 def _string(content: bytes) -> bytes:

@@ -70,21 +70,6 @@ def test_a_scalar_outside_the_group_is_refused(admin: AuthSession) -> None:
             admin.send_secure_cmd(COMMAND.PUT_ASYMMETRIC_KEY, head + scalar)
 
 
-@pytest.mark.parametrize(
-    ("algorithm", "size"),
-    [
-        (ALGORITHM.EC_P256, 96),
-        (ALGORITHM.EC_P521, 198),
-        (ALGORITHM.RSA_2048, 896),
-    ],
-)
-def test_a_key_takes_the_room_of_its_internal_form(
-    admin: AuthSession, algorithm: ALGORITHM, size: int
-) -> None:
-    key = AsymmetricKey.generate(admin, 0, "key", 1, CAPABILITY.NONE, algorithm)
-    assert key.get_info().size == size
-
-
 @settings(max_examples=10, deadline=None)
 @given(st.binary(min_size=32, max_size=32), st.binary(max_size=100))
 def test_an_expanded_ed25519_key_signs_as_its_seed_does(seed: bytes, message: bytes) -> None:

@@ -1,6 +1,7 @@
 """SSH certificates, judged by what OpenSSH's format and `cryptography` make of them."""
 
 import base64
+import hashlib
 import struct
 
 import pytest
@@ -38,7 +39,7 @@ def _blob(key: rsa.RSAPublicKey) -> bytes:
     return base64.b64decode(text.split()[1])
 
 
-def _request(ca: rsa.RSAPrivateKey, principal: bytes) -> bytes:
+def _request(ca: rsa.RSAPrivateKey, principal: bytes, valid: tuple[int, int]) -> bytes:
     """Write a certificate up to where its signature would stand."""
     user = ca.public_key()
     return b"".join(
@@ -49,7 +50,7 @@ def _request(ca: rsa.RSAPrivateKey, principal: bytes) -> bytes:
             struct.pack("!QI", 7, 1),
             _string(b"key id"),
             _string(_string(principal)),
-            struct.pack("!QQ", 0, 2**64 - 1),
+            struct.pack("!QQ", *valid),
             _string(b""),
             _string(b""),
             _string(b""),
@@ -58,15 +59,15 @@ def _request(ca: rsa.RSAPrivateKey, principal: bytes) -> bytes:
     )
 
 
-def _template(timekeeper: rsa.RSAPrivateKey, ca_key: int, until: int = _NOW + 60) -> bytes:
+def _template(timekeeper: rsa.RSAPrivateKey, ca_key: int, after: int = 60) -> bytes:
     modulus = timekeeper.public_key().public_numbers().n.to_bytes(256)
     return b"".join(
         (
             _tlv(1, bytes([ALGORITHM.RSA_2048])),
             _tlv(2, modulus),
             _tlv(3, struct.pack("!H", ca_key)),
-            _tlv(4, struct.pack("!I", _NOW - 60)),
-            _tlv(5, struct.pack("!I", until)),
+            _tlv(4, struct.pack("!I", 60)),
+            _tlv(5, struct.pack("!I", after)),
             _tlv(6, b"root\0toor\0"),
         )
     )
@@ -86,10 +87,16 @@ class Desk:
         algorithm = ALGORITHM.TEMPLATE_SSH
         return Template.put(self.admin, 0, "ssh", 1, CAPABILITY.NONE, algorithm, template)
 
-    def sign(self, template: bytes, principal: bytes = b"user", now: int = _NOW) -> bytes:
-        request = _request(self.ca, principal)
-        stated = struct.pack("!I", now)
-        signature = self.timekeeper.sign(request + stated, padding.PKCS1v15(), hashes.SHA256())
+    def sign(
+        self,
+        template: bytes,
+        principal: bytes = b"user",
+        valid: tuple[int, int] = (_NOW - 60, _NOW + 60),
+    ) -> bytes:
+        request = _request(self.ca, principal, valid)
+        stated = struct.pack("!I", _NOW)
+        message = hashlib.sha256(request).digest() + stated
+        signature = self.timekeeper.sign(message, padding.PKCS1v15(), hashes.SHA256())
         stored = self.store(template)
         algorithm = ALGORITHM.RSA_PKCS1_SHA256
         sent = stated + signature + request
@@ -111,14 +118,23 @@ def test_a_certificate_within_its_template_is_signed(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ca_key", "principal", "now"),
-    [(6, b"user", _NOW), (5, b"root", _NOW), (5, b"user", _NOW + 61), (5, b"user", _NOW - 61)],
+    ("ca_key", "principal", "valid"),
+    [
+        (6, b"user", (_NOW, _NOW)),
+        (5, b"root", (_NOW, _NOW)),
+        (5, b"user", (_NOW - 61, _NOW)),
+        (5, b"user", (_NOW, _NOW + 61)),
+    ],
 )
 def test_a_certificate_beyond_its_template_is_not(
-    desk: Desk, ca_key: int, principal: bytes, now: int
+    desk: Desk, ca_key: int, principal: bytes, valid: tuple[int, int]
 ) -> None:
     with refused(ERROR.SSH_CA_CONSTRAINT_VIOLATION):
-        desk.sign(_template(desk.timekeeper, ca_key), principal, now)
+        desk.sign(_template(desk.timekeeper, ca_key), principal, valid)
+
+
+def test_a_template_may_leave_the_end_open(desk: Desk) -> None:
+    desk.sign(_template(desk.timekeeper, 5, after=0xFFFFFFFF), valid=(_NOW, 2**64 - 1))
 
 
 def test_a_time_that_a_stranger_states_is_refused(desk: Desk, ca: rsa.RSAPrivateKey) -> None:
