@@ -5,12 +5,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from hsm.emulator.channel.handshake import POINT_SIZE, Challenged, exchange
-from hsm.emulator.channel.scp03 import CHALLENGE_SIZE
 from hsm.emulator.channel.secure_channel import SecureChannel
-from hsm.emulator.channel.sessions import Rights
-from hsm.emulator.dispatch import OPEN, WITHIN, Entry
-from hsm.emulator.forms import ec
+from hsm.emulator.dispatch import OUTSIDE, WITHIN, Entry
 from hsm.emulator.objects.auditlog import Happened
 from hsm.emulator.objects.call import Call
 from hsm.emulator.objects.device import Device
@@ -22,7 +18,6 @@ from hsm.emulator.wire.capability import within
 from hsm.emulator.wire.command import REPLY, Command
 from hsm.emulator.wire.fields import Fields
 from hsm.emulator.wire.firmware import Firmware
-from hsm.emulator.wire.kind import Kind
 from hsm.emulator.wire.message import Message, error, reply
 from hsm.emulator.wire.refusal import Refusal, RefusedError
 
@@ -81,48 +76,8 @@ class Emulator:
     def _outside(self, message: Message) -> bytes:
         if message.command == Command.SESSION_MESSAGE:
             return self._session_message(message.payload)
-        if message.command == Command.CREATE_SESSION:
-            return self._run(message, Entry(self._create_session))
-        if message.command == Command.AUTHENTICATE_SESSION:
-            return self._run(message, Entry(self._authenticate))
-        return self._run(message, OPEN.get(_known(message.command)))
-
-    def _create_session(self, call: Call) -> bytes:
-        fields = call.fields()
-        record = call.device.store.get(Kind.AUTHENTICATION_KEY, fields.u16())
-        host = fields.rest()
-        if record is None:
-            raise RefusedError(Refusal.OBJECT_NOT_FOUND)
-        call.target = record.object_id
-        rights = Rights(record.object_id, record.domains, record.capabilities, record.delegated)
-        sessions = call.device.sessions
-        if record.algorithm is Algorithm.AES128_YUBICO_AUTHENTICATION:
-            if len(host) != CHALLENGE_SIZE:
-                raise RefusedError(Refusal.WRONG_LENGTH)
-            card = call.device.random(CHALLENGE_SIZE)
-            challenged = Challenged.begin(record.material, host, card)
-            number = sessions.begin(rights, challenged)
-            return bytes([number]) + card + challenged.cryptogram()
-        if len(host) != POINT_SIZE:
-            raise RefusedError(Refusal.WRONG_LENGTH)
-        curve = Algorithm.EC_P256
-        static = ec.private_key(curve, call.device.identity.static_key)
-        ephemeral = ec.private_key(curve, ec.generate(curve, call.device.random))
-        channel, answer = exchange(record.material, host, static, ephemeral)
-        return bytes([sessions.begin(rights, channel)]) + answer
-
-    def _authenticate(self, call: Call) -> bytes:
-        number = call.fields().u8()
-        session = call.device.sessions.get(number)
-        call.target = session.rights.key_id
-        if not isinstance(session.state, Challenged):
-            raise RefusedError(Refusal.INVALID_SESSION)
-        try:
-            session.state = session.state.authenticate(call.payload)
-        except RefusedError:
-            call.device.sessions.end(number)
-            raise
-        return b""
+        command = _known(message.command)
+        return self._execute(Call(self.device, command, message.payload), OUTSIDE.get(command))
 
     def _session_message(self, payload: bytes) -> bytes:
         fields = Fields(payload)
@@ -149,9 +104,6 @@ class Emulator:
         for act in call.after if call else ():
             act()
         return sealed_answer
-
-    def _run(self, message: Message, entry: Entry | None) -> bytes:
-        return self._execute(Call(self.device, _known(message.command), message.payload), entry)
 
     def _execute(self, call: Call, entry: Entry | None) -> bytes:
         """Do a command and log it; what is not known is refused and leaves no trace."""

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from hsm.emulator.commands import (
     attestation,
+    authentication,
     general,
     inventory,
     keys,
@@ -38,13 +39,11 @@ class Entry(NamedTuple):
     since: Firmware = FIRST
 
 
-OPEN = {
+_ANYWHERE = {
     Cmd.ECHO: Entry(general.echo),
     Cmd.DEVICE_INFO: Entry(general.device_info),
     Cmd.GET_DEVICE_PUBLIC_KEY: Entry(general.device_public_key, since=ASYMMETRIC_AUTHENTICATION),
 }
-"""What anybody may ask, inside a session and outside."""
-
 _GENERAL = {
     Cmd.CLOSE_SESSION: Entry(general.close_session),
     Cmd.BLINK_DEVICE: Entry(general.blink),
@@ -120,5 +119,11 @@ _USES = {
     Cmd.SIGN_SSH_CERTIFICATE: Entry(ssh.sign_ssh_certificate, Cap.SIGN_SSH_CERTIFICATE),
 }
 
-WITHIN = OPEN | _GENERAL | _OBJECTS | _KEYS | _USES
+OUTSIDE = _ANYWHERE | {
+    Cmd.CREATE_SESSION: Entry(authentication.create_session),
+    Cmd.AUTHENTICATE_SESSION: Entry(authentication.authenticate_session),
+}
+"""What anybody may ask, outside of any session."""
+
+WITHIN = _ANYWHERE | _GENERAL | _OBJECTS | _KEYS | _USES
 """What may be asked inside a session."""

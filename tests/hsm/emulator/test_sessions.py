@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 from yubihsm.core import AuthSession, YubiHsm
-from yubihsm.defs import CAPABILITY, COMMAND, ERROR
+from yubihsm.defs import ALGORITHM, CAPABILITY, COMMAND, ERROR
 from yubihsm.exceptions import (
     YubiHsmAuthenticationError,
     YubiHsmConnectionError,
@@ -14,7 +14,7 @@ from yubihsm.exceptions import (
 )
 from yubihsm.objects import AuthenticationKey
 
-from hsm.emulator.channel.scp03 import pad, unpad
+from hsm.emulator.channel.scp03 import SessionKeys, pad, unpad
 from hsm.emulator.core import Emulator
 from hsm.emulator.faults import Fault, Mishaps
 from hsm.emulator.wire.command import Command
@@ -186,3 +186,27 @@ def test_a_refused_command_leaves_the_session_whole(admin: AuthSession) -> None:
         with pytest.raises(YubiHsmDeviceError):
             admin.send_secure_cmd(COMMAND.GET_OBJECT_INFO, b"\x12\x34\x03")
     assert len(admin.get_pseudo_random(8)) == 8
+
+
+def test_a_point_off_the_curve_begins_no_session(
+    admin: AuthSession, hsm: YubiHsm, emulator: Emulator
+) -> None:
+    owner = ec.generate_private_key(ec.SECP256R1())
+    key = AuthenticationKey.put_public_key(
+        admin, 0, "owner", 1, CAPABILITY.NONE, CAPABILITY.NONE, owner.public_key()
+    )
+    with refused(ERROR.INVALID_DATA):
+        hsm.init_session_asymmetric(key.id, b"\x04" + bytes(64))
+    assert len(emulator.device.sessions) == 1
+
+
+def test_an_authentication_key_off_the_curve_is_refused(admin: AuthSession) -> None:
+    algorithm = bytes([ALGORITHM.EC_P256_YUBICO_AUTHENTICATION])
+    head = bytes(2 + 40) + b"\0\1" + bytes(8) + algorithm + bytes(8)
+    with refused(ERROR.INVALID_DATA):
+        admin.send_secure_cmd(COMMAND.PUT_AUTHENTICATION_KEY, head + bytes(64))
+
+
+def test_session_keys_show_no_secret() -> None:
+    keys = SessionKeys(b"first canary key", b"second canary ky", b"third canary key")
+    assert "canary" not in f"{keys} {keys!r}"

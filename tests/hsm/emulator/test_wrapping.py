@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from yubihsm.core import AuthSession
-from yubihsm.defs import ALGORITHM, CAPABILITY, ERROR, OBJECT, ORIGIN
+from yubihsm.defs import ALGORITHM, CAPABILITY, COMMAND, ERROR, OBJECT, ORIGIN
 from yubihsm.objects import (
     AsymmetricKey,
     HmacKey,
@@ -233,3 +233,54 @@ def test_a_raw_key_of_another_algorithm_is_refused(admin: AuthSession) -> None:
     ):
         with refused(ERROR.INVALID_DATA):
             back.import_raw_key(0, kind, "k", 1, CAPABILITY.NONE, algorithm, wrapped)
+
+
+_RAW: dict[str, ALGORITHM] = {
+    "rsa": ALGORITHM.RSA_2048,
+    "ec": ALGORITHM.EC_BP384,
+    "ed25519": ALGORITHM.EC_ED25519,
+}
+
+
+@pytest.mark.parametrize("name", sorted(_RAW))
+def test_a_raw_key_comes_back_as_the_same_key(admin: AuthSession, name: str) -> None:
+    private = rsa.generate_private_key(65537, 2048)
+    public = PublicWrapKey.put(
+        admin, 0, "o", 1, CAPABILITY.EXPORT_WRAPPED, CAPABILITY.ALL, private.public_key()
+    )
+    back = WrapKey.put(
+        admin, 0, "i", 1, CAPABILITY.IMPORT_WRAPPED, ALGORITHM.RSA_2048, CAPABILITY.ALL, private
+    )
+    made = AsymmetricKey.generate(admin, 0, "k", 1, _MAY, _RAW[name])
+    wrapped = public.export_raw_key(made)
+    kind = OBJECT.ASYMMETRIC_KEY
+    moved = back.import_raw_key(0, kind, "k", 1, CAPABILITY.NONE, _RAW[name], wrapped)
+    assert isinstance(moved, AsymmetricKey)
+    assert moved.get_public_key() == made.get_public_key()  # type: ignore[no-untyped-call]
+
+
+def test_an_ed25519_key_without_its_seed_cannot_leave_as_a_raw_key(admin: AuthSession) -> None:
+    key = _wrap_key(admin)
+    made = AsymmetricKey.generate(admin, 9, "k", 1, _MAY, ALGORITHM.EC_ED25519)
+    wrapped = key.export_wrapped(made)
+    made.delete()
+    key.import_wrapped(wrapped)
+    modulus = rsa.generate_private_key(65537, 2048).public_key()
+    public = PublicWrapKey.put(admin, 0, "o", 1, CAPABILITY.EXPORT_WRAPPED, CAPABILITY.ALL, modulus)
+    with refused(ERROR.INVALID_DATA):
+        public.export_raw_key(made)
+
+
+def test_only_keys_leave_raw(admin: AuthSession) -> None:
+    modulus = rsa.generate_private_key(65537, 2048).public_key()
+    public = PublicWrapKey.put(admin, 0, "o", 1, CAPABILITY.EXPORT_WRAPPED, CAPABILITY.ALL, modulus)
+    secret = HmacKey.generate(admin, 0, "k", 1, _MAY)
+    with refused(ERROR.INVALID_DATA):
+        public.export_raw_key(secret)  # type: ignore[arg-type]
+
+
+def test_a_modulus_that_is_none_is_refused(admin: AuthSession) -> None:
+    head = bytes(2 + 40) + b"\0\1" + bytes(8) + bytes([ALGORITHM.RSA_2048]) + bytes(8)
+    for modulus in (bytes(255) + b"\1", b"\xff" * 255 + b"\xfe"):
+        with refused(ERROR.INVALID_DATA):
+            admin.send_secure_cmd(COMMAND.PUT_PUBLIC_WRAP_KEY, head + modulus)
