@@ -1,5 +1,6 @@
 """The emulator as a backend of Yubico's `yubihsm` library, in the same process."""
 
+from contextlib import AbstractContextManager
 from threading import Lock
 from typing import Protocol
 
@@ -19,9 +20,13 @@ class Way(Protocol):
 class EmulatorBackend(YhsmBackend):
     """One connection to a device. Threads may share it; the device does one thing at a time."""
 
-    def __init__(self, way: Way) -> None:
+    def __init__(self, way: Way, turn: AbstractContextManager[bool] | None = None) -> None:
         self._way = way
-        self._turn = Lock()
+        self._turn = turn or Lock()
+
+    def another(self) -> "EmulatorBackend":
+        """Return a second connection to the same device, which takes its turns with the first."""
+        return EmulatorBackend(self._way, self._turn)
 
     def transceive(self, msg: bytes) -> bytes:
         """Send a message and return the answer; YubiHsmConnectionError when none comes."""

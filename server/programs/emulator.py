@@ -9,10 +9,12 @@ from typing import Any
 from aiohttp import web
 
 from hsm.emulator.core import Emulator
+from hsm.emulator.faults import LostError
 from hsm.emulator.timing import Paced
 from hsm.emulator.wire.firmware import Firmware
 from server.address import Address
 from server.programs.exits import CommandError, Exit
+from server.programs.hardening import keep_memory_private
 from server.programs.listening import listen
 from server.programs.terminal import complain, say
 
@@ -44,7 +46,13 @@ class Connector:
         message = await request.read()
         async with self._turn:
             # In a thread: making a large RSA key takes seconds, and the status page answers on.
-            answer = await asyncio.to_thread(self._transceive, message)
+            try:
+                answer = await asyncio.to_thread(self._transceive, message)
+            except LostError:
+                # As when the connector dies: the connection is cut, and no answer comes.
+                if request.transport is not None:
+                    request.transport.abort()
+                return web.Response(status=500)
         return web.Response(body=answer, content_type="application/octet-stream")
 
     async def _status(self, _request: web.Request) -> web.Response:
@@ -65,6 +73,7 @@ def run(listen_at: str, firmware: str, *, fips: bool, timed: bool) -> None:
         address, version = Address.parse(listen_at), Firmware.parse(firmware)
     except ValueError as error:
         raise CommandError(str(error), Exit.USAGE) from error
+    keep_memory_private()
     asyncio.run(_serve(address, Emulator(version, fips_model=fips), timed=timed))
 
 

@@ -72,10 +72,10 @@ def exportable(call: Call, key: Record, kind: Kind, object_id: int) -> Record:
 
 
 def imported(call: Call, key: Record, what: wrapped.Travelling) -> bytes:
-    """Store what came under a wrap key, within what that key may pass on."""
+    """Store what came under a wrap key, within what both key and session may pass on."""
     if not within(what.wanted.capabilities | what.wanted.delegated, key.delegated):
         raise RefusedError(Refusal.INSUFFICIENT_PERMISSIONS)
-    record = call.add(what.kind, what.wanted, what.origin, what.material)
+    record = call.create(what.kind, what.wanted, what.origin, what.material)
     return bytes([record.kind]) + number(record.object_id)
 
 

@@ -87,10 +87,6 @@ class Call:
         """Store a new object, within what the session may hand on; returns what was stored."""
         if not within(wanted.capabilities | wanted.delegated, self.rights.delegated):
             raise RefusedError(Refusal.INSUFFICIENT_PERMISSIONS)
-        return self.add(kind, wanted, origin, material)
-
-    def add(self, kind: Kind, wanted: Wanted, origin: Origin, material: bytes) -> Record:
-        """Store a new object whose capabilities were judged by somebody else (a wrap key)."""
         if not wanted.domains:
             raise RefusedError(Refusal.INVALID_DATA)
         if not within(wanted.domains, self.rights.domains):

@@ -49,10 +49,14 @@ class Device:
         self.options = Options(self.firmware, fips_model=self.fips_model)
         self.sessions = Sessions(self.clock)
         self._booted = self.clock()
-        self.reset()
+        self._begin()
 
     def reset(self) -> None:
-        """Forget all objects, options and the log, and start with the factory's key."""
+        """Forget all objects, options, the log and the static key; start as from the factory."""
+        self.identity = self.identity.renewed(self.random)
+        self._begin()
+
+    def _begin(self) -> None:
         self.store = Store(self.random)
         self.store.add(_factory_key())
         self.options.reset()

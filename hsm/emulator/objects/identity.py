@@ -6,7 +6,7 @@ that its attestation certificate leads to Yubico's root, and this one leads to i
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -32,7 +32,7 @@ EVERYWHERE = 0xFFFF
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a device keeps through every reset. The keys are internal forms of P-256 keys.
+    """What a device keeps through every reset, but for its static key: internal forms of P-256.
 
     certificate, root: DER; the certificate names the serial, the root signed it.
     """
@@ -63,6 +63,10 @@ class Identity:
             device.sign(root_key, SHA256()).public_bytes(Encoding.DER),
             root.sign(root_key, SHA256()).public_bytes(Encoding.DER),
         )
+
+    def renewed(self, random: Callable[[int], bytes]) -> "Identity":
+        """Return the same device with a new static key: whoever pinned the old one notices."""
+        return replace(self, static_key=ec.generate(Algorithm.EC_P256, random))
 
     def builtin(self, kind: Kind) -> Record | None:
         """Return the object with id 0 of a kind: the attestation key, or its certificate."""

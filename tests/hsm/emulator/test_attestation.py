@@ -1,9 +1,11 @@
 """Attestation, and that an emulator never passes for hardware."""
 
+from dataclasses import replace
+
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from yubihsm.core import AuthSession, YubiHsm
-from yubihsm.defs import ALGORITHM, CAPABILITY, ERROR
+from yubihsm.defs import ALGORITHM, CAPABILITY, COMMAND, ERROR
 from yubihsm.objects import AsymmetricKey, AttestationExtensions, Opaque
 
 from hsm.emulator.core import Emulator
@@ -42,6 +44,16 @@ def test_every_emulator_is_another_device() -> None:
     first, second = (Emulator().device.identity for _ in range(2))
     assert first.certificate != second.certificate
     assert first.static_key != second.static_key
+
+
+def test_a_reset_renews_the_static_key_and_nothing_else_of_the_identity(
+    admin: AuthSession, emulator: Emulator
+) -> None:
+    before = emulator.device.identity
+    admin.send_secure_cmd(COMMAND.RESET_DEVICE)
+    after = emulator.device.identity
+    assert after.static_key != before.static_key
+    assert replace(after, static_key=before.static_key) == before
 
 
 def test_no_secret_shows_in_an_identity(emulator: Emulator) -> None:

@@ -133,12 +133,23 @@ def test_a_wrap_key_brings_in_no_more_than_it_may_pass_on(admin: AuthSession) ->
     wide.import_wrapped(wrapped)
 
 
+def test_a_session_brings_in_no_more_than_it_may_hand_on(admin: AuthSession, login: Login) -> None:
+    key = _wrap_key(admin)
+    secret = HmacKey.generate(admin, 0, "mac", 1, _MAY | CAPABILITY.SIGN_HMAC)
+    wrapped = key.export_wrapped(secret)
+    secret.delete()
+    with refused(ERROR.INSUFFICIENT_PERMISSIONS):
+        key.with_session(login(CAPABILITY.IMPORT_WRAPPED, _MAY)).import_wrapped(wrapped)
+    enough = login(CAPABILITY.IMPORT_WRAPPED, _MAY | CAPABILITY.SIGN_HMAC)
+    key.with_session(enough).import_wrapped(wrapped)
+
+
 def test_nothing_comes_into_foreign_domains(admin: AuthSession, login: Login) -> None:
     key = _wrap_key(admin)
     secret = HmacKey.generate(admin, 0, "mac", 0b100, CAPABILITY.EXPORTABLE_UNDER_WRAP)
     wrapped = key.export_wrapped(secret)
     secret.delete()
-    session = login(CAPABILITY.IMPORT_WRAPPED, domains=0b011)
+    session = login(CAPABILITY.IMPORT_WRAPPED, _MAY, domains=0b011)
     with refused(ERROR.INSUFFICIENT_PERMISSIONS):
         key.with_session(session).import_wrapped(wrapped)
 

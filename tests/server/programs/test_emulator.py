@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientConnectionError
 from aiohttp.test_utils import TestClient, TestServer
 
 from hsm.emulator.core import Emulator
+from hsm.emulator.faults import Fault, Mishaps
 from server.address import Address
 from server.programs.cli import main
 from server.programs.emulator import Connector
@@ -42,6 +44,17 @@ async def test_the_status_page_says_what_it_is(client: TestClient) -> None:  # t
 async def test_a_length_that_no_message_has_is_refused(client: TestClient, size: int) -> None:  # type: ignore[type-arg]
     answer = await client.post("/connector/api", data=bytes(size))
     assert answer.status == 400
+
+
+async def test_a_lost_reply_cuts_the_connection() -> None:
+    mishaps = Mishaps(Emulator())
+    mishaps.plan(Fault.REPLY_LOST)
+    application = Connector(mishaps.transceive, 1, Address("127.0.0.1", 1)).application()
+    async with TestClient(TestServer(application)) as client:
+        with pytest.raises(ClientConnectionError):
+            await client.post("/connector/api", data=_ECHO)
+        answer = await client.post("/connector/api", data=_ECHO)
+        assert answer.status == 200
 
 
 async def test_wrong_methods_are_refused(client: TestClient) -> None:  # type: ignore[type-arg]
