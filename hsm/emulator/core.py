@@ -131,6 +131,7 @@ class Emulator:
         if device.log.full and device.options.force_audit is not Audit.OFF:
             if call.command == Command.AUTHENTICATE_SESSION:
                 device.log.unlogged_sessions += 1
+                device.version += 1
             return
         length, key = len(call.payload), call.rights.key_id
         happened = Happened(call.command, length, key, call.target, call.second, result)

@@ -5,7 +5,6 @@ stolen copy of the file, not a stolen machine. It cannot tell an old copy from t
 an old file back undoes what was deleted since, which a device in hardware does not allow.
 """
 
-import contextlib
 import fcntl
 import os
 import secrets
@@ -44,9 +43,9 @@ class PersistentEmulator:
         self.emulator = emulator
         try:
             self._save()
-        except OSError as error:
+        except VaultError:
             os.close(lock)
-            raise StateFileError(f"{path} cannot be written: {error.strerror}") from error
+            raise
 
     @classmethod
     def create(cls, path: Path, key: bytes, emulator: Emulator) -> Self:
@@ -83,10 +82,10 @@ class PersistentEmulator:
         if self.emulator.device.version != self._saved:
             try:
                 self._save()
-            except OSError as error:
+            except VaultError as error:
                 # Memory and file differ now. Only a restart, from the file, makes them one again.
                 self._broken = True
-                raise LostError(f"{self._path} cannot be written: {error.strerror}") from error
+                raise LostError(str(error)) from error
         return answer
 
     def reboot(self) -> None:
@@ -101,20 +100,7 @@ class PersistentEmulator:
     def _save(self) -> None:
         nonce = secrets.token_bytes(_NONCE_SIZE)
         sealed = self._cipher.encrypt(nonce, snapshot.take(self.emulator), _MAGIC)
-        fresh = self._path.with_name(f"{self._path.name}.new")
-        with contextlib.suppress(FileNotFoundError):
-            fresh.unlink()  # left by a crash
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(fresh, flags, 0o600), "wb") as stream:
-            stream.write(_MAGIC + nonce + sealed)
-            stream.flush()
-            os.fsync(stream.fileno())
-        fresh.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        privatefile.replace(self._path, _MAGIC + nonce + sealed)
         self._saved = self.emulator.device.version
 
 

@@ -40,7 +40,7 @@ class Call:
 
     device: Device
     command: Command
-    payload: bytes
+    payload: bytes = field(repr=False)  # keys travel in it
     rights: Rights = NOBODY
     session: int | None = None
     target: int = NO_KEY

@@ -1,7 +1,7 @@
 """A message: command(1) length(2, big-endian) payload. The same outside a session and inside."""
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hsm.emulator.wire.command import REPLY, Command
 from hsm.emulator.wire.refusal import Refusal, RefusedError
@@ -15,7 +15,7 @@ class Message:
     """A command's number (known or not) and its payload."""
 
     command: int
-    payload: bytes
+    payload: bytes = field(repr=False)  # keys travel in it
 
     @classmethod
     def parse(cls, raw: bytes) -> "Message":

@@ -92,3 +92,10 @@ def test_a_message_longer_than_the_device_takes_is_refused() -> None:
 def test_what_needs_a_session_is_unknown_outside(command: int) -> None:
     answer = _DEVICE.transceive(Message(command, b"").encode())
     assert answer == bytes([0x7F, 0, 1, ERROR.INVALID_COMMAND])
+
+
+def test_no_payload_shows_when_a_message_or_call_is_printed() -> None:
+    secret = b"a canary that must not sing"
+    shown = f"{Message(Command.PUT_HMAC_KEY, secret)!r}"
+    shown += f"{Call(_DEVICE.device, Command.PUT_HMAC_KEY, secret)!r}"
+    assert "canary" not in shown
