@@ -3,7 +3,7 @@
 A million records as Python objects take half a gigabyte, and worse: they come to lie between the
 short-lived objects of the requests that brought them. What every later request allocates is then
 scattered over all that memory, and each request costs a quarter more, whatever key it is about
-(docs/performance.md). A flat table takes a third of the room, and the collector never looks at it.
+(docs/performance.md). A flat table takes half of the room, and the collector never looks at it.
 
 It works as a processor's cache does: the hash of a public id names a row of eight places and the
 first of them to look at, and a newcomer to a full row takes the place of one of them in turn.

@@ -19,6 +19,7 @@ PIECES = "application/x-keystead-import"
 """The media type of an import's body: files in pieces (`server.web.admin_moving`)."""
 
 _NOT_FOUND = 404
+_PAGE = 500
 _PIECE = 1 << 16
 
 
@@ -62,6 +63,17 @@ class AdminClient:
     def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
         """GET a path below /api/v1."""
         return self.call("GET", path)
+
+    def pages(self, name: str) -> list[dict[str, Any]]:
+        """Return all of a collection below /api/v1, page by page. name: "keys", "clients", ..."""
+        found: list[dict[str, Any]] = []
+        path: str | None = f"/{name}?limit={_PAGE}"
+        while path is not None:
+            page = self.get(path)
+            found += page[name]
+            after = page["next"]
+            path = None if after is None else f"/{name}?limit={_PAGE}&after={after}"
+        return found
 
     def post(self, path: str, value: object = None) -> Any:  # noqa: ANN401 - JSON
         """POST a JSON value."""

@@ -16,8 +16,6 @@ app = RemoteTyper(
 
 ClientId = Annotated[int, typer.Argument(metavar="ID", min=1, help="The Client ID.")]
 
-_PAGE = 500
-
 
 def _show(client: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
@@ -76,13 +74,8 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List all clients."""
-    clients: list[dict[str, Any]] = []
     with admin_api(context, data, database) as admin:
-        after: int | None = 0
-        while after is not None:
-            page = admin.get(f"/clients?after={after}&limit={_PAGE}")
-            clients += page["clients"]
-            after = page["next"]
+        clients = admin.pages("clients")
     if as_json:
         say_json({"clients": clients})
     else:

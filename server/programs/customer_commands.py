@@ -35,8 +35,6 @@ PlanTo = Annotated[
     ),
 ]
 
-_PAGE = 500
-
 
 def _show(customer: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
@@ -91,13 +89,8 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List all customers."""
-    customers: list[dict[str, Any]] = []
     with admin_api(context, data, database) as admin:
-        after: int | None = 0
-        while after is not None:
-            page = admin.get(f"/customers?after={after}&limit={_PAGE}")
-            customers += page["customers"]
-            after = page["next"]
+        customers = admin.pages("customers")
     if as_json:
         say_json({"customers": customers})
     else:

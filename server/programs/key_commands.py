@@ -23,8 +23,6 @@ PublicId = Annotated[
     ),
 ]
 
-_PAGE = 500
-
 MAX_FILE_OCTETS = 256 << 20
 
 
@@ -95,14 +93,8 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List all keys."""
-    keys: list[dict[str, Any]] = []
     with admin_api(context, data, database) as admin:
-        path: str | None = f"/keys?limit={_PAGE}"
-        while path is not None:
-            page = admin.get(path)
-            keys += page["keys"]
-            after = page["next"]
-            path = None if after is None else f"/keys?limit={_PAGE}&after={after}"
+        keys = admin.pages("keys")
     if as_json:
         say_json({"keys": keys})
     else:

@@ -31,8 +31,6 @@ Expires = Annotated[
     ),
 ]
 
-_PAGE = 500
-
 
 def _path(name: str) -> str:
     from urllib.parse import quote  # noqa: PLC0415 - most commands do without
@@ -94,14 +92,8 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List all operators."""
-    operators: list[dict[str, Any]] = []
     with admin_api(context, data, database) as admin:
-        path: str | None = f"/operators?limit={_PAGE}"
-        while path is not None:
-            page = admin.get(path)
-            operators += page["operators"]
-            after = page["next"]
-            path = None if after is None else f"/operators?limit={_PAGE}&after={after}"
+        operators = admin.pages("operators")
     if as_json:
         say_json({"operators": operators})
     else:
