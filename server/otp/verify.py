@@ -46,6 +46,9 @@ _PAID = frozenset({Kind.OK, Kind.REPLAYED_OTP, Kind.DELAYED_OTP, Kind.CHARGED})
 
 _STALE = frozenset({Kind.STALE_CLIENT, Kind.STALE_KEY})
 
+_RULED_AGAIN = 2
+"""The store names one stale record at a time, and client and key may both have changed."""
+
 
 class Verifier:
     """Verifies requests for one process.
@@ -123,8 +126,10 @@ class Verifier:
         try:
             with self.deadlines.within(seconds):
                 ruling = await self._rule(request, source)
-                if ruling.stale:  # what memory held was out of date, and is forgotten now
-                    ruling = await self._rule(request, source)
+                for _ in range(_RULED_AGAIN):
+                    if not ruling.stale:
+                        break
+                    ruling = await self._rule(request, source)  # what was stale is forgotten now
         except (StoreError, VaultError, DeadlinePassedError) as error:
             self._notices.broken(
                 error, client_id=request.client_id, public_id=request.otp.public_id

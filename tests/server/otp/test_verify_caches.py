@@ -102,12 +102,24 @@ async def test_signed_only_holds_at_once_and_ends_at_once(room: Room) -> None:
     assert (await room.ask(client, otp, signed=False)).status == Status.OK
 
 
+async def test_a_client_and_a_key_that_both_changed_are_read_anew_for_the_same_request(
+    room: Room,
+) -> None:
+    client, yubikey = await room.client(), await room.yubikey()
+    worker = room.worker()
+    assert (await room.ask(client, room.press(yubikey), worker=worker)).status == Status.OK
+    await room.clients.options(client.client_id, signed_only=True, cause=CAUSE)
+    await room.keys.disable(yubikey.public_id, cause=CAUSE)
+    await room.keys.enable(yubikey.public_id, cause=CAUSE)
+    assert (await room.ask(client, room.press(yubikey), worker=worker)).status == Status.OK
+
+
 async def test_a_version_that_stays_stale_is_backend_error_signed_for_the_client(
     room: Room,
 ) -> None:
     client, yubikey = await room.client(), await room.yubikey()
     for kind in (Kind.STALE_CLIENT, Kind.STALE_KEY):
-        room.store.answer_with = [Outcome(kind), Outcome(kind)]
+        room.store.answer_with = [Outcome(kind)] * 3
         reply = await room.ask(client, room.press(yubikey))
         assert reply.status == Status.BACKEND_ERROR
         assert not room.store.answer_with
