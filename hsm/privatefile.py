@@ -41,6 +41,21 @@ def create(path: Path, content: bytes, *, unless_lost: str) -> None:
         raise PrivateFileError(f"{path} cannot be written: {error.strerror}") from error
 
 
+def replace(path: Path, content: bytes) -> None:
+    """Write a file anew, mode 0600, durable on return: whatever happens, it is all old or all new.
+
+    For what is no key by itself but changes, and is sealed. Raises PrivateFileError.
+    """
+    fresh = path.with_name(f"{path.name}.new")
+    try:
+        fresh.unlink(missing_ok=True)  # left by a crash
+        _write(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CAREFULLY, 0o600), content)
+        fresh.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise PrivateFileError(f"{path} cannot be written: {error.strerror}") from error
+
+
 def read(path: Path, limit: int, *, when_absent: str, when_open: str) -> bytes:
     """Return the content, one octet more than `limit` at most, of a file of our user's alone.
 

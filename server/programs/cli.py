@@ -183,6 +183,43 @@ def otp(context: typer.Context, *, data: Data = None, as_json: Json = False) -> 
         say(text)
 
 
+@app.command("emulator")
+def emulator(
+    context: typer.Context,
+    *,
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where clients find the connector.")
+    ] = "127.0.0.1:12345",
+    firmware: Annotated[
+        str, typer.Option(metavar="VERSION", help="Which firmware: 2.2.0, 2.3.1, 2.4.1, 2.5.0.")
+    ] = "2.4.1",
+    fips: Annotated[
+        bool, typer.Option("--fips", help="Answer as a YubiHSM 2 FIPS. It is certified by nobody.")
+    ] = False,
+    timing: Annotated[
+        str | None,
+        typer.Option(
+            metavar="yubihsm2",
+            help="Take as long as this hardware does (default: as fast as can be).",
+            show_default=False,
+        ),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Be a YubiHSM 2 in software, as from the factory, forgotten when it ends. For trying out."""
+    from server.programs.emulator import run  # noqa: PLC0415
+
+    if timing not in {None, "yubihsm2"}:
+        raise CommandError(f"--timing knows yubihsm2, not {timing!r}", Exit.USAGE)
+    directory = chosen_data(context, data)
+    if configuration(directory).environment == "production":
+        raise CommandError(
+            f"{directory.config_file} says that this is production, where keys belong into"
+            " hardware. Try the emulator on another machine, or with another --data"
+        )
+    run(listen, firmware, fips=fips, timed=timing is not None)
+
+
 @store_app.command("upgrade")
 def store_upgrade(
     context: typer.Context,

@@ -1,0 +1,1 @@
+"""The commands: one function each, from the payload to the reply's payload."""

@@ -1,0 +1,1 @@
+"""What the device keeps: objects, their rights, the log and the options."""
