@@ -11,15 +11,18 @@ Change = Callable[[DataKeys], DataKeys]
 
 _TRIES = 16
 
+
 async def stored_data_keys(store: Meta) -> DataKeys | None:
     """Return the store's data keys, None when it has never had any. DataKeyError."""
     text = await store.meta(DATA_KEYS)
     return None if text is None else DataKeys.decode(text)
 
+
 async def first_data_keys(store: Meta, keys: DataKeys, act: Act) -> DataKeys:
     """Store the first data keys, and return those that stand: of two who begin, one's."""
     deed = Deed(act, Subject("data_keys", ""), None, _shown(keys.keys))
     return DataKeys.decode(await store.settle_meta(DATA_KEYS, keys.encode(), deed))
+
 
 async def change_data_keys(store: Meta, change: Change, act: Act) -> DataKeys:
     """Change the data keys and return what stands now; `change` may be asked again.
@@ -43,7 +46,6 @@ async def change_data_keys(store: Meta, change: Change, act: Act) -> DataKeys:
             return after
     raise DataKeyError("somebody else changes the data keys all the time: try again")
 
+
 def _shown(keys: list[DataKey] | tuple[DataKey, ...]) -> State:
     return {key.name: {"purpose": key.purpose.value, "state": key.state.value} for key in keys}
-
-__all__ = ["Change", "KeyState", "change_data_keys", "first_data_keys", "stored_data_keys"]

@@ -1,4 +1,4 @@
-"""What ties a store to the rest of an installation: its sealing key or data keys, its bucket salt."""
+"""What ties a store to the rest of an installation: who seals its records, its bucket salt."""
 
 import secrets
 from typing import Protocol
