@@ -149,19 +149,23 @@ def _compared(
     said: tuple[Callable[[int], Sequence[object]], ...] = (numbers, capabilities, capabilities)
     if found.algorithm != algorithm:
         told = "unknown" if found.algorithm is None else found.algorithm.name
-        yield _different(what, wanted.name, found, "algorithm", told, algorithm.name)
+        yield _different(what, wanted.name, found, "algorithm", has=told, shall=algorithm.name)
     for name, has, shall, write in zip(names, is_now, shall_be, said, strict=True):
         if has != shall:
-            yield _different(what, wanted.name, found, name, _list(write(has)), _list(write(shall)))
+            yield _different(
+                what, wanted.name, found, name, has=_list(write(has)), shall=_list(write(shall))
+            )
     if found.place == wanted.place and found.label != wanted.name:
-        yield _different(what, wanted.name, found, "label", repr(found.label), repr(wanted.name))
+        yield _different(
+            what, wanted.name, found, "label", has=repr(found.label), shall=repr(wanted.name)
+        )
 
 
 def _list(items: Sequence[object]) -> str:
     return ", ".join(map(str, items)) or "none"
 
 
-def _different(what: str, name: str, found: Found, field: str, has: str, shall: str) -> Finding:
+def _different(what: str, name: str, found: Found, field: str, *, has: str, shall: str) -> Finding:
     return Finding(
         Kind.DIFFERENT,
         name,

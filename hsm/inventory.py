@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from yubihsm.core import AuthSession, DeviceInfo
-from yubihsm.defs import ALGORITHM, AUDIT, OBJECT, ORIGIN, Version
+from yubihsm.defs import ALGORITHM, AUDIT, OBJECT, Version
 from yubihsm.exceptions import YubiHsmInvalidResponseError
 from yubihsm.objects import YhsmObject
 
@@ -27,7 +27,7 @@ class Found:
     domains: int = 0
     capabilities: int = 0
     delegated: int = 0
-    origin: ORIGIN = ORIGIN(0)
+    origin: int = 0
     label: str = ""
     sequence: int = 0
 
@@ -78,7 +78,7 @@ def _described(one: YhsmObject) -> Found:
         info.domains,
         int(info.capabilities),
         int(info.delegated_capabilities),
-        info.origin,
+        int(info.origin),
         label,
         info.sequence,
     )
