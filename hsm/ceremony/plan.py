@@ -111,7 +111,9 @@ def _roles(manifest: Manifest, inventory: Inventory) -> Iterator[Step]:
 def _identity(manifest: Manifest, inventory: Inventory) -> Iterator[Step]:
     certificate = manifest.object("identity-certificate")
     if certificate.place not in inventory.objects:
-        text = f"attest the identity key with key 0, and store the certificate ({certificate.place})"
+        text = (
+            f"attest the identity key with key 0, and store the certificate ({certificate.place})"
+        )
         yield Step(Act.ATTEST, "identity-certificate", text)
 
 
@@ -126,4 +128,3 @@ def _orphaned(manifest: Manifest, inventory: Inventory) -> Iterator[Finding]:
             f"{certificate.place} holds an identity certificate, and {key.place} no key: it was"
             " another key's. Delete it if nobody needs it",
         )
-
