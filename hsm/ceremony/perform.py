@@ -16,20 +16,10 @@ from yubihsm.core import AuthSession, LogEntry
 from yubihsm.defs import OBJECT
 from yubihsm.objects import AsymmetricKey, Opaque
 
-from hsm import drift, genuine
+from hsm import drift, genuine, startup
 from hsm.ceremony import transcript
 from hsm.ceremony.plan import Act, Plan, Step, left_for_restore, plan
-from hsm.ceremony.reach import (
-    FACTORY_PASSWORD,
-    CeremonyError,
-    Secrets,
-    admits,
-    device_info,
-    factory_login,
-    reach,
-    read_as_auditor,
-    utc_now,
-)
+from hsm.ceremony.reach import CeremonyError, Secrets, reach
 from hsm.ceremony.steps import Doer
 from hsm.ceremony.transcript import Transcript
 from hsm.device.line import Device
@@ -38,6 +28,7 @@ from hsm.device.session import Login
 from hsm.genuine import Anchors, Genuineness, Proof
 from hsm.inventory import Inventory
 from hsm.journalkey import JournalKey
+from hsm.logins import FACTORY_PASSWORD, admits, device_info, factory_login
 from hsm.manifest import Manifest
 
 _ROOM = 12
@@ -80,7 +71,7 @@ class Performance:
         operator: JournalKey | None = None,
         archive: Archive | None = None,
         anchors: Anchors | None = None,
-        clock: Callable[[], dt.datetime] = utc_now,
+        clock: Callable[[], dt.datetime] | None = None,
         randomness: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._device = device
@@ -89,7 +80,7 @@ class Performance:
         self._operator = operator
         self._archive = archive
         self._anchors = anchors or Anchors.yubico()
-        self._clock = clock
+        self._clock = clock or utc_now
         self._randomness = randomness
 
     def perform(
@@ -115,7 +106,7 @@ class Performance:
         self._prove_identity_certificate(admin)
         self._do(admin, deleting, doer, record)
         self._prove_factory_key_gone(factory_password)
-        inventory = read_as_auditor(self._device, self._manifest, self._secrets.host)
+        inventory = startup.read(self._device, self._manifest, self._secrets.host)
         self._prove_as_planned(inventory, clone=clone)
         return self._signed(record, inventory, todo, clone=clone)
 
@@ -248,6 +239,11 @@ def perform(
 ) -> Transcript:
     """Perform a ceremony on a device as from the factory; for `init` with the embedded emulator."""
     return Performance(device, manifest, secrets, operator=operator).perform()
+
+
+def utc_now() -> dt.datetime:
+    """Return the time, with its zone."""
+    return dt.datetime.now(dt.UTC)
 
 
 def _phases(steps: Sequence[Step]) -> tuple[list[Step], list[Step], list[Step]]:
