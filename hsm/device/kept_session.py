@@ -1,4 +1,4 @@
-"""The library's session with its cipher contexts kept, for the one who asks a thousand times a second.
+"""The library's session with its cipher contexts kept: for a thousand commands a second.
 
 The library makes five contexts for every command, which is most of what a command costs the
 client. Here they are made once a session; everything else is the library's. That both send the
