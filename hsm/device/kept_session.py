@@ -103,5 +103,5 @@ class KeptSession(AuthSession):
         raise YubiHsmInvalidResponseError("Wrong command in response")
 
 
-def _over(_: bytes) -> bytes:
+def _over(_: bytes | bytearray | memoryview) -> bytes:
     raise ValueError("the session is closed")
