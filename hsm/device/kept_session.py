@@ -51,7 +51,7 @@ class KeptSession(AuthSession):
         try:
             super().close()
         finally:
-            self._start = self._seal = self._open = _over
+            self._start = self._seal = self._open = _over  # type: ignore[assignment]
 
     def _secure_transceive(self, msg: bytes) -> bytes:
         """Seal a command, send it, and open the answer, as the library does."""
