@@ -75,6 +75,26 @@ def test_a_connection_closed_while_idle_is_made_anew_and_nothing_is_sent_twice(
     assert not faults
 
 
+def test_an_idle_connection_that_stands_is_used_again_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hsm.device.http_backend._IDLE_S", -1.0)  # idle at once
+
+    def thrice(connection: Connection) -> None:
+        for _ in range(3):
+            _answering()(connection)
+
+    with scripted_connector(thrice) as (port, faults):
+        backend = _backend(port)
+        made = None
+        for _ in range(3):
+            assert backend.transceive(_ECHO) == _ECHOED
+            assert made in {None, backend._socket}
+            made = backend._socket
+        backend.close()
+    assert not faults
+
+
 def _settled(backend: HttpBackend) -> bytes:
     """Ask, then wait until the other side's close has arrived."""
     answer = backend.transceive(_ECHO)
