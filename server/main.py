@@ -5,9 +5,11 @@ process, a worker, and the admin API for a command while no service runs. Each p
 what it uses, never the whole.
 """
 
+import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from server.clock import Clock, SystemClock
@@ -24,7 +26,10 @@ from server.doors import (
     start_jobs,
     watch_loop,
 )
-from server.foundation import Store, foundation, open_store, open_vault
+from server.foundation import Patience, Store, foundation, open_store
+from server.handed_keys import HandedKeys, OpenKeys
+from server.hsm_doors import open_hsm_door, waiting_door, watch_hsm
+from server.key_room import KeyRoom
 from server.metrics.counted_store import CountedHotStore
 from server.metrics.tally import Tally
 from server.otp.batcher import Batcher
@@ -55,17 +60,28 @@ class OneProcess(NamedTuple):
 
 @asynccontextmanager
 async def whole_service(
-    config: Config, data: DataDirectory, clock: Clock, *, verify: socket.socket, doors: Doors
+    config: Config,
+    data: DataDirectory,
+    clock: Clock,
+    *,
+    verify: socket.socket,
+    doors: Doors,
+    stop: asyncio.Event,
 ) -> AsyncIterator[Serving]:
-    """Everything in this process. Leaving finishes what was accepted."""
+    """Everything in this process. Leaving finishes what was accepted.
+
+    stop: ends the waiting for an HSM that is not there; then StoppedError.
+    """
     async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(foundation(config, data, clock))
+        patience = Patience(partial(waiting_door, doors.ops), stop)
+        base = await stack.enter_async_context(foundation(config, data, clock, patience=patience))
         tally = Tally.open(data.run / "tally-0")
         watch_loop(stack, clock, tally)
         certificate = serve_certificate(stack, config.tls.files, clock, tally)
         fence = await watch_fence(base.store, clock)
         hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
         start_jobs(stack, config, base, clock)
+        watch = await watch_hsm(stack, config, base, doors.hsm)
         batches = batcher(CountedHotStore(hot, tally), config, clock)
         stack.push_async_callback(batches.close)
         usage = await count_usage(stack, config, base.store, clock)
@@ -78,12 +94,13 @@ async def whole_service(
             tallies={"worker-0": tally, "control": Tally.in_memory()},
             workforce=OneProcess(),
             fence=fence,
+            hsm=watch,
         )
         door = await open_verify_door(
             config=config,
             batches=batches,
             directory=base.store,
-            vault=base.vault,
+            vault=base.keys.vault,
             salt=base.salt,
             tally=tally,
             clock=clock,
@@ -104,23 +121,33 @@ def seats(slot: int) -> tuple[str, str]:
 class Control(NamedTuple):
     """What workers need of the control process.
 
-    desk: None when they have a store themselves; certificate: what they show at first, None
-    without TLS. Newer files they read themselves.
+    desk: None when they have a store themselves; keys: the room whose rings they get;
+    certificate: what they show at first, None without TLS. Newer files they read themselves.
     """
 
     desk: StoreDesk | None
-    key_id: bytes
+    keys: KeyRoom
     salt: bytes
     certificate: "ServedCertificate | None" = None
 
 
 @asynccontextmanager
 async def control(
-    config: Config, data: DataDirectory, clock: Clock, *, doors: Doors, workforce: Workforce
+    config: Config,
+    data: DataDirectory,
+    clock: Clock,
+    *,
+    doors: Doors,
+    workforce: Workforce,
+    stop: asyncio.Event,
 ) -> AsyncIterator[Control]:
-    """Own the store, the admin door and the operations door. Workers end before this does."""
+    """Own the store, the admin door and the operations door. Workers end before this does.
+
+    stop: as of `whole_service`.
+    """
     async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(foundation(config, data, clock))
+        patience = Patience(partial(waiting_door, doors.ops), stop)
+        base = await stack.enter_async_context(foundation(config, data, clock, patience=patience))
         tallies = {"control": Tally.open(data.run / "tally-control")}
         for slot in range(config.workers):
             for seat in seats(slot):
@@ -130,6 +157,7 @@ async def control(
         installation(data)  # now: the workers all begin at once
         fence = await watch_fence(base.store, clock)
         start_jobs(stack, config, base, clock)
+        watch = await watch_hsm(stack, config, base, doors.hsm)
         desk = None
         if config.store.is_sqlite:
             hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
@@ -151,12 +179,9 @@ async def control(
             tallies=tallies,
             workforce=workforce,
             fence=fence,
+            hsm=watch,
         )
-        yield Control(desk, base.key_id, base.salt, certificate)
-
-
-class WrongKeyError(Exception):
-    """The sealing key's file is not the one that the control process started with."""
+        yield Control(desk, base.keys, base.salt, certificate)
 
 
 @asynccontextmanager
@@ -166,19 +191,21 @@ async def worker(
     clock: Clock,
     *,
     seat: str,
-    control: Control,
+    keys: HandedKeys,
+    handing: Callable[[OpenKeys], None],
+    salt: bytes,
     link: Link,
     listener: socket.socket,
     handed: Handed | None,
 ) -> AsyncIterator[Serving]:
     """Verify on one listening socket, with the control process's store or one of our own.
 
-    handed: the certificate that the service shows, None without TLS.
+    keys: what the control process hands over; handing: told of the vault, to which
+    others may be handed later; handed: the certificate that the service shows, None without TLS.
     """
     async with AsyncExitStack() as stack:
-        vault, key_id = open_vault(config, data)
-        if key_id != control.key_id:
-            raise WrongKeyError(f"{data.sealing_key_file} was replaced: restart the service")
+        held = await keys.open(stack, opened=config.verify.ciphers_cached)
+        handing(held)
         tally = Tally.open(data.run / f"tally-{seat}")
         tally.reset_gauges()
         watch_loop(stack, clock, tally)
@@ -198,8 +225,8 @@ async def worker(
             config=config,
             batches=batches,
             directory=store,
-            vault=vault,
-            salt=control.salt,
+            vault=held.vault,
+            salt=salt,
             tally=tally,
             clock=clock,
             listener=listener,
@@ -211,11 +238,16 @@ async def worker(
 
 @asynccontextmanager
 async def administration(
-    config: Config, data: DataDirectory, listener: socket.socket
+    config: Config, data: DataDirectory, listener: socket.socket, hsm: socket.socket | None
 ) -> AsyncIterator[None]:
-    """Serve the admin API alone, for a command while no service runs."""
+    """Serve the admin API alone, for a command while no service runs.
+
+    hsm: where the reader of imports finds the embedded HSM, when it needs that.
+    """
     clock = SystemClock()
-    async with foundation(config, data, clock) as base:
+    async with AsyncExitStack() as stack:
+        base = await stack.enter_async_context(foundation(config, data, clock))
+        await open_hsm_door(stack, base, hsm)
         app = await build_admin_app(config, base, clock)
         door = await serve(app, [listener], tally=Tally.in_memory())
         try:

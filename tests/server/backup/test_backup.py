@@ -1,17 +1,19 @@
 """A backup holds all of a store, and one that was cut short or altered is refused as such."""
 
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
 import pyrage  # type: ignore[import-untyped] # the library ships no types
 import pytest
 
-from hsm.filevault import FileVault
 from hsm.keyfile import SealingKey
-from hsm.vault import OtpKeyBinding, OtpKeySecrets
+from hsm.rings import Rings
+from hsm.sealed_vault import SealedVault
+from hsm.vault import OtpKeyBinding, OtpKeySecrets, Vault
 from server.accounts.access import Role
 from server.backup.archive import read_archive, writing
-from server.backup.drill import drill
+from server.backup.drill import OpenVault, drill
 from server.backup.make import Made, make_backup
 from server.backup.recipients import (
     BackupError,
@@ -45,6 +47,15 @@ CHANGED = ("meta", "otp_key", "journal", "journal_head", "operator_token")
 """By a restore: the fence; versions of an import's (schema.py); its own entry; tokens end."""
 
 KEY = SealingKey.of(bytes(range(32)))
+
+
+def opened_by(key: SealingKey) -> OpenVault:
+    async def open_vault(_: AsyncExitStack) -> Vault:
+        return SealedVault(Rings.single(key), opened=1)
+
+    return open_vault
+
+
 MANY = [f"eeeeeeee{number:04d}" for number in range(2_100)]
 
 
@@ -68,7 +79,7 @@ async def filled(database: Path | str) -> None:
     await bind_sealing_key(store, KEY.key_id, "the key", cause=CAUSE)
     await store_id(store)
     await store_epoch(store)
-    vault = FileVault(KEY)
+    vault = SealedVault(Rings.single(KEY))
     client = await store.reserve_client_id()
     sealed = await vault.seal_secret(api_key_label(client, 1), b"secret" * 4)
     await store.add_client(
@@ -212,7 +223,7 @@ async def test_rows_of_an_import_that_was_under_way_are_not_restored(
 
 async def import_half(store: SqliteStore | PostgresStore, directory: Path, **files: str) -> None:
     """Import up to the very last step, at which the process ends."""
-    vault = FileVault(KEY)
+    vault = SealedVault(Rings.single(KEY))
     desk = MovingDesk(store, vault, partial(bench, vault, directory / "imports"))
 
     async def nothing(*_: object, **__: object) -> None:
@@ -240,7 +251,7 @@ async def test_what_an_import_brought_is_restored_on_either_engine(
     store = await opened(source)
     await bind_sealing_key(store, KEY.key_id, "the key", cause=CAUSE)
     waiting, client = ReferenceKey(session=9, use=8), ReferenceClient.new(41)
-    vault = FileVault(KEY)
+    vault = SealedVault(Rings.single(KEY))
     desk = MovingDesk(store, vault, partial(bench, vault, tmp_path / "imports"))
     await move_in(
         desk,
@@ -346,11 +357,12 @@ async def test_a_drill_opens_every_record_and_is_refused_an_ok(
     await backed_up(source, tmp_path / "b", readers)
     backup = verify(tmp_path / "b", readers.identities)
     (tmp_path / "scratch").mkdir()
-    found = await drill(backup, tmp_path / "scratch", KEY, journals=[])
+    found = await drill(backup, tmp_path / "scratch", opened_by(KEY), journals=[])
     assert (found.opened, found.fenced) == (2_102, True)
     (tmp_path / "again").mkdir()
+    other = opened_by(SealingKey.of(bytes(32)))
     with pytest.raises(BackupError, match="does not open"):
-        await drill(backup, tmp_path / "again", SealingKey.of(bytes(32)), journals=[])
+        await drill(backup, tmp_path / "again", other, journals=[])
 
 
 async def test_a_backup_of_a_schema_that_is_not_known_is_refused(
