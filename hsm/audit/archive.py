@@ -47,9 +47,7 @@ class Archive:
         self.head = head
 
     @classmethod
-    def open(
-        cls, folder: Path, serial: int, *, signer: Signer, now_us: Callable[[], int]
-    ) -> Self:
+    def open(cls, folder: Path, serial: int, *, signer: Signer, now_us: Callable[[], int]) -> Self:
         """Open or make the archive of a device in an existing folder; ArchiveError."""
         path = path_of(folder, serial)
         try:
@@ -98,7 +96,9 @@ class Archive:
     def since(self, sequence: int) -> list[Record]:
         """Return all records after a number, in order; ArchiveError."""
         with self._path.open("rb") as stream:
-            return [one for one in map(_record, _lines(self._path, stream)) if one.sequence > sequence]
+            return [
+                one for one in map(_record, _lines(self._path, stream)) if one.sequence > sequence
+            ]
 
     def close(self) -> None:
         """Let go of the file."""

@@ -178,4 +178,3 @@ def _told(entry: Entry) -> str:
     errors = ERROR._value2member_map_
     why = ERROR(entry.result).name if entry.result in errors else f"0x{entry.result:02x}"
     return f"tried {name}{on} in vain ({why})"
-

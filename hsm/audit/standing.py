@@ -8,9 +8,7 @@ from hsm.audit.finding import Finding
 from hsm.audit.lines import DamagedLineError, exactly, octets, whole
 from hsm.audit.rules import Rules, Tally, judge
 
-_MEMBERS = frozenset(
-    {"number", "digest", "boots", "authentications", "factory", "aeads_created"}
-)
+_MEMBERS = frozenset({"number", "digest", "boots", "authentications", "factory", "aeads_created"})
 
 
 class Standing(NamedTuple):
