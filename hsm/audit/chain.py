@@ -81,7 +81,10 @@ def _continued(last: Position | None, entries: tuple[Entry, ...]) -> _Continued:
             seen = _links(None, entries[: index + 1])
             return _Continued(entries[index + 1 :], last, True, seen)
     if first.is_reset:
-        text = f"the device was reset after entry {last.number}: its keys are gone, its log is new"
+        text = (
+            f"the log begins anew after entry {last.number}: the device was reset and its keys are"
+            " gone, or its state from right after a reset was put back"
+        )
         return _Continued(entries, None, False, [Finding(Kind.RESET, first.number, text)])
     ahead = (first.number - last.number) % NUMBERS
     if ahead == 1:

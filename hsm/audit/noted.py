@@ -8,7 +8,7 @@ ahead; after a restore of the store more; one that is behind its own note was cu
 from typing import NamedTuple, Self
 
 from hsm.audit.finding import Finding, Kind
-from hsm.audit.lines import DamagedLineError, exactly, line_of, octets, parse_line, text, whole
+from hsm.audit.lines import exactly, line_of, octets, parse_line, text, whole
 from hsm.audit.record import Record
 from hsm.audit.standing import Standing
 

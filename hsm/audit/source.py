@@ -4,7 +4,7 @@ import struct
 from typing import NamedTuple, Protocol
 
 from yubihsm.core import AuthSession, DeviceInfo
-from yubihsm.defs import COMMAND
+from yubihsm.defs import COMMAND, ERROR
 from yubihsm.exceptions import YubiHsmError
 
 from hsm.audit.entry import LogRead, MalformedLogError
@@ -68,14 +68,20 @@ class AuditedDevice:
 
     def forget(self, serial: int, number: int) -> None:
         """Let the device forget its entries up to a number, if it is this device."""
-        with open_session(self._device, self._login) as session:
-            found = _serial(session)
-            if found != serial:
-                raise DeviceRefusedError(
-                    f"at {self._device.where} is device {found} now, and the log that was read is"
-                    f" that of {serial}: nothing was taken out of it"
-                )
-            session.set_log_index(number)
+        try:
+            with open_session(self._device, self._login) as session:
+                found = _serial(session)
+                if found != serial:
+                    raise DeviceRefusedError(
+                        f"at {self._device.where} is device {found} now, and the log that was read"
+                        f" is that of {serial}: nothing was taken out of it"
+                    )
+                session.set_log_index(number)
+        except DeviceRefusedError as error:
+            # The entry is not there any more: its forgetting was asked for before, and only the
+            # answer was lost; or it was overwritten, which the next reading finds.
+            if error.code != ERROR.INVALID_DATA:
+                raise
 
 
 def _serial(session: AuthSession) -> int:

@@ -18,7 +18,7 @@ class HsmLogBook(Protocol):
         """Return all named values whose names begin so."""
         ...
 
-    async def swap_meta(
+    async def note_hsm_log(
         self, name: str, was: str | None, now: str, facts: Sequence[NewFact], lease: Lease
     ) -> bool:
         """Change a named value from one to another, and append facts with it.

@@ -163,7 +163,7 @@ class LogPump:
         )
         facts = self._alarms.raised(record.serial, record.findings, record.sequence)
         note = Note.of(self._node, record).format()
-        return note if await self._book.swap_meta(name, written, note, facts, lease) else None
+        return note if await self._book.note_hsm_log(name, written, note, facts, lease) else None
 
     def _archive_of(self, serial: int) -> Archive:
         if self._archive is None or self._archived_serial != serial:

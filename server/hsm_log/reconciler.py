@@ -34,7 +34,7 @@ class Reconciler:
         if now == was:
             return
         facts = self._alarms.raised(None, [] if finding is None else [finding])
-        await self._book.swap_meta(BALANCE, written, now.format(), facts, lease)
+        await self._book.note_hsm_log(BALANCE, written, now.format(), facts, lease)
 
 
 def _created(note: str) -> int:

@@ -470,7 +470,7 @@ class MemoryStore(MemoryAccounts, MemoryFences, MemoryUsage):
     async def metas(self, prefix: str) -> Mapping[str, str]:
         return {name: value for name, value in self._meta.items() if name.startswith(prefix)}
 
-    async def swap_meta(
+    async def note_hsm_log(
         self, name: str, was: str | None, now: str, facts: Sequence[NewFact], lease: Lease
     ) -> bool:
         self._require(lease)

@@ -30,7 +30,7 @@ class SqlHsmLogBook:
         async with self._transactions.reading() as connection:
             return {row.name: row.value for row in await connection.execute(named)}
 
-    async def swap_meta(
+    async def note_hsm_log(
         self, name: str, was: str | None, now: str, facts: Sequence[NewFact], lease: Lease
     ) -> bool:
         """Change a named value from one to another, and append facts with it. LeaseLostError."""

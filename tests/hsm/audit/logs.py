@@ -2,9 +2,10 @@
 
 import secrets
 
+from yubihsm.defs import COMMAND
+
 from hsm.audit.entry import LogRead
 from hsm.emulator.objects.auditlog import AuditLog, Happened
-from yubihsm.defs import COMMAND
 
 CREATED = Happened(
     COMMAND.CREATE_OTP_AEAD, 25, 0x12, 0x0101, 0xFFFF, COMMAND.CREATE_OTP_AEAD | 0x80

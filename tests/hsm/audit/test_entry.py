@@ -1,5 +1,7 @@
 """Entries and logs as the device writes them."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,7 +45,7 @@ def test_a_reset_and_a_start_are_known_for_what_they_are() -> None:
 
 def test_each_entry_follows_the_one_before_and_no_other() -> None:
     entries = read(a_log(5)).entries
-    for before, after in zip(entries, entries[1:], strict=False):
+    for before, after in itertools.pairwise(entries):
         assert after.follows(before.digest)
         assert not after._replace(tick=after.tick ^ 1).follows(before.digest)
         assert not after.follows(after.digest)
