@@ -30,7 +30,7 @@ _NOTHING_TOLD = Position(0, b"")
 
 
 class Followed(NamedTuple):
-    """What came of a read. new: only what was not read before; position: None when nothing ever was.
+    """What came of a read. new: what was not read before; position: None when nothing ever was.
 
     Following `new` once more, from the same position, finds the same, but for what was wrong in
     entries that had been read before.
@@ -80,6 +80,12 @@ def _continued(last: Position | None, entries: tuple[Entry, ...]) -> _Continued:
         if (entry.number, entry.digest) == (last.number, last.digest):
             seen = _links(None, entries[: index + 1])
             return _Continued(entries[index + 1 :], last, True, seen)
+    return _not_seen(last, entries)
+
+
+def _not_seen(last: Position, entries: tuple[Entry, ...]) -> _Continued:
+    """Go on with a log that does not hold the entry that was read last."""
+    first = entries[0]
     if first.is_reset:
         text = (
             f"the log begins anew after entry {last.number}: the device was reset and its keys are"

@@ -85,7 +85,7 @@ class Rules(NamedTuple):
 class Tally(NamedTuple):
     """What is remembered of all entries so far.
 
-    factory: the factory's key may be at work: a reset was seen, and nobody has deleted the key since.
+    factory: the factory's key may be at work: a reset was seen, and nobody has deleted it since.
     created: how many AEADs the service's roles made.
     """
 
