@@ -232,7 +232,7 @@ def faults(restored: Restored, operator: bytes | None = None) -> list[str]:
     Its ceremony's transcript is for `verify` to check; here it is tied to it. operator: the public
     key that must have signed.
     """
-    report, ceremony = restored
+    ceremony, report = restored
     if report.body.get("what") != WHAT:
         return ["it is no report of a restore"]
     found = []
