@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import structlog
 from aiohttp import web
 
-from hsm.sealed_vault import SealedVault
+from hsm.vault import Vault
 from server.accounts.clients import ClientDesk
 from server.accounts.customers import CustomerDesk
 from server.accounts.operators import OperatorDesk
@@ -23,6 +23,8 @@ from server.clock import Clock
 from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
 from server.foundation import Foundation
+from server.hsm_doors import hsm_shown
+from server.hsm_watch import HsmWatch
 from server.jobs.runner import JobRunner
 from server.jobs.standing import facts_pruning, journal_checkpoint, usage_pruning
 from server.metrics.exposition import Gauge, metrics_registry
@@ -88,7 +90,7 @@ async def open_verify_door(
     config: Config,
     batches: Batcher,
     directory: Directory,
-    vault: SealedVault,
+    vault: Vault,
     salt: bytes,
     tally: Tally,
     clock: Clock,
@@ -147,11 +149,15 @@ def _caps(config: Config) -> Caps:
 
 
 class Doors(NamedTuple):
-    """Sockets for the doors of a process that owns the store. remote: admin's over HTTPS."""
+    """Sockets for the doors of a process that owns the store.
+
+    remote: admin's over HTTPS; hsm: the embedded HSM's, for other processes of this service.
+    """
 
     admin: socket.socket
     ops: socket.socket
     remote: socket.socket | None = None
+    hsm: socket.socket | None = None
 
 
 async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
@@ -170,7 +176,7 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
     policy = config.limits.default_policy
     data = base.data
     vault = base.keys.vault
-    bench = partial(workbench, base.keys.hand, data.imports)
+    bench = partial(workbench, partial(base.keys.hand, seals=True), data.imports)
     return Desks(
         clients=ClientDesk(base.store, vault, clock=clock, default_policy=policy),
         customers=CustomerDesk(base.store),
@@ -223,6 +229,7 @@ async def open_side_doors(
     tallies: Mapping[str, Tally],
     workforce: Workforce,
     fence: FenceWatch,
+    hsm: HsmWatch | None,
 ) -> None:
     """Open the admin door and the operations door; `stack` closes them."""
 
@@ -241,6 +248,9 @@ async def open_side_doors(
         Gauge("keystead_workers_ready", "Workers that accept.", lambda: workforce.ready_workers),
         Gauge("keystead_worker_restarts", "Workers replaced.", lambda: workforce.restarts),
     ]
+    shown = hsm_shown(hsm, config.hsm, base.keys)
+    gauges += shown.gauges
+    checks = {"store": base.store.probe, "workers": workers_accept, "fence": no_fence}
     # The same for both doors: there is one import at a time, whoever sends it.
     desks = await open_desks(config, base, clock)
     if doors.remote is not None:
@@ -251,8 +261,9 @@ async def open_side_doors(
         )
     build = {"version": VERSION, "store": "sqlite" if config.store.is_sqlite else "postgresql"}
     ops = ops_app(
-        registry=metrics_registry(tallies, gauges=gauges, build=build),
-        checks={"store": base.store.probe, "workers": workers_accept, "fence": no_fence},
+        registry=metrics_registry(tallies, gauges=gauges, build=build, hsms=shown.identified),
+        checks={**checks, **shown.checks},
+        notes=shown.notes,
     )
     tally = tallies["control"]
     admin = admin_app(desks, LocalPeers())

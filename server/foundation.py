@@ -1,14 +1,15 @@
 """What everything stands on: the store, the vault, and that the two belong together."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import structlog
 
 from hsm import journalkey, keyfile
-from hsm.vault import VaultError
+from hsm.vault import VaultError, VaultUnavailableError
 from server.checkpoint_file import CheckpointFile
 from server.clock import Clock, SystemClock
 from server.config import Config
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from hsm.credentials import HsmSecret
     from server.storage.postgres.store import PostgresStore
     from server.storage.sqlite.store import SqliteStore
+
+WAIT_S = 2.0
+"""Between two looks for an HSM that is not there when the service starts."""
 
 Store: TypeAlias = "SqliteStore | PostgresStore"
 
@@ -67,12 +71,61 @@ async def open_store(config: Config, data: DataDirectory, clock: Clock, *, creat
     return await open_postgres(config.store.database, default_policy=policy, create=create)
 
 
-async def open_key_room(config: Config, data: DataDirectory, store: Store, cause: Cause) -> KeyRoom:
+class StoppedError(Exception):
+    """The service was told to stop before it had begun."""
+
+
+class Patience(NamedTuple):
+    """How a service waits for its HSM. door: is open meanwhile; stop: ends the waiting."""
+
+    door: Callable[[], AbstractAsyncContextManager[None]]
+    stop: asyncio.Event
+
+
+async def patiently(begin: Callable[[], Awaitable[None]], patience: Patience | None) -> None:
+    """Do what needs the HSM, again and again until it is there; StoppedError."""
+    try:
+        await begin()
+    except VaultUnavailableError as error:
+        if patience is None:
+            raise
+        said = str(error)
+    else:
+        return
+    async with patience.door():
+        while True:
+            _log.error("waiting_for_the_hsm", error=said, again_in_s=WAIT_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(patience.stop.wait(), WAIT_S)
+                raise StoppedError
+            try:
+                await begin()
+            except VaultUnavailableError as error:
+                said = str(error)
+            else:
+                _log.info("the_hsm_is_there")
+                return
+
+
+async def open_key_room(
+    config: Config,
+    data: DataDirectory,
+    store: Store,
+    cause: Cause,
+    *,
+    ceremony_secret: Path | None = None,
+    patience: Patience | None = None,
+) -> KeyRoom:
     """Return the keys that belong to this store. Raises VaultError and ForeignStoreError."""
     file = data.sealing_key_file
     file_key = keyfile.load(file) if file.exists() or not data.has_hsm else None
     opened = config.verify.ciphers_cached
     if not data.has_hsm:
+        if config.hsm.mode == "strict":
+            raise VaultError(
+                'hsm.mode = "strict" opens OTPs inside an HSM, and this installation has none: its'
+                " records are sealed by a key file. Move them with `keystead vault migrate`"
+            )
         if not config.hsm.is_embedded:
             raise VaultError(
                 f"hsm.connectors is set, but {data.hsm_secret_file} is absent: put the host's"
@@ -85,16 +138,29 @@ async def open_key_room(config: Config, data: DataDirectory, store: Store, cause
     from server.hsm_host import HsmHost  # noqa: PLC0415
 
     hsm = await asyncio.to_thread(HsmHost.open, config.hsm, data)
-    room = KeyRoom(store, hsm, file_key, opened=opened)
+    strict = config.hsm.mode == "strict"
+    room = KeyRoom(store, hsm, file_key, opened=opened, strict=strict)
+    production = config.environment == "production"
+
+    async def begin() -> None:
+        await asyncio.to_thread(hsm.inspect, production=production)
+        await _fill(room, data, store, cause, ceremony_secret)
+
     try:
-        await _fill(room, data, store, cause)
+        await patiently(begin, patience)
     except BaseException:
-        room.close()
+        await room.close()
         raise
     return room
 
 
-async def _fill(room: KeyRoom, data: DataDirectory, store: Store, cause: Cause) -> None:
+async def _fill(
+    room: KeyRoom,
+    data: DataDirectory,
+    store: Store,
+    cause: Cause,
+    ceremony_secret: Path | None,
+) -> None:
     """Open or make the store's data keys, and see that nothing of it stays without a key."""
     bound = await store.meta(SEALING_KEY_ID)
     foreign = bound not in {None, IN_HSM, room.file_key_id.hex()}
@@ -107,6 +173,7 @@ async def _fill(room: KeyRoom, data: DataDirectory, store: Store, cause: Cause) 
     if await stored_data_keys(store) is not None:
         await room.open()
     elif room.file_key_id:
+        # An HSM was added, and nothing has moved there yet.
         await bind_sealing_key(store, room.file_key_id, data.sealing_key_file, cause=cause)
     elif bound is not None:
         raise ForeignStoreError(
@@ -114,15 +181,15 @@ async def _fill(room: KeyRoom, data: DataDirectory, store: Store, cause: Cause) 
             " removed them from its table meta. Restore a backup"
         )
     else:
-        await room.make_first(_ceremony_secret(data), cause=cause)
+        await room.make_first(_ceremony_secret(data, ceremony_secret), cause=cause)
 
 
-def _ceremony_secret(data: DataDirectory) -> "HsmSecret":
-    """Return the secret of the ceremony while it still lies in the data directory."""
+def _ceremony_secret(data: DataDirectory, given: Path | None) -> "HsmSecret":
+    """Return the ceremony's secret: a file that was named, or the data directory's."""
     from hsm import credentials  # noqa: PLC0415 - takes the library that derives keys
 
-    file = data.ceremony_secret_file
-    if not file.exists():
+    file = given or data.ceremony_secret_file
+    if given is None and not file.exists():
         raise ForeignStoreError(
             "the store has no data keys yet, and to make them takes the ceremony's secret. Run:"
             f" keystead init --ceremony-secret FILE --data {data.root}"
@@ -147,26 +214,43 @@ async def open_journal(data: DataDirectory, store: Store, cause: Cause) -> Journ
 
 @asynccontextmanager
 async def foundation(
-    config: Config, data: DataDirectory, clock: Clock, *, create: bool = False
+    config: Config,
+    data: DataDirectory,
+    clock: Clock,
+    *,
+    create: bool = False,
+    ceremony_secret: Path | None = None,
+    patience: Patience | None = None,
 ) -> AsyncIterator[Foundation]:
-    """Open store and vault, make sure that they belong together, close the store at the end."""
+    """Open store and vault, make sure that they belong together, close the store at the end.
+
+    patience: wait for an HSM that does not answer; without it that is refused.
+    """
     # An empty PostgreSQL database was made on purpose; a SQLite file that is not there was lost.
     store = await open_store(config, data, clock, create=create or not config.store.is_sqlite)
     keys = None
     try:
         cause = Cause(this_process())
-        keys = await open_key_room(config, data, store, cause)
+        keys = await open_key_room(
+            config, data, store, cause, ceremony_secret=ceremony_secret, patience=patience
+        )
         # Whoever is here holds the directory's lock: what an import left behind is nobody's.
         remove_leftovers(data.imports)
         journal = await open_journal(data, store, cause)
         yield Foundation(store, keys, journal, await bucket_salt(store), data)
     finally:
         if keys is not None:
-            keys.close()
+            await keys.close()
         await store.close()
 
 
-async def create_store(config: Config, data: DataDirectory) -> None:
-    """Make the configured store, for `keystead init`."""
-    async with foundation(config, data, SystemClock(), create=True):
+async def create_store(
+    config: Config, data: DataDirectory, ceremony_secret: Path | None = None
+) -> None:
+    """Make the configured store with its data keys, for `keystead init`.
+
+    ceremony_secret: the file, where it is not, or no longer, in the data directory.
+    """
+    clock = SystemClock()
+    async with foundation(config, data, clock, create=True, ceremony_secret=ceremony_secret):
         pass

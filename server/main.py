@@ -5,12 +5,13 @@ process, a worker, and the admin API for a command while no service runs. Each p
 what it uses, never the whole.
 """
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from hsm.sealed_vault import SealedVault
 from server.clock import Clock, SystemClock
 from server.config import Config
 from server.datadir import DataDirectory
@@ -25,8 +26,9 @@ from server.doors import (
     start_jobs,
     watch_loop,
 )
-from server.foundation import Store, foundation, open_store
-from server.handed_keys import HandedKeys
+from server.foundation import Patience, Store, foundation, open_store
+from server.handed_keys import HandedKeys, OpenKeys
+from server.hsm_doors import open_hsm_door, waiting_door, watch_hsm
 from server.key_room import KeyRoom
 from server.metrics.counted_store import CountedHotStore
 from server.metrics.tally import Tally
@@ -58,17 +60,28 @@ class OneProcess(NamedTuple):
 
 @asynccontextmanager
 async def whole_service(
-    config: Config, data: DataDirectory, clock: Clock, *, verify: socket.socket, doors: Doors
+    config: Config,
+    data: DataDirectory,
+    clock: Clock,
+    *,
+    verify: socket.socket,
+    doors: Doors,
+    stop: asyncio.Event,
 ) -> AsyncIterator[Serving]:
-    """Everything in this process. Leaving finishes what was accepted."""
+    """Everything in this process. Leaving finishes what was accepted.
+
+    stop: ends the waiting for an HSM that is not there; then StoppedError.
+    """
     async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(foundation(config, data, clock))
+        patience = Patience(partial(waiting_door, doors.ops), stop)
+        base = await stack.enter_async_context(foundation(config, data, clock, patience=patience))
         tally = Tally.open(data.run / "tally-0")
         watch_loop(stack, clock, tally)
         certificate = serve_certificate(stack, config.tls.files, clock, tally)
         fence = await watch_fence(base.store, clock)
         hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
         start_jobs(stack, config, base, clock)
+        watch = await watch_hsm(stack, config, base, doors.hsm)
         batches = batcher(CountedHotStore(hot, tally), config, clock)
         stack.push_async_callback(batches.close)
         usage = await count_usage(stack, config, base.store, clock)
@@ -81,6 +94,7 @@ async def whole_service(
             tallies={"worker-0": tally, "control": Tally.in_memory()},
             workforce=OneProcess(),
             fence=fence,
+            hsm=watch,
         )
         door = await open_verify_door(
             config=config,
@@ -119,11 +133,21 @@ class Control(NamedTuple):
 
 @asynccontextmanager
 async def control(
-    config: Config, data: DataDirectory, clock: Clock, *, doors: Doors, workforce: Workforce
+    config: Config,
+    data: DataDirectory,
+    clock: Clock,
+    *,
+    doors: Doors,
+    workforce: Workforce,
+    stop: asyncio.Event,
 ) -> AsyncIterator[Control]:
-    """Own the store, the admin door and the operations door. Workers end before this does."""
+    """Own the store, the admin door and the operations door. Workers end before this does.
+
+    stop: as of `whole_service`.
+    """
     async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(foundation(config, data, clock))
+        patience = Patience(partial(waiting_door, doors.ops), stop)
+        base = await stack.enter_async_context(foundation(config, data, clock, patience=patience))
         tallies = {"control": Tally.open(data.run / "tally-control")}
         for slot in range(config.workers):
             for seat in seats(slot):
@@ -133,6 +157,7 @@ async def control(
         installation(data)  # now: the workers all begin at once
         fence = await watch_fence(base.store, clock)
         start_jobs(stack, config, base, clock)
+        watch = await watch_hsm(stack, config, base, doors.hsm)
         desk = None
         if config.store.is_sqlite:
             hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
@@ -154,6 +179,7 @@ async def control(
             tallies=tallies,
             workforce=workforce,
             fence=fence,
+            hsm=watch,
         )
         yield Control(desk, base.keys, base.salt, certificate)
 
@@ -166,7 +192,7 @@ async def worker(
     *,
     seat: str,
     keys: HandedKeys,
-    handing: Callable[[SealedVault], None],
+    handing: Callable[[OpenKeys], None],
     salt: bytes,
     link: Link,
     listener: socket.socket,
@@ -174,12 +200,12 @@ async def worker(
 ) -> AsyncIterator[Serving]:
     """Verify on one listening socket, with the control process's store or one of our own.
 
-    keys: what the control process hands over; handing: told of the vault that others may be
-    handed to; handed: the certificate that the service shows, None without TLS.
+    keys: what the control process hands over; handing: told of the vault, to which
+    others may be handed later; handed: the certificate that the service shows, None without TLS.
     """
     async with AsyncExitStack() as stack:
-        vault = keys.vault(opened=config.verify.ciphers_cached)
-        handing(vault)
+        held = await keys.open(stack, opened=config.verify.ciphers_cached)
+        handing(held)
         tally = Tally.open(data.run / f"tally-{seat}")
         tally.reset_gauges()
         watch_loop(stack, clock, tally)
@@ -199,7 +225,7 @@ async def worker(
             config=config,
             batches=batches,
             directory=store,
-            vault=vault,
+            vault=held.vault,
             salt=salt,
             tally=tally,
             clock=clock,
@@ -212,11 +238,16 @@ async def worker(
 
 @asynccontextmanager
 async def administration(
-    config: Config, data: DataDirectory, listener: socket.socket
+    config: Config, data: DataDirectory, listener: socket.socket, hsm: socket.socket | None
 ) -> AsyncIterator[None]:
-    """Serve the admin API alone, for a command while no service runs."""
+    """Serve the admin API alone, for a command while no service runs.
+
+    hsm: where the reader of imports finds the embedded HSM, when it needs that.
+    """
     clock = SystemClock()
-    async with foundation(config, data, clock) as base:
+    async with AsyncExitStack() as stack:
+        base = await stack.enter_async_context(foundation(config, data, clock))
+        await open_hsm_door(stack, base, hsm)
         app = await build_admin_app(config, base, clock)
         door = await serve(app, [listener], tally=Tally.in_memory())
         try:
