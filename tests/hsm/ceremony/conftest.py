@@ -21,7 +21,8 @@ class Bench:
     """A device as from the factory, what it is reached by, and the secrets of its ceremony."""
 
     def __init__(self, firmware: Firmware, identity: Identity) -> None:
-        self.emulator = Emulator(firmware, identity=identity)
+        # Its time stands still: a machine that pauses ends no session here.
+        self.emulator = Emulator(firmware, identity=identity, clock=lambda: 1000.0)
         self.mishaps = Mishaps(self.emulator)
         self.messages = 0
         self.device = Device("the bench", lambda: EmulatorBackend(self))

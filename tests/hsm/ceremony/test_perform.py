@@ -59,7 +59,7 @@ def test_afterwards_the_device_is_what_the_manifest_says(
 
 
 @pytest.mark.parametrize("firmware", KNOWN, ids=str)
-def test_s25_the_factorys_password_never_opens_the_device_again(
+def test_s24_the_factorys_password_never_opens_the_device_again(
     make: Make, firmware: Firmware
 ) -> None:
     bench = make(firmware)

@@ -40,7 +40,7 @@ def finished(manifest: Manifest) -> Inventory:
 
 def changed(inventory: Inventory, **fields: object) -> Inventory:
     values = {name: getattr(inventory, name) for name in Inventory.__slots__}
-    return Inventory(**values | fields)  # type: ignore[arg-type]
+    return Inventory(**values | fields)
 
 
 def without(inventory: Inventory, *places: Place) -> Inventory:
