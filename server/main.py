@@ -22,6 +22,7 @@ from server.doors import (
     count_usage,
     open_side_doors,
     open_verify_door,
+    run_jobs,
     serve_certificate,
     start_jobs,
     watch_loop,
@@ -252,6 +253,9 @@ async def administration(
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(foundation(config, data, clock))
+        # An import that seals inside the HSM fills its log.
+        audit = audit_hsm(stack, base, clock, Tally.in_memory())
+        run_jobs(stack, base, clock, audit.jobs)
         await open_hsm_door(stack, base, hsm)
         app = await build_admin_app(config, base, clock)
         door = await serve(app, [listener], tally=Tally.in_memory())
