@@ -169,7 +169,7 @@ def _may(capabilities: CAPABILITY, command: int) -> bool:
     if needed is None:
         # Firmware newer than the library: only who may do everything may do that.
         return capabilities == CAPABILITY.ALL
-    return bool(capabilities & needed == needed)
+    return not int(needed) & ~int(capabilities)
 
 
 def _told(entry: Entry) -> str:

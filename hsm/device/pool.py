@@ -138,7 +138,7 @@ class DevicePool:
         return await second.ask(command, payload, again=again)
 
     async def _ask_when_there_is_room(self, command: COMMAND, payload: bytes) -> bytes:
-        """Do what is logged. What a full log refused was not done: it is asked again, for a while."""
+        """Do what is logged. What a full log refused was not done, and is asked again."""
         ends: float | None = None
         while True:
             try:
