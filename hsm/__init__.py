@@ -1,1 +1,1 @@
-"""Everything that touches key material. `vault` is the seam; `filevault` its first keeper."""
+"""Everything that touches key material. `vault` is the seam; `sealed_vault` its first keeper."""

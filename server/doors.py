@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import structlog
 from aiohttp import web
 
-from hsm.filevault import FileVault
+from hsm.sealed_vault import SealedVault
 from server.accounts.clients import ClientDesk
 from server.accounts.customers import CustomerDesk
 from server.accounts.operators import OperatorDesk
@@ -88,7 +88,7 @@ async def open_verify_door(
     config: Config,
     batches: Batcher,
     directory: Directory,
-    vault: FileVault,
+    vault: SealedVault,
     salt: bytes,
     tally: Tally,
     clock: Clock,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import structlog
 
 from hsm import journalkey, keyfile
-from hsm.filevault import FileVault
+from hsm.rings import Rings
+from hsm.sealed_vault import SealedVault
 from server.checkpoint_file import CheckpointFile
 from server.clock import Clock, SystemClock
 from server.config import Config
@@ -31,7 +32,7 @@ class Foundation(NamedTuple):
     """What every house that owns a store stands on."""
 
     store: Store
-    vault: FileVault
+    vault: SealedVault
     journal: JournalDesk
     key_id: bytes
     salt: bytes
@@ -57,10 +58,10 @@ async def open_store(config: Config, data: DataDirectory, clock: Clock, *, creat
     return await open_postgres(config.store.database, default_policy=policy, create=create)
 
 
-def open_vault(config: Config, data: DataDirectory) -> tuple[FileVault, bytes]:
+def open_vault(config: Config, data: DataDirectory) -> tuple[SealedVault, bytes]:
     """Return the vault over the directory's sealing key, and that key's id."""
     key = keyfile.load(data.sealing_key_file)
-    return FileVault(key, opened=config.verify.ciphers_cached), key.key_id
+    return SealedVault(Rings.single(key), opened=config.verify.ciphers_cached), key.key_id
 
 
 async def open_journal(data: DataDirectory, store: Store, cause: Cause) -> JournalDesk:

@@ -6,8 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from hsm.filevault import FileVault
 from hsm.keyfile import SealingKey
+from hsm.rings import Rings
+from hsm.sealed_vault import SealedVault
 from hsm.vault import OtpKeyBinding, VaultError
 from server.backup.recipients import BackupError
 from server.backup.restore import Backup, load
@@ -84,7 +85,7 @@ async def _is_fenced(store: SqliteStore) -> bool:
 
 
 async def _open_records(database: Path, key: SealingKey) -> int:
-    vault = FileVault(key, opened=1)
+    vault = SealedVault(Rings.single(key), opened=1)
     opened = 0
     async with snapshot(database) as read:
         async for part in read.parts():
@@ -100,7 +101,7 @@ async def _open_records(database: Path, key: SealingKey) -> int:
     return opened
 
 
-async def _open(vault: FileVault, row: Mapping[str, object]) -> None:
+async def _open(vault: SealedVault, row: Mapping[str, object]) -> None:
     record = row["record"]
     if not isinstance(record, bytes):
         raise BackupError("a sealed record is no record")

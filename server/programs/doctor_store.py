@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hsm import keyfile
-from hsm.filevault import FileVault
+from hsm.rings import Rings
+from hsm.sealed_vault import SealedVault
 from hsm.vault import OtpKeyBinding, VaultError
 from server.config import Config
 from server.datadir import DataDirectory
@@ -132,7 +133,7 @@ def _belonging(data: DataDirectory, sample: _Sample) -> Iterator[Finding]:
     public_id, generation, record = sample.record
     binding = OtpKeyBinding(public_id, generation)
     try:
-        asyncio.run(FileVault(key).open_otp(binding, bytes(record), bytes(16)))
+        asyncio.run(SealedVault(Rings.single(key)).open_otp(binding, bytes(record), bytes(16)))
     except InvalidOtpError:
         pass  # the record opened; sixteen zeros are no OTP of its key, as expected
     except VaultError as error:

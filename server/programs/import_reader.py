@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 
 from hsm import keyfile
-from hsm.filevault import FileVault
+from hsm.rings import Rings
+from hsm.sealed_vault import SealedVault
 from hsm.vault import VaultError
 from server.moving.ports import File
 from server.moving.reader import LineReader
@@ -33,7 +34,7 @@ async def read(key_file: Path, key_id: str, shelf: Path) -> dict[str, object] | 
     gathering = FileGathering(shelf)
     await gathering.create()
     try:
-        reader = LineReader(FileVault(key), gathering)
+        reader = LineReader(SealedVault(Rings.single(key)), gathering)
         # Nothing else happens in this process, so waiting for a pipe may hold up its loop.
         while (header := sys.stdin.buffer.readline()) != _END:
             name, _, octets = header.decode("ascii").partition(" ")

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from hsm.filevault import FileVault
 from hsm.keyfile import load
+from hsm.rings import Rings
+from hsm.sealed_vault import SealedVault
 from hsm.vault import VaultError
 from server.datadir import DataDirectory
 from server.programs import durable_file
@@ -154,7 +155,7 @@ def _read(data: DataDirectory) -> _Record | None:
 
 
 def _encode(data: DataDirectory, sandbox: Sandbox, slot: _Slot) -> bytes:
-    vault = FileVault(load(data.sealing_key_file))
+    vault = SealedVault(Rings.single(load(data.sealing_key_file)))
     sealed = asyncio.run(vault.seal_secret(LABEL, slot.encode()))
     value = {
         "client_id": sandbox.client_id,
@@ -165,7 +166,7 @@ def _encode(data: DataDirectory, sandbox: Sandbox, slot: _Slot) -> bytes:
 
 
 def _open(data: DataDirectory, sealed: bytes) -> _Slot:
-    vault = FileVault(load(data.sealing_key_file))
+    vault = SealedVault(Rings.single(load(data.sealing_key_file)))
     try:
         return _Slot.decode(asyncio.run(vault.open_secret(LABEL, sealed)))
     except VaultError as error:

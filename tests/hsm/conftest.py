@@ -5,18 +5,30 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from hsm.filevault import FileVault
 from hsm.keyfile import SealingKey
+from hsm.rings import KeyRing, Rings
+from hsm.sealed_vault import SealedVault
 from hsm.vault import Vault
 
 
+def a_key() -> SealingKey:
+    return SealingKey.of(os.urandom(32))
+
+
 def a_file_vault() -> Iterator[Vault]:
-    yield FileVault(SealingKey.of(os.urandom(32)))
+    yield SealedVault(Rings.single(a_key()))
+
+
+def a_sealed_vault() -> Iterator[Vault]:
+    yield SealedVault(Rings(KeyRing(a_key(), (a_key(),)), KeyRing(a_key(), (a_key(),))))
 
 
 # A new keeper is added here, and every promise of the seam is tested against it. What a keeper
 # needs (a device, an emulator) is started before its `yield` and ended after it.
-KEEPERS: dict[str, Callable[[], Iterator[Vault]]] = {"file": a_file_vault}
+KEEPERS: dict[str, Callable[[], Iterator[Vault]]] = {
+    "file": a_file_vault,
+    "sealed": a_sealed_vault,
+}
 
 
 @pytest.fixture(params=sorted(KEEPERS))

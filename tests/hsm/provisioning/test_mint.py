@@ -9,7 +9,7 @@ from yubihsm.core import YubiHsm
 
 from hsm.emulator.backend import EmulatorBackend
 from hsm.emulator.core import Emulator
-from hsm.filevault import FileVault
+from hsm.sealed_vault import SealedVault as FileVault
 from hsm.keyfile import SealingKey
 from hsm.provisioning.entropy import MixedRandomness
 from hsm.provisioning.mint import mint

@@ -4,8 +4,9 @@ from base64 import b64decode
 
 import pytest
 
-from hsm.filevault import FileVault
 from hsm.keyfile import SealingKey
+from hsm.rings import Rings
+from hsm.sealed_vault import SealedVault
 from hsm.vault import RecordRefusedError
 from server.accounts.clients import ClientDesk, RotationError, UnknownClientError
 from server.accounts.limits import LimitFigures, Usage
@@ -24,7 +25,7 @@ class Desk(ClientDesk):
     def __init__(self) -> None:
         self.clock = StillClock()
         self.store = MemoryStore(clock=self.clock, default_policy=DEFAULT)
-        self.vault = FileVault(SealingKey.of(bytes(32)))
+        self.vault = SealedVault(Rings.single(SealingKey.of(bytes(32))))
         super().__init__(self.store, self.vault, clock=self.clock, default_policy=DEFAULT)
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pyrage  # type: ignore[import-untyped] # the library ships no types
 import pytest
 
-from hsm.filevault import FileVault
 from hsm.keyfile import SealingKey
+from hsm.rings import Rings
+from hsm.sealed_vault import SealedVault
 from hsm.vault import OtpKeyBinding, OtpKeySecrets
 from server.accounts.access import Role
 from server.backup.archive import read_archive, writing
@@ -68,7 +69,7 @@ async def filled(database: Path | str) -> None:
     await bind_sealing_key(store, KEY.key_id, "the key", cause=CAUSE)
     await store_id(store)
     await store_epoch(store)
-    vault = FileVault(KEY)
+    vault = SealedVault(Rings.single(KEY))
     client = await store.reserve_client_id()
     sealed = await vault.seal_secret(api_key_label(client, 1), b"secret" * 4)
     await store.add_client(
@@ -212,7 +213,7 @@ async def test_rows_of_an_import_that_was_under_way_are_not_restored(
 
 async def import_half(store: SqliteStore | PostgresStore, directory: Path, **files: str) -> None:
     """Import up to the very last step, at which the process ends."""
-    vault = FileVault(KEY)
+    vault = SealedVault(Rings.single(KEY))
     desk = MovingDesk(store, vault, partial(bench, vault, directory / "imports"))
 
     async def nothing(*_: object, **__: object) -> None:
@@ -240,7 +241,7 @@ async def test_what_an_import_brought_is_restored_on_either_engine(
     store = await opened(source)
     await bind_sealing_key(store, KEY.key_id, "the key", cause=CAUSE)
     waiting, client = ReferenceKey(session=9, use=8), ReferenceClient.new(41)
-    vault = FileVault(KEY)
+    vault = SealedVault(Rings.single(KEY))
     desk = MovingDesk(store, vault, partial(bench, vault, tmp_path / "imports"))
     await move_in(
         desk,

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hsm.filevault import FileVault
 from hsm.keyfile import SealingKey
+from hsm.rings import Rings
+from hsm.sealed_vault import SealedVault
 from server.journal.acts import Actor
 from server.moving.desk import ImportEndedError, MovingDesk, NoImportError
 from tests.server.memory_store import MemoryStore
@@ -25,7 +26,7 @@ async def ended_at_once(moving: MovingDesk) -> None:
 
 
 def desk(directory: Path, receive_within_s: float) -> MovingDesk:
-    vault = FileVault(SealingKey.of(bytes(32)))
+    vault = SealedVault(Rings.single(SealingKey.of(bytes(32))))
     policy = Policy(Rate.per_second(10, 50), UNLIMITED)
     store = MemoryStore(clock=StillClock(), default_policy=policy)
     work = partial(bench, vault, directory)

@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hsm.filevault import FileVault
 from hsm.keyfile import SealingKey
+from hsm.rings import Rings
+from hsm.sealed_vault import SealedVault
 from server.moving.ports import File, Reading
 from server.moving.reader import LineReader
 from server.storage.gathering import FileGathering, new_gathering
 from tests.server.moving_files import ReferenceClient, ReferenceKey, counter_file, key_file
 from validation.otp import InvalidOtpError, OtpCipher
 
-VAULT = FileVault(SealingKey.of(bytes(range(32))))
+VAULT = SealedVault(Rings.single(SealingKey.of(bytes(range(32)))))
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from typing import Protocol
 
 import pytest
 
-from hsm.filevault import FileVault
 from hsm.keyfile import SealingKey
+from hsm.rings import Rings
+from hsm.sealed_vault import SealedVault
 from hsm.vault import Vault
 from server.otp.settings import VerifierSettings
 from server.storage.upgrade import upgrade
@@ -31,8 +32,8 @@ class OpenRoom(Protocol):
         ...
 
 
-def file_vault() -> FileVault:
-    return FileVault(SealingKey.of(bytes(range(32))))
+def file_vault() -> SealedVault:
+    return SealedVault(Rings.single(SealingKey.of(bytes(range(32)))))
 
 
 @pytest.fixture(scope="session")

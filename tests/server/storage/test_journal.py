@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from hsm.filevault import FileVault
 from hsm.keyfile import SealingKey
+from hsm.rings import Rings
+from hsm.sealed_vault import SealedVault
 from server.accounts.clients import ClientDesk
 from server.accounts.ports import LimitOverride
 from server.journal.acts import Act, Actor, Cause, Deed, State, Subject
@@ -193,7 +194,7 @@ async def test_checkpoints_are_kept_as_they_were_made(store: Store) -> None:
 
 
 async def test_s10_no_secret_reaches_the_journal(store: Store, keeper: Keeper) -> None:
-    vault = FileVault(SealingKey.of(bytes(range(32))))
+    vault = SealedVault(Rings.single(SealingKey.of(bytes(range(32)))))
     clients = ClientDesk(store, vault, clock=keeper.clock, default_policy=POLICY)
     keys = KeyDesk(store, vault)
     issued = [await clients.add("client", cause=CAUSE), await clients.rotate(1, cause=CAUSE)]

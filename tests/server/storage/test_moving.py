@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hsm.filevault import FileVault
 from hsm.keyfile import SealingKey
+from hsm.rings import Rings
+from hsm.sealed_vault import SealedVault
 from hsm.vault import OtpKeyBinding
 from server.journal.acts import Subject
 from server.moving.desk import ImportUnderWayError, MovingDesk, RotatingError
@@ -33,7 +34,7 @@ from tests.server.storage.keepers import Keeper, PostgresKeeper, SqliteKeeper, S
 MANY = 1_100
 """More keys than one transaction of the embedded store takes."""
 
-VAULT = FileVault(SealingKey.of(bytes(range(32))))
+VAULT = SealedVault(Rings.single(SealingKey.of(bytes(range(32)))))
 
 
 async def _nobody_asks(_: int) -> None:

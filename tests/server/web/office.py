@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from hsm.filevault import FileVault
 from hsm.journalkey import JournalKey
 from hsm.keyfile import SealingKey
+from hsm.rings import Rings
+from hsm.sealed_vault import SealedVault
 from server.accounts.clients import ClientDesk
 from server.accounts.customers import CustomerDesk
 from server.accounts.operators import OperatorDesk
@@ -90,7 +91,7 @@ def _last_json(reply: Reply) -> Any:  # noqa: ANN401 - JSON
 
 def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
     """Return all desks over a store; imports gather in the directory `imports`."""
-    vault = FileVault(SealingKey.of(bytes(range(32))))
+    vault = SealedVault(Rings.single(SealingKey.of(bytes(range(32)))))
 
     async def status() -> Mapping[str, object]:
         return {

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from hsm.filevault import FileVault
 from hsm.keyfile import SealingKey
+from hsm.rings import Rings
+from hsm.sealed_vault import SealedVault
 from hsm.vault import OtpKeyBinding, OtpKeySecrets
 from server.clock import SystemClock
 from server.metrics.tally import Tally
@@ -29,7 +30,7 @@ from tests.server.web.office import DEFAULT
 from tests.server.web.peer import TLS_PORTS, Peer, Reply
 from validation.virtual import VirtualYubiKey
 
-VAULT = FileVault(SealingKey.of(bytes(range(32))))
+VAULT = SealedVault(Rings.single(SealingKey.of(bytes(range(32)))))
 KEY = ReferenceKey("cccccccccccb")
 
 

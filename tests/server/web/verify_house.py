@@ -4,8 +4,9 @@ import ipaddress
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from hsm.filevault import FileVault
 from hsm.keyfile import SealingKey
+from hsm.rings import Rings
+from hsm.sealed_vault import SealedVault
 from server.clock import SystemClock
 from server.metrics.counted_store import CountedHotStore
 from server.metrics.tally import Tally
@@ -93,7 +94,7 @@ async def open_house(
 ) -> House:
     """Open a house on a store, by default one in memory."""
     keeper = keeper or MemoryKeeper(policy)
-    vault = FileVault(SealingKey.of(bytes(range(32))))
+    vault = SealedVault(Rings.single(SealingKey.of(bytes(range(32)))))
     room = Room(keeper, await keeper.open(), vault, policy=policy, settings=settings)
     tally = Tally.in_memory()
     room.batcher = type(room.batcher)(CountedHotStore(room.store, tally), clock=room.clock)

@@ -1,11 +1,12 @@
-"""The file vault beyond the seam: its record format, its bounds, its messages."""
+"""The sealed vault beyond the seam: its record format, its bounds, its messages."""
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from hsm.filevault import FileVault
 from hsm.keyfile import SealingKey
-from hsm.vault import OtpKeyBinding, OtpKeySecrets, RecordRefusedError
+from hsm.rings import KeyRing, Rings
+from hsm.sealed_vault import SealedVault
+from hsm.vault import OtpKeyBinding, OtpKeySecrets, RecordRefusedError, VaultError
 from validation import modhex
 from validation.otp import InvalidOtpError, OtpCipher, OtpFields
 
@@ -16,8 +17,8 @@ SECRETS = OtpKeySecrets(aes_key=b"an aes key of 16", private_id=b"secret")
 GARBLED = bytes(16)
 
 
-def a_vault(**bounds: int) -> FileVault:
-    return FileVault(KEY, randomness=lambda octets: NONCE[:octets], **bounds)
+def a_vault(**bounds: int) -> SealedVault:
+    return SealedVault(Rings.single(KEY), randomness=lambda octets: NONCE[:octets], **bounds)
 
 
 async def test_the_format_of_an_otp_keys_record_stays() -> None:
@@ -48,7 +49,7 @@ async def test_opened_keys_are_bounded_and_every_key_opens_whether_kept_or_not()
 
 
 async def test_another_record_of_a_key_replaces_the_opened_one() -> None:
-    vault = FileVault(KEY, opened=3)
+    vault = SealedVault(Rings.single(KEY), opened=3)
     for _ in range(5):
         record = await vault.seal_otp_key(BINDING, SECRETS)
         with pytest.raises(InvalidOtpError):
@@ -95,7 +96,7 @@ async def test_a_label_has_its_bound() -> None:
 
 async def test_the_operator_learns_which_key_file_is_missing() -> None:
     other = SealingKey.of(bytes(32))
-    record = await FileVault(other).seal_secret("label", b"")
+    record = await SealedVault(Rings.single(other)).seal_secret("label", b"")
     with pytest.raises(RecordRefusedError, match=other.key_id.hex()) as caught:
         await a_vault().open_secret("label", record)
     assert KEY.key_id.hex() in str(caught.value)
@@ -111,4 +112,47 @@ async def test_the_operator_learns_what_is_no_record() -> None:
 
 
 def test_its_repr_names_the_key_by_its_id() -> None:
-    assert repr(a_vault()) == f"FileVault(key id {KEY.key_id.hex()}, 0 opened)"
+    assert repr(a_vault()) == f"SealedVault(keys {KEY.key_id.hex()}; 0 opened)"
+
+
+async def test_each_purpose_has_its_keys_and_the_header_of_a_record_selects_one() -> None:
+    otp, old, secrets = (SealingKey.of(bytes([number]) * 32) for number in (1, 2, 3))
+    old_records = [
+        await SealedVault(Rings.single(old)).seal_otp_key(BINDING, SECRETS),
+        await SealedVault(Rings.single(old)).seal_secret("label", b"api key"),
+    ]
+    vault = SealedVault(Rings(KeyRing(otp, (old,)), KeyRing(secrets, (old,))))
+    assert await vault.reveal_otp_key(BINDING, old_records[0]) == SECRETS
+    assert await vault.open_secret("label", old_records[1]) == b"api key"
+    assert (await vault.seal_otp_key(BINDING, SECRETS))[1:5] == otp.key_id
+    secret = await vault.seal_secret("label", b"api key")
+    assert secret[1:5] == secrets.key_id
+    assert await vault.open_secret("label", secret) == b"api key"
+    # A key of one purpose opens nothing of the other.
+    swapped = SealedVault(Rings(KeyRing(secrets), KeyRing(otp)))
+    with pytest.raises(RecordRefusedError, match=secrets.key_id.hex()):
+        await swapped.open_secret("label", secret)
+
+
+async def test_without_an_active_key_nothing_is_sealed_and_all_is_opened() -> None:
+    record = await a_vault().seal_otp_key(BINDING, SECRETS)
+    vault = SealedVault(Rings(KeyRing(None, (KEY,)), KeyRing()))
+    assert await vault.reveal_otp_key(BINDING, record) == SECRETS
+    with pytest.raises(VaultError, match="no data key that OTP keys"):
+        await vault.seal_otp_key(BINDING, SECRETS)
+    with pytest.raises(VaultError, match="no data key that secrets"):
+        await vault.seal_secret("label", b"")
+
+
+async def test_other_rings_are_taken_up_and_what_a_lost_key_opened_is_forgotten() -> None:
+    vault = SealedVault(Rings.single(KEY))
+    record = await vault.seal_otp_key(BINDING, SECRETS)
+    newer = SealingKey.of(bytes(32))
+    with pytest.raises(InvalidOtpError):
+        await vault.open_otp(BINDING, record, GARBLED)
+    vault.take(Rings(KeyRing(newer, (KEY,)), KeyRing(newer)))
+    assert len(vault._opened) == 1
+    assert (await vault.seal_otp_key(BINDING, SECRETS))[1:5] == newer.key_id
+    vault.take(Rings.single(newer))
+    with pytest.raises(RecordRefusedError, match=KEY.key_id.hex()):
+        await vault.open_otp(BINDING, record, GARBLED)
