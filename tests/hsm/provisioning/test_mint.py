@@ -9,23 +9,25 @@ from yubihsm.core import YubiHsm
 
 from hsm.emulator.backend import EmulatorBackend
 from hsm.emulator.core import Emulator
-from hsm.sealed_vault import SealedVault as FileVault
 from hsm.keyfile import SealingKey
 from hsm.provisioning.entropy import MixedRandomness
 from hsm.provisioning.mint import mint
 from hsm.provisioning.proof import UnprovedRecordError
 from hsm.provisioning.release import ReleaseContext, open_release
+from hsm.rings import Rings
+from hsm.sealed_vault import SealedVault
 from hsm.vault import OtpKeyBinding, OtpKeySecrets
 from validation.otp import OtpFields, parse_otp
 from validation.virtual import VirtualYubiKey
 
 KEY = X25519PrivateKey.generate()
 CONTEXT = ReleaseContext("order-7", "cccccccccccb", 3, 7, "station-1", 1_000)
+RINGS = Rings.single(SealingKey.of(bytes(range(32))))
 CANARY = b"CANARY-AES-KEY-1" + b"CANARY"
 
 
-def vault() -> FileVault:
-    return FileVault(SealingKey.of(bytes(range(32))))
+def vault() -> SealedVault:
+    return SealedVault(RINGS)
 
 
 def canary(octets: int) -> bytes:
@@ -49,7 +51,7 @@ async def test_a_key_minted_of_the_hsms_randomness_validates() -> None:
     assert another.record[17:] != minted.record[17:]
 
 
-class Forgetful(FileVault):
+class Forgetful(SealedVault):
     """A keeper that seals another secret than it was given."""
 
     async def seal_otp_key(self, binding: OtpKeyBinding, secrets: OtpKeySecrets) -> bytes:
@@ -58,10 +60,10 @@ class Forgetful(FileVault):
 
 async def test_a_record_that_does_not_hold_the_secret_is_not_handed_on() -> None:
     with pytest.raises(UnprovedRecordError, match="nothing was stored"):
-        await mint(Forgetful(SealingKey.of(bytes(32))), canary, CONTEXT, KEY.public_key())
+        await mint(Forgetful(RINGS), canary, CONTEXT, KEY.public_key())
 
 
-class Confused(FileVault):
+class Confused(SealedVault):
     """A keeper that opens every OTP to the same fields."""
 
     async def open_otp(
@@ -72,7 +74,7 @@ class Confused(FileVault):
 
 async def test_a_keeper_that_says_anything_proves_nothing() -> None:
     with pytest.raises(UnprovedRecordError):
-        await mint(Confused(SealingKey.of(bytes(32))), canary, CONTEXT, KEY.public_key())
+        await mint(Confused(RINGS), canary, CONTEXT, KEY.public_key())
 
 
 async def test_a_context_of_the_wrong_form_makes_no_secret() -> None:
@@ -90,7 +92,7 @@ async def test_the_secret_is_nowhere_but_in_the_two_sealed_forms(
     minted = await mint(vault(), canary, CONTEXT, KEY.public_key())
     said = [repr(minted), repr(minted.release), caplog.text, *capfd.readouterr()]
     with pytest.raises(UnprovedRecordError) as refused:
-        await mint(Forgetful(SealingKey.of(bytes(32))), canary, CONTEXT, KEY.public_key())
+        await mint(Forgetful(RINGS), canary, CONTEXT, KEY.public_key())
     said.append("".join(traceback.format_exception(refused.value)))
     assert not any("CANARY" in one or CANARY.hex() in one for one in said)
     assert b"CANARY" not in minted.record + minted.release.format()
