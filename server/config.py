@@ -70,6 +70,15 @@ def _recipient(text: str) -> str:
     return text
 
 
+def _hsm(text: str) -> str:
+    # The whole form is judged when the device is opened: its library takes time to load.
+    if not text.startswith(("http://", "http+unix:///", "usb:")):
+        raise ValueError(
+            "write http://HOST:PORT of a connector, http+unix:///PATH of its socket, or usb:SERIAL"
+        )
+    return text
+
+
 def _tuple(value: object) -> object:
     """Take the lists that TOML and JSON have for the tuples that a frozen model holds."""
     return tuple(value) if isinstance(value, list) else value
@@ -252,6 +261,55 @@ class Store(_Section):
         if self.replicas == 0:
             return 100
         return 100 * self.commit_waits_for // self.replicas
+
+
+class Hsm(_Section):
+    """Where the keys are. Without connectors: in the emulator that `keystead init` made."""
+
+    mode: Annotated[
+        Literal["sealed", "strict"],
+        Field(
+            description='"sealed": the HSM gives its data keys out when the service starts;'
+            ' "strict": every OTP is opened inside the HSM',
+            examples=["sealed"],
+        ),
+    ] = "sealed"
+    connectors: Annotated[
+        tuple[Annotated[str, AfterValidator(_hsm)], ...],
+        BeforeValidator(_tuple),
+        Field(
+            description="YubiHSM 2 devices with the same keys, at http://HOST:PORT of a connector,"
+            " http+unix:///PATH or usb:SERIAL; none: the emulator in the data directory",
+            examples=[["http://127.0.0.1:12345"]],
+        ),
+    ] = ()
+    manifest: Annotated[
+        str | None,
+        AfterValidator(_absolute),
+        Field(
+            description="a TOML file: the manifest that the devices were made after, if it is not"
+            " the one that comes with Keystead",
+            examples=["/etc/keystead/hsm.toml"],
+        ),
+    ] = None
+    authorities: Annotated[
+        str | None,
+        AfterValidator(_absolute),
+        Field(
+            description="a PEM file: certificates of Yubico's between a device's own and Yubico's"
+            " root, as Yubico publishes them",
+            examples=["/etc/keystead/yubihsm-authorities.pem"],
+        ),
+    ] = None
+    deadline_seconds: Annotated[
+        float,
+        Field(gt=0, le=30, description="the longest a device may take for one OTP", examples=[1.0]),
+    ] = 1.0
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the emulator in the data directory is used."""
+        return not self.connectors
 
 
 class Verify(_Section):
@@ -455,6 +513,7 @@ class Config(_Section):
     tls: Tls = Tls()
     admin: Admin = Admin()
     store: Store = Store()
+    hsm: Hsm = Hsm()
     verify: Verify = Verify()
     limits: Limits = Limits()
     log: Log = Log()

@@ -36,20 +36,30 @@ class DataDirectory:
         self.database_file = root / "keystead.db"
         self.secrets = root / "secrets"
         self.sealing_key_file = self.secrets / "sealing.key"
+        self.hsm_secret_file = self.secrets / "hsm.key"
+        self.ceremony_secret_file = self.secrets / "ceremony.key"
+        self.emulator_file = self.secrets / "emulator"
+        self.sandbox_sealing_key_file = self.secrets / "sandbox.key"
         self.journal_key_file = self.secrets / "journal.key"
         self.checkpoints_file = root / "journal-checkpoints.jsonl"
         self.lock_file = root / "lock"
         self.node_file = root / "node"
         self.run = root / "run"
         self.admin_socket = self.run / "admin.sock"
+        self.hsm_socket = self.run / "hsm.sock"
         self.imports = root / "imports"
         self.sandbox = root / "sandbox"
         self.sandbox_key_file = self.sandbox / "virtual-yubikey"
 
     @property
     def is_initialised(self) -> bool:
-        """Whether `keystead init` has been here (the sealing key is what it cannot redo)."""
-        return self.sealing_key_file.exists()
+        """Whether `keystead init` has been here: it left what logs in to the HSM, or a key file."""
+        return self.has_hsm or self.sealing_key_file.exists()
+
+    @property
+    def has_hsm(self) -> bool:
+        """Whether this installation has an HSM, be it emulated. Older ones have a key file."""
+        return self.hsm_secret_file.exists()
 
     def create(self) -> None:
         """Make the directory and its rooms, mode 0700, where they are missing."""
@@ -82,14 +92,14 @@ class DataDirectory:
                 self._check(directory)
         if not self.is_initialised:
             raise DataDirectoryError(
-                f"{self.root} is not initialised (no {self.sealing_key_file.name})."
+                f"{self.root} is not initialised (no {self.hsm_secret_file.name} in secrets/)."
                 f" Run: keystead init --data {self.root}"
             )
         self._make(self.run)
 
     @staticmethod
     def _check(directory: Path) -> None:
-        """Whoever may write here could replace the sealing key; whoever may enter could talk."""
+        """Whoever may write here could replace the secrets; whoever may enter could talk."""
         try:
             status = directory.stat()
         except OSError as error:

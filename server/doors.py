@@ -164,18 +164,19 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
             "environment": config.environment,
             "store": "sqlite" if config.store.is_sqlite else "postgresql",
             "workers": config.workers,
-            "sealing_key": base.key_id.hex(),
+            "sealing_key": base.keys.active_key,
         }
 
     policy = config.limits.default_policy
     data = base.data
-    bench = partial(workbench, data.sealing_key_file, base.key_id, data.imports)
+    vault = base.keys.vault
+    bench = partial(workbench, base.keys.hand, data.imports)
     return Desks(
-        clients=ClientDesk(base.store, base.vault, clock=clock, default_policy=policy),
+        clients=ClientDesk(base.store, vault, clock=clock, default_policy=policy),
         customers=CustomerDesk(base.store),
         operators=OperatorDesk(base.store, clock=clock),
-        keys=KeyDesk(base.store, base.vault),
-        moving=MovingDesk(base.store, base.vault, bench),
+        keys=KeyDesk(base.store, vault),
+        moving=MovingDesk(base.store, vault, bench),
         journal=base.journal,
         fence=await fence_desk(base.store),
         backups=base.store,

@@ -1,5 +1,6 @@
 """What everything stands on: the store, the vault, and that the two belong together."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -7,21 +8,30 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import structlog
 
 from hsm import journalkey, keyfile
-from hsm.rings import Rings
-from hsm.sealed_vault import SealedVault
+from hsm.vault import VaultError
 from server.checkpoint_file import CheckpointFile
 from server.clock import Clock, SystemClock
 from server.config import Config
 from server.datadir import DataDirectory
 from server.journal.acts import Cause
 from server.journal.desk import JournalDamagedError, JournalDesk, WitnessError
+from server.key_room import KeyRoom
 from server.local_users import this_process
+from server.storage.data_keys import stored_data_keys
 from server.storage.gathering import remove_leftovers
-from server.storage.identity import bind_sealing_key, bucket_salt, introduce_journal_key
+from server.storage.identity import (
+    IN_HSM,
+    SEALING_KEY_ID,
+    ForeignStoreError,
+    bind_sealing_key,
+    bucket_salt,
+    introduce_journal_key,
+)
 
 _log = structlog.stdlib.get_logger(__name__)
 
 if TYPE_CHECKING:
+    from hsm.credentials import HsmSecret
     from server.storage.postgres.store import PostgresStore
     from server.storage.sqlite.store import SqliteStore
 
@@ -32,9 +42,8 @@ class Foundation(NamedTuple):
     """What every house that owns a store stands on."""
 
     store: Store
-    vault: SealedVault
+    keys: KeyRoom
     journal: JournalDesk
-    key_id: bytes
     salt: bytes
     data: DataDirectory
 
@@ -58,10 +67,67 @@ async def open_store(config: Config, data: DataDirectory, clock: Clock, *, creat
     return await open_postgres(config.store.database, default_policy=policy, create=create)
 
 
-def open_vault(config: Config, data: DataDirectory) -> tuple[SealedVault, bytes]:
-    """Return the vault over the directory's sealing key, and that key's id."""
-    key = keyfile.load(data.sealing_key_file)
-    return SealedVault(Rings.single(key), opened=config.verify.ciphers_cached), key.key_id
+async def open_key_room(config: Config, data: DataDirectory, store: Store, cause: Cause) -> KeyRoom:
+    """Return the keys that belong to this store. Raises VaultError and ForeignStoreError."""
+    file = data.sealing_key_file
+    file_key = keyfile.load(file) if file.exists() or not data.has_hsm else None
+    opened = config.verify.ciphers_cached
+    if not data.has_hsm:
+        if not config.hsm.is_embedded:
+            raise VaultError(
+                f"hsm.connectors is set, but {data.hsm_secret_file} is absent: put the host's"
+                " secret of the devices' ceremony there, mode 0600"
+            )
+        room = KeyRoom(store, None, file_key, opened=opened)
+        await bind_sealing_key(store, room.file_key_id, file, cause=cause)
+        return room
+    # Late: an installation with a key file does not need the HSM's library.
+    from server.hsm_host import HsmHost  # noqa: PLC0415
+
+    hsm = await asyncio.to_thread(HsmHost.open, config.hsm, data)
+    room = KeyRoom(store, hsm, file_key, opened=opened)
+    try:
+        await _fill(room, data, store, cause)
+    except BaseException:
+        room.close()
+        raise
+    return room
+
+
+async def _fill(room: KeyRoom, data: DataDirectory, store: Store, cause: Cause) -> None:
+    """Open or make the store's data keys, and see that nothing of it stays without a key."""
+    bound = await store.meta(SEALING_KEY_ID)
+    foreign = bound not in {None, IN_HSM, room.file_key_id.hex()}
+    if foreign:
+        raise ForeignStoreError(
+            f"the store holds records that sealing key {bound} sealed, and"
+            f" {data.sealing_key_file} is not that key's file. Put it back until `keystead vault"
+            " status` says that nothing needs it, or use the right database"
+        )
+    if await stored_data_keys(store) is not None:
+        await room.open()
+    elif room.file_key_id:
+        await bind_sealing_key(store, room.file_key_id, data.sealing_key_file, cause=cause)
+    elif bound is not None:
+        raise ForeignStoreError(
+            "the store's records are sealed under data keys, and it has none any more: somebody"
+            " removed them from its table meta. Restore a backup"
+        )
+    else:
+        await room.make_first(_ceremony_secret(data), cause=cause)
+
+
+def _ceremony_secret(data: DataDirectory) -> "HsmSecret":
+    """Return the secret of the ceremony while it still lies in the data directory."""
+    from hsm import credentials  # noqa: PLC0415 - takes the library that derives keys
+
+    file = data.ceremony_secret_file
+    if not file.exists():
+        raise ForeignStoreError(
+            "the store has no data keys yet, and to make them takes the ceremony's secret. Run:"
+            f" keystead init --ceremony-secret FILE --data {data.root}"
+        )
+    return credentials.load(file, "ceremony")
 
 
 async def open_journal(data: DataDirectory, store: Store, cause: Cause) -> JournalDesk:
@@ -84,17 +150,19 @@ async def foundation(
     config: Config, data: DataDirectory, clock: Clock, *, create: bool = False
 ) -> AsyncIterator[Foundation]:
     """Open store and vault, make sure that they belong together, close the store at the end."""
-    vault, key_id = open_vault(config, data)
     # An empty PostgreSQL database was made on purpose; a SQLite file that is not there was lost.
     store = await open_store(config, data, clock, create=create or not config.store.is_sqlite)
+    keys = None
     try:
         cause = Cause(this_process())
-        await bind_sealing_key(store, key_id, data.sealing_key_file, cause=cause)
+        keys = await open_key_room(config, data, store, cause)
         # Whoever is here holds the directory's lock: what an import left behind is nobody's.
         remove_leftovers(data.imports)
         journal = await open_journal(data, store, cause)
-        yield Foundation(store, vault, journal, key_id, await bucket_salt(store), data)
+        yield Foundation(store, keys, journal, await bucket_salt(store), data)
     finally:
+        if keys is not None:
+            keys.close()
         await store.close()
 
 

@@ -6,10 +6,11 @@ what it uses, never the whole.
 """
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from hsm.sealed_vault import SealedVault
 from server.clock import Clock, SystemClock
 from server.config import Config
 from server.datadir import DataDirectory
@@ -24,7 +25,9 @@ from server.doors import (
     start_jobs,
     watch_loop,
 )
-from server.foundation import Store, foundation, open_store, open_vault
+from server.foundation import Store, foundation, open_store
+from server.handed_keys import HandedKeys
+from server.key_room import KeyRoom
 from server.metrics.counted_store import CountedHotStore
 from server.metrics.tally import Tally
 from server.otp.batcher import Batcher
@@ -83,7 +86,7 @@ async def whole_service(
             config=config,
             batches=batches,
             directory=base.store,
-            vault=base.vault,
+            vault=base.keys.vault,
             salt=base.salt,
             tally=tally,
             clock=clock,
@@ -104,12 +107,12 @@ def seats(slot: int) -> tuple[str, str]:
 class Control(NamedTuple):
     """What workers need of the control process.
 
-    desk: None when they have a store themselves; certificate: what they show at first, None
-    without TLS. Newer files they read themselves.
+    desk: None when they have a store themselves; keys: the room whose rings they get;
+    certificate: what they show at first, None without TLS. Newer files they read themselves.
     """
 
     desk: StoreDesk | None
-    key_id: bytes
+    keys: KeyRoom
     salt: bytes
     certificate: "ServedCertificate | None" = None
 
@@ -152,11 +155,7 @@ async def control(
             workforce=workforce,
             fence=fence,
         )
-        yield Control(desk, base.key_id, base.salt, certificate)
-
-
-class WrongKeyError(Exception):
-    """The sealing key's file is not the one that the control process started with."""
+        yield Control(desk, base.keys, base.salt, certificate)
 
 
 @asynccontextmanager
@@ -166,19 +165,21 @@ async def worker(
     clock: Clock,
     *,
     seat: str,
-    control: Control,
+    keys: HandedKeys,
+    handing: Callable[[SealedVault], None],
+    salt: bytes,
     link: Link,
     listener: socket.socket,
     handed: Handed | None,
 ) -> AsyncIterator[Serving]:
     """Verify on one listening socket, with the control process's store or one of our own.
 
-    handed: the certificate that the service shows, None without TLS.
+    keys: what the control process hands over; handing: told of the vault that others may be
+    handed to; handed: the certificate that the service shows, None without TLS.
     """
     async with AsyncExitStack() as stack:
-        vault, key_id = open_vault(config, data)
-        if key_id != control.key_id:
-            raise WrongKeyError(f"{data.sealing_key_file} was replaced: restart the service")
+        vault = keys.vault(opened=config.verify.ciphers_cached)
+        handing(vault)
         tally = Tally.open(data.run / f"tally-{seat}")
         tally.reset_gauges()
         watch_loop(stack, clock, tally)
@@ -199,7 +200,7 @@ async def worker(
             batches=batches,
             directory=store,
             vault=vault,
-            salt=control.salt,
+            salt=salt,
             tally=tally,
             clock=clock,
             listener=listener,

@@ -1,7 +1,7 @@
 """Files of an import are read by a process of their own, so that verifications keep theirs.
 
 Reading and sealing a million lines takes a minute of Python, and Python does one thing at a
-time in a process. The reader gets the pieces through a pipe, the sealing key from its file, and
+time in a process. The reader gets the keys and then the pieces through a pipe, and
 says at the end what it found; what it read lies in the import's own file.
 """
 
@@ -9,12 +9,13 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from hsm.vault import VaultError
+from server.handed_keys import HandedKeys
 from server.moving.ports import Fault, File, Reading, Workbench
 from server.otp.ports import StoreUnavailableError
 from server.storage.gathering import new_gathering
@@ -32,16 +33,14 @@ class ReaderProcess:
         self._process = process
 
     @classmethod
-    async def start(cls, sealing_key_file: Path, key_id: bytes, shelf: Path) -> "ReaderProcess":
-        """Start a reader that seals under a key file's key and gathers in the file `shelf`."""
+    async def start(cls, keys: HandedKeys, shelf: Path) -> "ReaderProcess":
+        """Start a reader that seals with the keys that it is handed and gathers in `shelf`."""
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-P",  # the current directory must not decide what `server` is
                 "-m",
                 PROGRAM,
-                str(sealing_key_file),
-                key_id.hex(),
                 str(shelf),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -49,15 +48,18 @@ class ReaderProcess:
             )
         except OSError as error:
             raise StoreUnavailableError(f"no process to read the files: {error}") from error
-        return cls(process)
+        reader = cls(process)
+        handed = keys.encode()
+        await reader.send(f"keys {len(handed)}\n".encode() + handed)
+        return reader
 
     async def read(self, file: File, piece: bytes) -> None:
         """Read whole lines of a file, in their order."""
-        await self._send(f"{file} {len(piece)}\n".encode() + piece)
+        await self.send(f"{file} {len(piece)}\n".encode() + piece)
 
     async def finish(self) -> Reading:
         """Return what was read, when all of it lies in order on the shelf."""
-        await self._send(b"end\n")
+        await self.send(b"end\n")
         if self._process.stdout is None:
             raise StoreUnavailableError(_ENDED)
         answer = await self._process.stdout.readline()
@@ -77,7 +79,8 @@ class ReaderProcess:
         if self._process.stdin is not None:
             self._process.stdin.close()
 
-    async def _send(self, octets: bytes) -> None:
+    async def send(self, octets: bytes) -> None:
+        """Write to the process; whether it still reads shows when it is asked what it read."""
         stdin = self._process.stdin
         if stdin is None:
             raise StoreUnavailableError(_ENDED)
@@ -100,12 +103,13 @@ def _reading(said: Any) -> Reading:  # noqa: ANN401 - JSON
 
 
 @asynccontextmanager
-async def workbench(
-    sealing_key_file: Path, key_id: bytes, directory: Path
-) -> AsyncIterator[Workbench]:
-    """Make a place for one import in `directory`, and clear it away at the end."""
+async def workbench(keys: Callable[[], HandedKeys], directory: Path) -> AsyncIterator[Workbench]:
+    """Make a place for one import in `directory`, and clear it away at the end.
+
+    keys: which the reader seals with: those of the moment when it begins.
+    """
     gathering = new_gathering(directory)
-    reader = await ReaderProcess.start(sealing_key_file, key_id, gathering.path)
+    reader = await ReaderProcess.start(keys(), gathering.path)
     try:
         yield Workbench(reader, gathering)
     finally:

@@ -34,6 +34,7 @@ class Outage(enum.Enum):
     UNREACHABLE = (
         "cannot be reached: is its connector running, the device plugged in, the address right?"
     )
+    NO_DEVICE = "does not answer its connector: is it plugged in, and does nobody else use it?"
     SILENT = "did not answer in time: it is busy with something long, or hangs"
     LOST = "was cut off before its answer came: what became of the command is unknown"
     NONSENSE = (
@@ -57,8 +58,12 @@ class Outage(enum.Enum):
 class DeviceUnavailableError(DeviceError, VaultUnavailableError):
     """Nothing can be had from the device now. It says nothing about what was asked."""
 
-    def __init__(self, where: str, outage: Outage, code: ERROR | None = None) -> None:
-        super().__init__(f"the HSM at {where} {outage.value}.{_answered(code)}", code)
+    def __init__(
+        self, where: str, outage: Outage, code: ERROR | None = None, *, before: str = ""
+    ) -> None:
+        """Take the address, the cause, the device's answer, and what it failed with before."""
+        said = f"the HSM at {where} {outage.value}.{_answered(code)}"
+        super().__init__(f"{said} Before: {before}" if before else said, code)
         self.where = where
         self.outage = outage
 
@@ -73,6 +78,11 @@ class DeviceRefusedError(DeviceError):
     Asking again changes nothing. `code` tells the cases apart.
     """
 
+    @property
+    def of_device(self) -> bool:
+        """Whether it lies with this device, so that another one may well do the command."""
+        return self.code in _OF_DEVICE
+
 
 _OUTAGES = {
     ERROR.SESSIONS_FULL: Outage.SESSIONS_FULL,
@@ -80,6 +90,18 @@ _OUTAGES = {
     ERROR.STORAGE_FAILED: Outage.STORAGE,
 }
 _OUT_OF_STEP = frozenset({ERROR.INVALID_SESSION, ERROR.AUTHENTICATION_FAILED, ERROR.SESSION_FAILED})
+
+# Not what was sent is wrong, but how the device is made; another of a pool may be made rightly.
+_OF_DEVICE = frozenset(
+    {
+        ERROR.AUTHENTICATION_FAILED,
+        ERROR.INVALID_COMMAND,
+        ERROR.INSUFFICIENT_PERMISSIONS,
+        ERROR.OBJECT_NOT_FOUND,
+        ERROR.DEMO_MODE,
+        ERROR.ALGORITHM_DISABLED,
+    }
+)
 
 _REFUSALS = {
     ERROR.INVALID_COMMAND: "does not know the command: is its firmware too old?",

@@ -1,9 +1,10 @@
 """What the control process tells a new worker, as the link's first message.
 
-Two secrets are in it. The salt keeps strangers from computing which bucket a network pays from.
-The TLS key comes from the memory of the control process, so that a dead worker has a successor
-also while bad files lie in the place of the good ones. The link is a pair of sockets between the
-two processes: nothing of it touches a disk. The sealing key is not here, a worker reads its file.
+Three secrets are in it. The keys of the vault, which the HSM unwrapped for the control process:
+a worker neither asks an HSM for them nor reads a file. The salt, which keeps strangers from
+computing which bucket a network pays from. The TLS key, from the memory of the control process,
+so that a dead worker has a successor also while bad files lie in the place of the good ones. The
+link is a pair of sockets between the two processes: nothing of it touches a disk.
 """
 
 import json
@@ -14,11 +15,12 @@ from typing import Any, NamedTuple, Self
 
 from server.config import Config
 from server.datadir import DataDirectory
+from server.handed_keys import HandedKeys
 from server.tlsfiles import Handed, Pem
 
 _SEAT_LETTERS = frozenset(string.ascii_lowercase + string.digits)
 
-FORMAT = 2
+FORMAT = 3
 """Of this message and of the link's frames: raised when a worker of the next version could not
 work for a control process of this one. While it stays, an upgrade can replace workers alone."""
 
@@ -37,16 +39,15 @@ class Assignment(NamedTuple):
     """A worker's place.
 
     slot: counts from 0; seat: names the worker's tally, two workers of a slot never share one
-    (letters and digits); config: the effective one; key_id: 4 octets, of the sealing key that
-    the control process found; salt: of the unsigned buckets; certificate: the TLS certificate in
-    service with its key, None without TLS.
+    (letters and digits); config: the effective one; keys: of the vault; salt: of the unsigned
+    buckets; certificate: the TLS certificate in service with its key, None without TLS.
     """
 
     slot: int
     seat: str
     data: DataDirectory
     config: Config
-    key_id: bytes
+    keys: HandedKeys
     salt: bytes
     certificate: Handed | None = None
 
@@ -62,7 +63,7 @@ class Assignment(NamedTuple):
                 "seat": self.seat,
                 "data": str(self.data.root.absolute()),
                 "config": self.config.model_dump(mode="json"),
-                "key_id": self.key_id.hex(),
+                "keys": b64encode(self.keys.encode()).decode(),
                 "salt": self.salt.hex(),
                 "certificate": None if self.certificate is None else _written(self.certificate),
             }
@@ -80,7 +81,7 @@ class Assignment(NamedTuple):
                 value["seat"],
                 DataDirectory(Path(value["data"])),
                 Config.model_validate(value["config"]),
-                bytes.fromhex(value["key_id"]),
+                HandedKeys.decode(b64decode(value["keys"], validate=True)),
                 bytes.fromhex(value["salt"]),
                 None if value["certificate"] is None else _read(value["certificate"]),
             )

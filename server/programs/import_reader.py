@@ -1,8 +1,9 @@
 """The process that reads an import's files: pieces from standard input, seals, gathers.
 
-Started as `python -P -m server.programs.import_reader KEYFILE KEYID SHELF`. It says one line of
-JSON at the end. Without the line `end` it says nothing, and what it gathered is removed by who
-started it. It makes way for verifications: whatever they leave of the processor is enough.
+Started as `python -P -m server.programs.import_reader SHELF`. First come the keys it seals with.
+It says one line of JSON at the end. Without the line `end` it says nothing, and what it gathered
+is removed by who started it. It makes way for verifications: whatever they leave of the processor
+is enough.
 """
 
 import asyncio
@@ -12,10 +13,8 @@ import signal
 import sys
 from pathlib import Path
 
-from hsm import keyfile
-from hsm.rings import Rings
-from hsm.sealed_vault import SealedVault
 from hsm.vault import VaultError
+from server.handed_keys import HandedKeys
 from server.moving.ports import File
 from server.moving.reader import LineReader
 from server.otp.ports import StoreError
@@ -26,15 +25,15 @@ _NICE = 10
 _END = b"end\n"
 
 
-async def read(key_file: Path, key_id: str, shelf: Path) -> dict[str, object] | None:
+async def read(shelf: Path) -> dict[str, object] | None:
     """Read everything; return what there is to say, None when the end did not come."""
-    key = keyfile.load(key_file)
-    if key.key_id.hex() != key_id:
-        return {"vault": f"{key_file} was replaced: restart the service"}
+    keys = _keys()
+    if keys is None:
+        return None
     gathering = FileGathering(shelf)
     await gathering.create()
     try:
-        reader = LineReader(SealedVault(Rings.single(key)), gathering)
+        reader = LineReader(keys.vault(opened=1), gathering)
         # Nothing else happens in this process, so waiting for a pipe may hold up its loop.
         while (header := sys.stdin.buffer.readline()) != _END:
             name, _, octets = header.decode("ascii").partition(" ")
@@ -51,13 +50,21 @@ async def read(key_file: Path, key_id: str, shelf: Path) -> dict[str, object] | 
     }
 
 
+def _keys() -> HandedKeys | None:
+    """Return what this process is handed first, None when that does not come."""
+    name, _, octets = sys.stdin.buffer.readline().decode("ascii").partition(" ")
+    if name != "keys":
+        return None
+    return HandedKeys.decode(sys.stdin.buffer.read(int(octets)))
+
+
 def run() -> int:
     """Run a reader in this process; return its exit code."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches who started this one, too
     keep_memory_private()
     os.nice(_NICE)
     try:
-        said = asyncio.run(read(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])))
+        said = asyncio.run(read(Path(sys.argv[1])))
     except VaultError as error:
         said = {"vault": str(error)}
     except StoreError as error:

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from hsm.keyfile import load
+from hsm import keyfile
+from hsm.keyfile import SealingKey
 from hsm.rings import Rings
 from hsm.sealed_vault import SealedVault
 from hsm.vault import VaultError
@@ -93,6 +94,8 @@ def read(data: DataDirectory) -> Sandbox | None:
 def create(data: DataDirectory, admin: "AdminClient") -> Sandbox:
     """Make a client, a virtual key that the store knows, and the file that holds it."""
     data.create_sandbox()
+    if data.has_hsm and not data.sandbox_sealing_key_file.exists():
+        keyfile.create(data.sandbox_sealing_key_file)
     slot = _Slot(
         # "vv" begins the public ids that users give themselves; factory keys have "cccc".
         "vv" + modhex.encode(secrets.token_bytes(_PUBLIC_ID_OCTETS)),
@@ -154,8 +157,17 @@ def _read(data: DataDirectory) -> _Record | None:
         ) from error
 
 
+def _key(data: DataDirectory) -> SealingKey:
+    """Return the key that seals the virtual key: one of its own, for `keystead otp` has no HSM.
+
+    Sandboxes of before there were HSMs are sealed by the installation's key file.
+    """
+    own = data.sandbox_sealing_key_file
+    return keyfile.load(own if own.exists() else data.sealing_key_file)
+
+
 def _encode(data: DataDirectory, sandbox: Sandbox, slot: _Slot) -> bytes:
-    vault = SealedVault(Rings.single(load(data.sealing_key_file)))
+    vault = SealedVault(Rings.single(_key(data)))
     sealed = asyncio.run(vault.seal_secret(LABEL, slot.encode()))
     value = {
         "client_id": sandbox.client_id,
@@ -166,12 +178,13 @@ def _encode(data: DataDirectory, sandbox: Sandbox, slot: _Slot) -> bytes:
 
 
 def _open(data: DataDirectory, sealed: bytes) -> _Slot:
-    vault = SealedVault(Rings.single(load(data.sealing_key_file)))
+    vault = SealedVault(Rings.single(_key(data)))
     try:
         return _Slot.decode(asyncio.run(vault.open_secret(LABEL, sealed)))
     except VaultError as error:
         raise CommandError(
-            f"{data.sandbox_key_file} does not open: {error}. Was {data.sealing_key_file} replaced?"
+            f"{data.sandbox_key_file} does not open: {error}. Was the key file in"
+            f" {data.secrets} replaced?"
         ) from error
 
 

@@ -16,6 +16,7 @@ import structlog
 
 from server.config import Config
 from server.datadir import DataDirectory
+from server.handed_keys import HandedKeys
 from server.main import Control
 from server.programs.assignment import Assignment
 from server.programs.slot import Duty, Slot
@@ -70,6 +71,7 @@ class Supervisor:
         self._slots = [Slot(number) for number in range(len(sockets))]
         self._alive: dict[Worker, asyncio.Task[None]] = {}
         self._keepers: list[asyncio.Task[None]] = []
+        self._handing: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self.restarts = 0
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -85,6 +87,7 @@ class Supervisor:
     async def start(self, control: Control) -> None:
         """Start all workers; return when every one accepts. WorkerFailedError otherwise."""
         self._control = control
+        control.keys.listen(self.hand_keys)
         firsts = [asyncio.Event() for _ in self._sockets]
         loop = asyncio.get_running_loop()
         self._keepers = [
@@ -181,10 +184,19 @@ class Supervisor:
         worker = await self._spawn(slot, seat)
         watching = asyncio.get_running_loop().create_task(self._watch(worker))
         self._alive[worker] = watching
+        self._not_behind(worker)
         watching.add_done_callback(lambda _: self._alive.pop(worker))
         if self._stopping.is_set():
             worker.drain()
         return Duty(worker, seat, watching)
+
+    def _not_behind(self, worker: Worker) -> None:
+        """Give a worker the keys that others were given while it was started."""
+        keys = None if self._control is None else self._control.keys.hand()
+        if keys is not None and keys != worker.handed:
+            task = asyncio.get_running_loop().create_task(worker.hand_keys(keys))
+            self._handing.add(task)
+            task.add_done_callback(self._handing.discard)
 
     async def _watch(self, worker: Worker) -> None:
         try:
@@ -267,7 +279,7 @@ class Supervisor:
                 seat=seat,
                 data=self._data,
                 config=self._config,
-                key_id=self._control.key_id,
+                keys=self._control.keys.hand(),
                 salt=self._control.salt,
                 certificate=None if shown is None else shown.handed,
             )
@@ -283,6 +295,10 @@ class Supervisor:
         """Let every worker read the TLS files again."""
         for worker in self._alive:
             worker.reload()
+
+    async def hand_keys(self, keys: HandedKeys) -> None:
+        """Give every worker other keys; return when each has them or has ended."""
+        await asyncio.gather(*(worker.hand_keys(keys) for worker in tuple(self._alive)))
 
     async def stop(self) -> None:
         """Let every worker finish what it accepted, then end; kill those that do not."""

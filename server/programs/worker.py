@@ -17,10 +17,12 @@ from typing import Any
 import structlog
 import uvloop
 
+from hsm.sealed_vault import SealedVault
 from hsm.vault import VaultError
 from server import logs, main
 from server.clock import SystemClock
 from server.config import Config
+from server.handed_keys import HandedKeys
 from server.otp.ports import StoreError
 from server.programs import garbage
 from server.programs.assignment import Assignment, OtherVersionError
@@ -51,6 +53,8 @@ class _Orders:
         self.retire = asyncio.Event()
         self.reload = asyncio.Event()
         self.link: Link | None = None
+        self._vault: SealedVault | None = None
+        self._early: bytes | None = None
 
     def receive(self, frame: Frame) -> None:
         """Take an order from the link."""
@@ -62,8 +66,25 @@ class _Orders:
             self.retire.set()
         elif frame.kind is Kind.RELOAD:
             self.reload.set()
+        elif frame.kind is Kind.KEYS:
+            self._take(frame.body)
         elif frame.kind is Kind.SETTINGS and not self.settings.done():
             self.settings.set_result(frame.body)
+
+    def open_for_keys(self, vault: SealedVault) -> None:
+        """Hand later keys to this vault."""
+        self._vault = vault
+        if self._early is not None:
+            self._take(self._early)
+
+    def _take(self, keys: bytes) -> None:
+        """Give the vault other keys and say so; it may not be open yet."""
+        if self._vault is None:
+            self._early = keys
+            return
+        self._vault.take(HandedKeys.decode(keys).rings)
+        if self.link is not None:
+            self.link.send(Kind.HAS_KEYS)
 
 
 async def work(link_end: socket.socket, listener: socket.socket) -> _End:
@@ -82,7 +103,9 @@ async def work(link_end: socket.socket, listener: socket.socket) -> _End:
         assignment.data,
         SystemClock(),
         seat=assignment.seat,
-        control=main.Control(None, assignment.key_id, assignment.salt),
+        keys=assignment.keys,
+        handing=orders.open_for_keys,
+        salt=assignment.salt,
         link=link,
         listener=listener,
         handed=assignment.certificate,
@@ -144,7 +167,6 @@ def run() -> int:
         StoreRefusedError,
         TlsError,
         VaultError,
-        main.WrongKeyError,
     ) as error:
         # The control process sees an exit code only: say why here.
         _log.error("worker_failed", error=str(error))

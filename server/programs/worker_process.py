@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from server.handed_keys import HandedKeys
 from server.programs.assignment import Assignment
 from server.storage.link.connection import Link
 from server.storage.link.desk import StoreDesk
@@ -43,9 +44,13 @@ class Worker:
         self._link: Link | None = None
         self._answers: set[asyncio.Task[None]] = set()
         self._ponged = asyncio.Event()
+        self._has_keys = asyncio.Event()
+        self.handed: HandedKeys | None = None
+        """What it was given last."""
 
     async def assign(self, assignment: Assignment) -> None:
         """Open the link and send the worker its place."""
+        self.handed = assignment.keys
         self._link = await Link.open(self._end, self._receive)
         self._link.send(Kind.SETTINGS, assignment.encode())
 
@@ -58,6 +63,8 @@ class Worker:
             self.ready.set()
         elif frame.kind is Kind.PONG:
             self._ponged.set()
+        elif frame.kind is Kind.HAS_KEYS:
+            self._has_keys.set()
 
     async def _answer(self, desk: StoreDesk, frame: Frame) -> None:
         answer = await desk.answer(frame)
@@ -113,6 +120,23 @@ class Worker:
         """Ask the worker to read the TLS files again."""
         if self._link is not None:
             self._link.send(Kind.RELOAD)
+
+    async def hand_keys(self, keys: HandedKeys) -> None:
+        """Give the worker other keys; return when it has them, or will never ask for any."""
+        if self._link is None:
+            return
+        # A worker that starts just now reads them after its place, and in this order.
+        self.handed = keys
+        self._has_keys.clear()
+        self._link.send(Kind.KEYS, keys.encode())
+        has = asyncio.get_running_loop().create_task(self._has_keys.wait())
+        ends: set[asyncio.Future[Any]] = {has, self._link.lost}
+        try:
+            await asyncio.wait(
+                ends, timeout=self._silent_for_s, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            has.cancel()
 
     def kill(self) -> None:
         """End the process at once, if it has not ended."""

@@ -1,4 +1,4 @@
-"""What ties a store to the rest of an installation: its sealing key's id, its bucket salt."""
+"""What ties a store to the rest of an installation: who seals its records, its bucket salt."""
 
 import secrets
 from typing import Protocol
@@ -8,6 +8,9 @@ from server.journal.checkpoint import key_id_of
 from server.storage.refusals import StoreRefusedError
 
 SEALING_KEY_ID = "sealing_key_id"
+IN_HSM = "hsm"
+"""In the place of a key file's id: records are sealed under data keys that an HSM unwraps."""
+DATA_KEYS = "data_keys"
 _SALT = "bucket_salt"
 _SALT_OCTETS = 16
 STORE_ID = "store_id"
@@ -33,20 +36,39 @@ class Meta(Protocol):
         """
         ...
 
+    async def swap_meta(self, name: str, before: str, after: str, deed: Deed) -> bool:
+        """Put `after` in the place of `before`; False when another value stands there."""
+        ...
+
 
 async def bind_sealing_key(store: Meta, key_id: bytes, file: object, *, cause: Cause) -> None:
-    """Record at first use which key seals this store's records; refuse another one later.
+    """Record at first use which key file seals this store's records; refuse another one later.
 
     Without this a wrong key file would show only as every single OTP ending in BACKEND_ERROR.
     """
     ours = key_id.hex()
     deed = Deed(cause.act("store.init"), Subject("store", ""), None, {"sealing_key": ours})
     known = await store.settle_meta(SEALING_KEY_ID, ours, deed)
+    if known == IN_HSM:
+        raise ForeignStoreError(
+            f"the store's records are sealed under data keys of an HSM, and {file} opens none of"
+            " them. Put hsm.key (and emulator, if it has no HSM of its own) back into secrets/, or"
+            " use the right database"
+        )
     if known != ours:
         raise ForeignStoreError(
             f"the store was filled under sealing key {known}, and {file} holds key {ours}, which"
             " opens none of its records. Put the right key file back, or use the right database"
         )
+
+
+async def bind_hsm(store: Meta, *, cause: Cause) -> str:
+    """Record at first use that an HSM's data keys seal this store's records.
+
+    Return IN_HSM, or the id of the key file that sealed records of before.
+    """
+    deed = Deed(cause.act("store.init"), Subject("store", ""), None, {"sealing_key": IN_HSM})
+    return await store.settle_meta(SEALING_KEY_ID, IN_HSM, deed)
 
 
 async def store_id(store: Meta) -> str:

@@ -467,6 +467,13 @@ class MemoryStore(MemoryAccounts, MemoryFences, MemoryUsage):
             self._write_down(*deed)
         return self._meta.setdefault(name, proposed)
 
+    async def swap_meta(self, name: str, before: str, after: str, deed: Deed) -> bool:
+        if self._meta.get(name) != before:
+            return False
+        self._meta[name] = after
+        self._write_down(*deed)
+        return True
+
     async def set_meta(self, name: str, value: str) -> None:
         self._meta[name] = value
 

@@ -1,6 +1,6 @@
 """Named values of the installation: what is true of the whole store."""
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -38,6 +38,20 @@ class SqlMetaBook:
             found = await connection.execute(select(meta.c.value).where(meta.c.name == name))
             value: str = found.scalar_one()
             return value
+
+    async def swap_meta(self, name: str, before: str, after: str, deed: Deed) -> bool:
+        """Put `after` in the place of `before`; False when another value stands there.
+
+        Of several processes that change one value, those that come late see it, and decide anew.
+        """
+        async with self._transactions.writing() as connection:
+            swapped = await connection.execute(
+                update(meta).where(meta.c.name == name, meta.c.value == before).values(value=after)
+            )
+            if swapped.rowcount != 1:
+                return False
+            await record(self._transactions.now_us, connection, deed)
+            return True
 
     async def set_meta(self, name: str, value: str) -> None:
         """Store a named value durably."""

@@ -30,6 +30,8 @@ class Kind(enum.IntEnum):
     PONG = 36  # ... and back: its event loop turns
     RETIRE = 37  # control to worker: a successor accepts; end when your connections have
     RELOAD = 38  # control to worker: read the TLS files again
+    KEYS = 39  # control to worker: the vault's keys from now on ...
+    HAS_KEYS = 40  # ... and back: it has them
 
 
 CALLS = frozenset({Kind.BATCH, Kind.CLIENT, Kind.KEY, Kind.USAGE})

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from server.accounts.ports import ApiKeyDetails, LimitOverride
+from server.journal.acts import Deed, Subject
 from tests.server.acts import ACT
 from tests.server.storage.entries import POLICY, a_client, bad_otp, decide
 from tests.server.storage.keepers import Keeper, Store
@@ -153,3 +154,15 @@ async def test_of_several_proposals_for_a_named_value_one_stands(keeper: Keeper)
     assert len(set(stands)) == 1
     assert await handles[0].meta("salt") == stands[0]
     assert await handles[0].settle_meta("salt", "late") == stands[0]
+
+
+async def test_a_named_value_is_swapped_by_who_knows_it_and_the_journal_tells(
+    keeper: Keeper,
+) -> None:
+    handles = [await keeper.open() for _ in range(3)]
+    await handles[0].set_meta("keys", "one")
+    deed = Deed(ACT, Subject("data_keys", ""), {}, {"made": "two"})
+    swapped = await asyncio.gather(*(one.swap_meta("keys", "one", "two", deed) for one in handles))
+    assert sorted(swapped) == [False, False, True]
+    assert await handles[0].meta("keys") == "two"
+    assert not await handles[0].swap_meta("absent", "one", "two", deed)

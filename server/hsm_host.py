@@ -1,0 +1,139 @@
+"""The host's side of the HSM: which devices there are, who logs in, what is asked of them.
+
+One process has it: the control process, the only one, or a command while no service runs. The
+embedded emulator is one process's by its nature; the host's secret need not be in any other.
+Everything here waits for devices, so an event loop calls it in a thread.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from hsm.device.address import device_at
+from hsm.device.line import Device
+from hsm.device.opening import open_session
+from hsm.device.session import Login
+
+from hsm import credentials, wrapping
+from hsm import manifest as manifests
+from hsm.credentials import HsmSecret
+from hsm.data_keys import DataKey, DataKeys, unwrapped
+from hsm.device.errors import DeviceUnavailableError
+from hsm.emulator.backend import EmulatorBackend
+from hsm.emulator.persistence import PersistentEmulator
+from hsm.manifest import Manifest
+from hsm.rings import Purpose, Rings
+from hsm.vault import VaultError
+from server.config import Hsm
+from server.datadir import DataDirectory
+
+_WRAP_KEY = "data-keys"
+_Answer = TypeVar("_Answer")
+
+
+class HsmConfigurationError(VaultError):
+    """The HSM cannot be used as it is configured; the message says what to do."""
+
+
+class Devices(NamedTuple):
+    """The way to the devices. embedded: the emulator, when that is the one device."""
+
+    all: tuple[Device, ...]
+    embedded: PersistentEmulator | None = None
+
+    def close(self) -> None:
+        """Let go of the embedded device."""
+        if self.embedded is not None:
+            self.embedded.close()
+
+
+def open_devices(config: Hsm, data: DataDirectory, secret: HsmSecret) -> Devices:
+    """Return the configured devices; VaultError. Real ones are not connected yet."""
+    if not config.is_embedded:
+        try:
+            return Devices(
+                tuple(device_at(url, config.deadline_seconds) for url in config.connectors)
+            )
+        except ValueError as error:
+            raise HsmConfigurationError(f"hsm.connectors: {error}") from None
+    return embedded(PersistentEmulator.open(data.emulator_file, secret.store_key()))
+
+
+def embedded(emulator: PersistentEmulator) -> Devices:
+    """Return the way to an emulator in this process."""
+    backend = EmulatorBackend(emulator)
+    # Every connection takes its turns with the others: the device does one thing at a time.
+    return Devices((Device("secrets/emulator", backend.another, waits=False),), emulator)
+
+
+def load_manifest(file: str | None) -> Manifest:
+    """Return the manifest that devices are held to: a file's, or the one that is packaged."""
+    return manifests.validation() if file is None else manifests.load(Path(file))
+
+
+def login(manifest: Manifest, secret: HsmSecret, role: str) -> Login:
+    """Return with what a role of the manifest logs in."""
+    return Login(manifest.role(role).id, *secret.role_key(role))
+
+
+class HsmHost:
+    """The devices with what the host knows to log in. Not for several threads at once."""
+
+    def __init__(self, devices: Devices, manifest: Manifest, secret: HsmSecret) -> None:
+        self.devices = devices
+        self.manifest = manifest
+        self._secret = secret
+
+    @classmethod
+    def open(cls, config: Hsm, data: DataDirectory) -> "HsmHost":
+        """Take the host's secret and the devices; VaultError says what is wrong with them."""
+        secret = credentials.load(data.hsm_secret_file, "host")
+        manifest = load_manifest(config.manifest)
+        return cls(open_devices(config, data, secret), manifest, secret)
+
+    def __repr__(self) -> str:
+        return f"HsmHost({', '.join(device.where for device in self.devices.all)})"
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the device is the emulator in this process."""
+        return self.devices.embedded is not None
+
+    def login(self, role: str) -> Login:
+        """Return with what a role that the host holds logs in."""
+        return login(self.manifest, self._secret, role)
+
+    def unwrap(self, keys: DataKeys) -> Rings:
+        """Ask for all data keys that open something. VaultError, also when nobody answers."""
+
+        def ask(device: Device) -> Rings:
+            with open_session(device, self.login("unsealer")) as session:
+                return unwrapped(keys, lambda key: wrapping.unwrap(session, key))
+
+        return self._any_of(ask)
+
+    def make_data_keys(self, purposes: Sequence[Purpose], ceremony: HsmSecret) -> list[DataKey]:
+        """Make new data keys, prepared, one for each purpose. ceremony: the sealer is its role."""
+        wrap_key = self.manifest.object(_WRAP_KEY).id
+
+        def ask(device: Device) -> list[DataKey]:
+            with open_session(device, login(self.manifest, ceremony, "sealer")) as session:
+                return [wrapping.make(session, wrap_key, purpose) for purpose in purposes]
+
+        return self._any_of(ask)
+
+    def _any_of(self, ask: Callable[[Device], _Answer]) -> _Answer:
+        """Ask one device after the other until one is there; they all hold the same keys."""
+        absent: DeviceUnavailableError | None = None
+        for device in self.devices.all:
+            try:
+                return ask(device)
+            except DeviceUnavailableError as error:
+                absent = absent or error
+        if absent is None:
+            raise HsmConfigurationError("no HSM is configured")
+        raise absent
+
+    def close(self) -> None:
+        """Let go of the devices."""
+        self.devices.close()

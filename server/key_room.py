@@ -1,0 +1,181 @@
+"""The key room: what this process's vault holds, where that comes from, who else is told.
+
+An installation has its keys either in a key file (one key for everything), or wrapped in its
+store and unwrapped by its HSM. While it moves from the one to the other it has both.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+import structlog
+
+from hsm.data_keys import DataKeyError, DataKeys
+from hsm.keyfile import SealingKey
+from hsm.rings import Purpose, Rings
+from hsm.sealed_vault import SealedVault
+from server.handed_keys import HandedKeys
+from server.journal.acts import Act, Cause
+from server.storage.data_keys import (
+    Change,
+    change_data_keys,
+    first_data_keys,
+    stored_data_keys,
+)
+from server.storage.identity import Meta, bind_hsm
+
+if TYPE_CHECKING:
+    from hsm.credentials import HsmSecret
+    from server.hsm_host import HsmHost
+
+_log = structlog.stdlib.get_logger(__name__)
+
+Listener: TypeAlias = Callable[[HandedKeys], Awaitable[None]]
+"""Is told of other keys, and returns when everybody whom it answers for has them."""
+
+LOOK_EVERY_S = 5.0
+"""How often another machine's changes of the data keys are looked for."""
+
+
+class KeyRoom:
+    """The rings of a process that owns the store, and the desk at which data keys change.
+
+    file_key: of an installation of before there were HSMs, or in the middle of moving.
+    """
+
+    def __init__(
+        self, store: Meta, hsm: "HsmHost | None", file_key: SealingKey | None, *, opened: int
+    ) -> None:
+        self._store = store
+        self.hsm = hsm
+        self._file_key = file_key
+        self._keys: DataKeys | None = None
+        self._listeners: list[Listener] = []
+        self._turn = asyncio.Lock()
+        self.rings = Rings() if file_key is None else Rings.single(file_key)
+        self.vault = SealedVault(self.rings, opened=opened)
+
+    @property
+    def data_keys(self) -> DataKeys | None:
+        """The store's data keys as they were read last; None: a key file seals everything."""
+        return self._keys
+
+    @property
+    def file_key_id(self) -> bytes:
+        """The id of the key file's key, nothing without one."""
+        return b"" if self._file_key is None else self._file_key.key_id
+
+    @property
+    def active_key(self) -> str:
+        """The id of the key that seals API keys now, "" when there is none."""
+        active = self.rings.secrets.active
+        return "" if active is None else active.key_id.hex()
+
+    def hand(self) -> HandedKeys:
+        """Return what another process of this installation gets."""
+        return HandedKeys(self.rings)
+
+    def close(self) -> None:
+        """Let go of the HSM."""
+        if self.hsm is not None:
+            self.hsm.close()
+
+    def listen(self, listener: Listener) -> None:
+        """Tell somebody of other rings, from now on."""
+        self._listeners.append(listener)
+
+    async def open(self) -> None:
+        """Fill the rings at the start. VaultError; unavailable when the HSM does not answer."""
+        self._keys = await stored_data_keys(self._store)
+        if self._keys is not None:
+            await self._take(self._keys)
+
+    async def make_first(self, ceremony: "HsmSecret", *, cause: Cause) -> bool:
+        """Make the data keys of a store that has none, and take them; False when it has some.
+
+        They seal from now on; what a key file sealed before, its key goes on opening.
+        """
+        async with self._turn:
+            if await stored_data_keys(self._store) is not None:
+                return False
+            hsm = self._require_hsm()
+            made = await asyncio.to_thread(hsm.make_data_keys, list(Purpose), ceremony)
+            keys = DataKeys()
+            for key in made:
+                keys = keys.with_new(key).activated(key.key_id)
+            stands = await first_data_keys(self._store, keys, cause.act("data_key.make"))
+            await bind_hsm(self._store, cause=cause)
+            await self._take(stands)
+            return True
+
+    async def prepare(self, purpose: Purpose, ceremony: "HsmSecret", *, cause: Cause) -> bytes:
+        """Make one more data key; every process has it on return. Returns its id."""
+        hsm = self._require_hsm()
+        (made,) = await asyncio.to_thread(hsm.make_data_keys, [purpose], ceremony)
+        await self._change(lambda keys: keys.with_new(made), cause.act("data_key.make"))
+        return made.key_id
+
+    async def activate(self, key_id: bytes, *, cause: Cause) -> None:
+        """Seal with a prepared key from now on; the one before opens only."""
+        await self._change(lambda keys: keys.activated(key_id), cause.act("data_key.activate"))
+
+    async def retire(self, key_id: bytes, *, cause: Cause) -> None:
+        """Seal nothing more with a key that gets no successor."""
+        await self._change(lambda keys: keys.retired(key_id), cause.act("data_key.retire"))
+
+    async def destroy(self, key_id: bytes, *, cause: Cause) -> None:
+        """Forget a key: the caller has made sure that no record is sealed with it."""
+        await self._change(lambda keys: keys.destroyed(key_id), cause.act("data_key.destroy"))
+
+    async def look(self) -> None:
+        """See whether another machine changed the data keys, and take them if so. VaultError."""
+        async with self._turn:
+            found = await stored_data_keys(self._store)
+            if found is not None and found != self._keys:
+                await self._take(found)
+
+    async def watch(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Look again and again, until cancelled. What fails is tried again."""
+        while True:
+            await sleep(LOOK_EVERY_S)
+            try:
+                await self.look()
+            except Exception as error:  # noqa: BLE001 - serving goes on with what there is
+                _log.error("data_keys_not_taken", error=str(error))
+
+    def _require_hsm(self) -> "HsmHost":
+        if self.hsm is None:
+            raise DataKeyError(
+                "this installation has no HSM: its records are sealed by a key file. Move them with"
+                " `keystead vault migrate`"
+            )
+        return self.hsm
+
+    async def _change(self, change: Change, act: Act) -> None:
+        async with self._turn:
+            await self._take(await change_data_keys(self._store, change, act))
+
+    async def _take(self, keys: DataKeys) -> None:
+        """Unwrap what is new, and let everybody have it before anybody seals with it."""
+        rings = await self._unwrapped(keys)
+        if self._file_key is not None:
+            rings = _beside(rings, self._file_key)
+        self._keys = keys
+        if rings == self.rings:
+            return
+        # Whoever opens has the new keys before whoever seals; and loses none before it has them.
+        self.rings = rings
+        for listener in self._listeners:
+            await listener(self.hand())
+        self.vault.take(rings)
+
+    async def _unwrapped(self, keys: DataKeys) -> Rings:
+        held = {key.key_id: key for ring in self.rings for key in ring.keys}
+        if all(key.key_id in held for key in keys.usable):
+            return keys.rings(held)
+        return await asyncio.to_thread(self._require_hsm().unwrap, keys)
+
+
+def _beside(rings: Rings, file_key: SealingKey) -> Rings:
+    """Return data keys that seal, with a key file's key that opens what it sealed."""
+    return Rings(*(ring.with_others(file_key) for ring in rings))
