@@ -7,10 +7,11 @@ rotation is kept anywhere: a crash at any point loses nothing, and doing it agai
 
 import enum
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from hsm.vault import OtpKeyBinding
-from server.journal.acts import Deed
+from server.journal.acts import Cause, Deed
 from server.leases import Lease
 
 
@@ -119,3 +120,75 @@ class Resealer(Protocol):
     async def secret(self, label: str, record: bytes) -> bytes:
         """Return the same secret, under the new seal and the same label."""
         ...
+
+
+class RotationBook(ResealingBook, Protocol):
+    """The same, with the store's named values and its time: where a rotation is kept."""
+
+    async def meta(self, name: str) -> str | None:
+        """Return a named value, or None."""
+        ...
+
+    async def settle_meta(self, name: str, proposed: str, deed: Deed | None = None) -> str:
+        """Return the value that stands: the proposed one, stored now, when there was none."""
+        ...
+
+    async def swap_meta(self, name: str, before: str, after: str, deed: Deed) -> bool:
+        """Put `after` in the place of `before`; False when another value stands there."""
+        ...
+
+    async def store_time_us(self) -> int:
+        """Return microseconds since the epoch."""
+        ...
+
+
+class HeldKey(NamedTuple):
+    """A key as an operator sees it. seal: what its records begin with."""
+
+    kind: Kind
+    seal: bytes
+    name: str
+    state: str
+
+
+class Keys(Protocol):
+    """The keys that records are sealed under, wherever they are. Raises VaultError."""
+
+    @property
+    def settle_s(self) -> float:
+        """How long after a change every process of every machine has the keys."""
+        ...
+
+    def held(self) -> Sequence[HeldKey]:
+        """Return all keys that open something."""
+        ...
+
+    async def renew(self, *, ceremony: Path | None, cause: Cause) -> Target:
+        """Make new keys that do not seal yet, or take those that were made and never used.
+
+        ceremony: the file of the ceremony's secret, None for where it lies first. GoalError.
+        """
+        ...
+
+    async def adopt(self, *, ceremony: Path | None, cause: Cause) -> Target:
+        """Return what the vault, as it is configured, seals under; make it if there is none yet.
+
+        GoalError when records cannot come under that.
+        """
+        ...
+
+    async def activate(self, target: Target, *, cause: Cause) -> None:
+        """Seal under a target from now on. Done once more it does no harm."""
+        ...
+
+    def resealer(self, target: Target) -> Resealer:
+        """Return what brings records under a target that is active."""
+        ...
+
+    async def destroy(self, kind: Kind, seals: Collection[bytes], *, cause: Cause) -> None:
+        """Forget keys whose seals are retired. Done once more it does no harm."""
+        ...
+
+
+class GoalError(Exception):
+    """What is asked for is impossible here and now. The message says why and what to do."""
