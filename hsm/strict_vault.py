@@ -17,7 +17,13 @@ from hsm.binding import MAC_OCTETS, Binder, require_binding
 from hsm.device.errors import DeviceRefusedError
 from hsm.device.otp import AEAD_OCTETS, AES_KEY_OCTETS, OTP_OCTETS, PRIVATE_ID_OCTETS
 from hsm.keyfile import KEY_ID_OCTETS
-from hsm.vault import OtpKeyBinding, OtpKeySecrets, RecordRefusedError, Vault
+from hsm.vault import (
+    OtpKeyBinding,
+    OtpKeySecrets,
+    RecordRefusedError,
+    RevealingVault,
+    VaultError,
+)
 from validation.otp import SESSION_END, InvalidOtpError, OtpFields
 
 FORMAT = b"\x02"
@@ -55,7 +61,13 @@ class StrictVault:
     __slots__ = ("_binder", "_new_header", "_object", "_opening", "_sealed", "_sealing")
 
     def __init__(
-        self, opening: Opening, sealing: Sealing, *, otp_key: int, binder: Binder, sealed: Vault
+        self,
+        opening: Opening,
+        sealing: Sealing,
+        *,
+        otp_key: int,
+        binder: Binder,
+        sealed: RevealingVault,
     ) -> None:
         self._opening = opening
         self._sealing = sealing
@@ -110,6 +122,20 @@ class StrictVault:
         if fields.session >= SESSION_END:
             raise InvalidOtpError("the session counter is beyond its end")
         return fields
+
+    def take(self, binder: Binder) -> None:
+        """Go on with other binding keys."""
+        self._binder = binder
+        self._new_header = FORMAT + binder.active + self._object.to_bytes(2, "big")
+
+    async def reveal_otp_key(self, binding: OtpKeyBinding, record: bytes) -> OtpKeySecrets:
+        """Return the secrets of a key that was sealed before strict mode. VaultError for others."""
+        if record.startswith(_SEALED_FORMAT):
+            return await self._sealed.reveal_otp_key(binding, record)
+        raise VaultError(
+            "the key was made or moved into the HSM, which gives no OTP key away: nothing can be"
+            " exported in strict mode"
+        )
 
     async def seal_secret(self, label: str, secret: bytes) -> bytes:
         """Seal what the service must read back itself, under the label."""

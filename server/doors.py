@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import structlog
 from aiohttp import web
 
-from hsm.sealed_vault import SealedVault
+from hsm.vault import Vault
 from server.accounts.clients import ClientDesk
 from server.accounts.customers import CustomerDesk
 from server.accounts.operators import OperatorDesk
@@ -88,7 +88,7 @@ async def open_verify_door(
     config: Config,
     batches: Batcher,
     directory: Directory,
-    vault: SealedVault,
+    vault: Vault,
     salt: bytes,
     tally: Tally,
     clock: Clock,
@@ -170,7 +170,7 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
     policy = config.limits.default_policy
     data = base.data
     vault = base.keys.vault
-    bench = partial(workbench, base.keys.hand, data.imports)
+    bench = partial(workbench, partial(base.keys.hand, seals=True), data.imports)
     return Desks(
         clients=ClientDesk(base.store, vault, clock=clock, default_policy=policy),
         customers=CustomerDesk(base.store),

@@ -73,6 +73,11 @@ async def open_key_room(config: Config, data: DataDirectory, store: Store, cause
     file_key = keyfile.load(file) if file.exists() or not data.has_hsm else None
     opened = config.verify.ciphers_cached
     if not data.has_hsm:
+        if config.hsm.mode == "strict":
+            raise VaultError(
+                'hsm.mode = "strict" opens OTPs inside an HSM, and this installation has none: its'
+                " records are sealed by a key file. Move them with `keystead vault migrate`"
+            )
         if not config.hsm.is_embedded:
             raise VaultError(
                 f"hsm.connectors is set, but {data.hsm_secret_file} is absent: put the host's"
@@ -85,11 +90,12 @@ async def open_key_room(config: Config, data: DataDirectory, store: Store, cause
     from server.hsm_host import HsmHost  # noqa: PLC0415
 
     hsm = await asyncio.to_thread(HsmHost.open, config.hsm, data)
-    room = KeyRoom(store, hsm, file_key, opened=opened)
+    strict = config.hsm.mode == "strict"
+    room = KeyRoom(store, hsm, file_key, opened=opened, strict=strict)
     try:
         await _fill(room, data, store, cause)
     except BaseException:
-        room.close()
+        await room.close()
         raise
     return room
 
@@ -107,6 +113,7 @@ async def _fill(room: KeyRoom, data: DataDirectory, store: Store, cause: Cause) 
     if await stored_data_keys(store) is not None:
         await room.open()
     elif room.file_key_id:
+        # An HSM was added, and nothing has moved there yet.
         await bind_sealing_key(store, room.file_key_id, data.sealing_key_file, cause=cause)
     elif bound is not None:
         raise ForeignStoreError(
@@ -162,7 +169,7 @@ async def foundation(
         yield Foundation(store, keys, journal, await bucket_salt(store), data)
     finally:
         if keys is not None:
-            keys.close()
+            await keys.close()
         await store.close()
 
 

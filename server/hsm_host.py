@@ -9,16 +9,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from hsm.device.address import device_at
-from hsm.device.line import Device
-from hsm.device.opening import open_session
-from hsm.device.session import Login
-
 from hsm import credentials, wrapping
 from hsm import manifest as manifests
 from hsm.credentials import HsmSecret
 from hsm.data_keys import DataKey, DataKeys, unwrapped
+from hsm.device.address import device_at
 from hsm.device.errors import DeviceUnavailableError
+from hsm.device.line import Device
+from hsm.device.opening import open_session
+from hsm.device.session import Login
 from hsm.emulator.backend import EmulatorBackend
 from hsm.emulator.persistence import PersistentEmulator
 from hsm.manifest import Manifest
@@ -26,6 +25,7 @@ from hsm.rings import Purpose, Rings
 from hsm.vault import VaultError
 from server.config import Hsm
 from server.datadir import DataDirectory
+from server.handed_keys import Role, Strict
 
 _WRAP_KEY = "data-keys"
 _Answer = TypeVar("_Answer")
@@ -79,17 +79,37 @@ def login(manifest: Manifest, secret: HsmSecret, role: str) -> Login:
 class HsmHost:
     """The devices with what the host knows to log in. Not for several threads at once."""
 
-    def __init__(self, devices: Devices, manifest: Manifest, secret: HsmSecret) -> None:
+    def __init__(
+        self,
+        devices: Devices,
+        manifest: Manifest,
+        secret: HsmSecret,
+        *,
+        addresses: tuple[str, ...],
+        deadline_s: float,
+    ) -> None:
         self.devices = devices
         self.manifest = manifest
         self._secret = secret
+        self._addresses = addresses
+        self._deadline_s = deadline_s
 
     @classmethod
     def open(cls, config: Hsm, data: DataDirectory) -> "HsmHost":
         """Take the host's secret and the devices; VaultError says what is wrong with them."""
         secret = credentials.load(data.hsm_secret_file, "host")
         manifest = load_manifest(config.manifest)
-        return cls(open_devices(config, data, secret), manifest, secret)
+        devices = open_devices(config, data, secret)
+        # The embedded device is this process's; others reach it through a socket of ours.
+        own = (f"http+unix://{data.hsm_socket.absolute()}",)
+        addresses = own if config.is_embedded else config.connectors
+        return cls(
+            devices,
+            manifest,
+            secret,
+            addresses=addresses,
+            deadline_s=config.deadline_seconds,
+        )
 
     def __repr__(self) -> str:
         return f"HsmHost({', '.join(device.where for device in self.devices.all)})"
@@ -98,6 +118,17 @@ class HsmHost:
     def is_embedded(self) -> bool:
         """Whether the device is the emulator in this process."""
         return self.devices.embedded is not None
+
+    def strict(self, *, seals: bool) -> Strict:
+        """Return how another process opens OTPs inside these devices."""
+        provisioner = Role(*self.login("provisioner")) if seals else None
+        return Strict(
+            self._addresses,
+            self.manifest.object("otp").id,
+            self._deadline_s,
+            Role(*self.login("validator")),
+            provisioner,
+        )
 
     def login(self, role: str) -> Login:
         """Return with what a role that the host holds logs in."""

@@ -6,6 +6,7 @@ store and unwrapped by its HSM. While it moves from the one to the other it has 
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, TypeAlias
 
 import structlog
@@ -14,7 +15,8 @@ from hsm.data_keys import DataKeyError, DataKeys
 from hsm.keyfile import SealingKey
 from hsm.rings import Purpose, Rings
 from hsm.sealed_vault import SealedVault
-from server.handed_keys import HandedKeys
+from hsm.vault import RevealingVault
+from server.handed_keys import HandedKeys, OpenKeys
 from server.journal.acts import Act, Cause
 from server.storage.data_keys import (
     Change,
@@ -44,7 +46,13 @@ class KeyRoom:
     """
 
     def __init__(
-        self, store: Meta, hsm: "HsmHost | None", file_key: SealingKey | None, *, opened: int
+        self,
+        store: Meta,
+        hsm: "HsmHost | None",
+        file_key: SealingKey | None,
+        *,
+        opened: int,
+        strict: bool = False,
     ) -> None:
         self._store = store
         self.hsm = hsm
@@ -53,7 +61,15 @@ class KeyRoom:
         self._listeners: list[Listener] = []
         self._turn = asyncio.Lock()
         self.rings = Rings() if file_key is None else Rings.single(file_key)
-        self.vault = SealedVault(self.rings, opened=opened)
+        self._is_strict = strict
+        self._sealed = SealedVault(self.rings, opened=opened)
+        self._held = OpenKeys(self._sealed)
+        self._sessions = AsyncExitStack()
+
+    @property
+    def vault(self) -> RevealingVault:
+        """The vault of this process."""
+        return self._held.vault
 
     @property
     def data_keys(self) -> DataKeys | None:
@@ -71,12 +87,18 @@ class KeyRoom:
         active = self.rings.secrets.active
         return "" if active is None else active.key_id.hex()
 
-    def hand(self) -> HandedKeys:
-        """Return what another process of this installation gets."""
-        return HandedKeys(self.rings)
+    def hand(self, *, seals: bool = False) -> HandedKeys:
+        """Return what another process of this installation gets.
 
-    def close(self) -> None:
+        seals: whether it seals OTP keys, which in strict mode takes a credential of its own.
+        """
+        if not self._is_strict:
+            return HandedKeys(self.rings)
+        return HandedKeys(self.rings, self._require_hsm().strict(seals=seals))
+
+    async def close(self) -> None:
         """Let go of the HSM."""
+        await self._sessions.aclose()
         if self.hsm is not None:
             self.hsm.close()
 
@@ -89,6 +111,17 @@ class KeyRoom:
         self._keys = await stored_data_keys(self._store)
         if self._keys is not None:
             await self._take(self._keys)
+            await self._begin_strict()
+
+    async def _begin_strict(self) -> None:
+        if not self._is_strict:
+            return
+        from server.strict import open_strict  # noqa: PLC0415 - takes the HSM's library
+
+        hsm = self._require_hsm()
+        strict = hsm.strict(seals=True)
+        vault = await open_strict(self._sessions, self._sealed, self.rings, strict, hsm.devices.all)
+        self._held = OpenKeys(self._sealed, vault)
 
     async def make_first(self, ceremony: "HsmSecret", *, cause: Cause) -> bool:
         """Make the data keys of a store that has none, and take them; False when it has some.
@@ -106,6 +139,7 @@ class KeyRoom:
             stands = await first_data_keys(self._store, keys, cause.act("data_key.make"))
             await bind_hsm(self._store, cause=cause)
             await self._take(stands)
+            await self._begin_strict()
             return True
 
     async def prepare(self, purpose: Purpose, ceremony: "HsmSecret", *, cause: Cause) -> bytes:
@@ -167,7 +201,7 @@ class KeyRoom:
         self.rings = rings
         for listener in self._listeners:
             await listener(self.hand())
-        self.vault.take(rings)
+        self._held.take(rings)
 
     async def _unwrapped(self, keys: DataKeys) -> Rings:
         held = {key.key_id: key for ring in self.rings for key in ring.keys}

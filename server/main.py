@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from hsm.sealed_vault import SealedVault
 from server.clock import Clock, SystemClock
 from server.config import Config
 from server.datadir import DataDirectory
@@ -26,7 +25,7 @@ from server.doors import (
     watch_loop,
 )
 from server.foundation import Store, foundation, open_store
-from server.handed_keys import HandedKeys
+from server.handed_keys import HandedKeys, OpenKeys
 from server.key_room import KeyRoom
 from server.metrics.counted_store import CountedHotStore
 from server.metrics.tally import Tally
@@ -166,7 +165,7 @@ async def worker(
     *,
     seat: str,
     keys: HandedKeys,
-    handing: Callable[[SealedVault], None],
+    handing: Callable[[OpenKeys], None],
     salt: bytes,
     link: Link,
     listener: socket.socket,
@@ -174,12 +173,12 @@ async def worker(
 ) -> AsyncIterator[Serving]:
     """Verify on one listening socket, with the control process's store or one of our own.
 
-    keys: what the control process hands over; handing: told of the vault that others may be
-    handed to; handed: the certificate that the service shows, None without TLS.
+    keys: what the control process hands over; handing: told of the vault, to which
+    others may be handed later; handed: the certificate that the service shows, None without TLS.
     """
     async with AsyncExitStack() as stack:
-        vault = keys.vault(opened=config.verify.ciphers_cached)
-        handing(vault)
+        held = await keys.open(stack, opened=config.verify.ciphers_cached)
+        handing(held)
         tally = Tally.open(data.run / f"tally-{seat}")
         tally.reset_gauges()
         watch_loop(stack, clock, tally)
@@ -199,7 +198,7 @@ async def worker(
             config=config,
             batches=batches,
             directory=store,
-            vault=vault,
+            vault=held.vault,
             salt=salt,
             tally=tally,
             clock=clock,

@@ -75,10 +75,11 @@ def plan(manifest: Manifest, inventory: Inventory, *, clone: bool = False) -> Pl
         number = len(manifest.options.audited)
         steps.append(Step(Act.AUDIT, text=f"let the device log {number} commands, for good"))
     steps += _roles(manifest, inventory)
+    left = left_for_restore(manifest) if clone else []
     for one in manifest.objects:
         if one.place in inventory.objects or one.name == "identity-certificate":
             continue
-        if clone and one.capabilities & CAPABILITY.EXPORTABLE_UNDER_WRAP:
+        if one in left:
             remarks.append(f'object "{one.name}" ({one.place}) is left for `restore` to bring')
         else:
             steps.append(Step(Act.GENERATE, one.name, f'generate "{one.name}" ({one.place})'))
@@ -111,7 +112,9 @@ def _roles(manifest: Manifest, inventory: Inventory) -> Iterator[Step]:
 def _identity(manifest: Manifest, inventory: Inventory) -> Iterator[Step]:
     certificate = manifest.object("identity-certificate")
     if certificate.place not in inventory.objects:
-        text = f"attest the identity key with key 0, and store the certificate ({certificate.place})"
+        text = (
+            f"attest the identity key with key 0, and store the certificate ({certificate.place})"
+        )
         yield Step(Act.ATTEST, "identity-certificate", text)
 
 
@@ -127,3 +130,8 @@ def _orphaned(manifest: Manifest, inventory: Inventory) -> Iterator[Finding]:
             " another key's. Delete it if nobody needs it",
         )
 
+
+def left_for_restore(manifest: Manifest) -> list[DeviceObject]:
+    """Return what a second device does not make itself: the keys that it shares with the first."""
+    exportable = CAPABILITY.EXPORTABLE_UNDER_WRAP
+    return [one for one in manifest.objects if one.capabilities & exportable]

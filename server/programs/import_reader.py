@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from hsm.vault import VaultError
@@ -32,8 +33,10 @@ async def read(shelf: Path) -> dict[str, object] | None:
         return None
     gathering = FileGathering(shelf)
     await gathering.create()
+    stack = AsyncExitStack()
     try:
-        reader = LineReader(keys.vault(opened=1), gathering)
+        held = await keys.open(stack, opened=1)
+        reader = LineReader(held.vault, gathering)
         # Nothing else happens in this process, so waiting for a pipe may hold up its loop.
         while (header := sys.stdin.buffer.readline()) != _END:
             name, _, octets = header.decode("ascii").partition(" ")
@@ -42,6 +45,7 @@ async def read(shelf: Path) -> dict[str, object] | None:
             await reader.read(File(name), sys.stdin.buffer.read(int(octets)))
         found = await reader.finish()
     finally:
+        await stack.aclose()
         await gathering.close()
     return {
         "records": {file.value: count for file, count in found.records.items()},

@@ -17,12 +17,11 @@ from typing import Any
 import structlog
 import uvloop
 
-from hsm.sealed_vault import SealedVault
 from hsm.vault import VaultError
 from server import logs, main
 from server.clock import SystemClock
 from server.config import Config
-from server.handed_keys import HandedKeys
+from server.handed_keys import HandedKeys, OpenKeys
 from server.otp.ports import StoreError
 from server.programs import garbage
 from server.programs.assignment import Assignment, OtherVersionError
@@ -53,7 +52,7 @@ class _Orders:
         self.retire = asyncio.Event()
         self.reload = asyncio.Event()
         self.link: Link | None = None
-        self._vault: SealedVault | None = None
+        self._held: OpenKeys | None = None
         self._early: bytes | None = None
 
     def receive(self, frame: Frame) -> None:
@@ -71,18 +70,18 @@ class _Orders:
         elif frame.kind is Kind.SETTINGS and not self.settings.done():
             self.settings.set_result(frame.body)
 
-    def open_for_keys(self, vault: SealedVault) -> None:
+    def open_for_keys(self, held: OpenKeys) -> None:
         """Hand later keys to this vault."""
-        self._vault = vault
+        self._held = held
         if self._early is not None:
             self._take(self._early)
 
     def _take(self, keys: bytes) -> None:
         """Give the vault other keys and say so; it may not be open yet."""
-        if self._vault is None:
+        if self._held is None:
             self._early = keys
             return
-        self._vault.take(HandedKeys.decode(keys).rings)
+        self._held.take(HandedKeys.decode(keys).rings)
         if self.link is not None:
             self.link.send(Kind.HAS_KEYS)
 

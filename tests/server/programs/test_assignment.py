@@ -8,19 +8,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hsm.keyfile import SealingKey
+from hsm.rings import Rings
 from server.config import Config
 from server.datadir import DataDirectory
+from server.handed_keys import HandedKeys, Role, Strict
 from server.main import seats
 from server.programs.assignment import Assignment, OtherVersionError
 from server.tlsfiles import Handed, Pem
 
 HANDED = Handed(Pem(b"chain", b"a secret key", None), ((1, 2, 3), ()))
-SENT = Assignment(3, "3b", DataDirectory(Path("/srv/data")), Config(), b"abcd", b"s" * 16)
+KEYS = HandedKeys(Rings.single(SealingKey.of(b"a sealing key of 32 octets, so!!")))
+STRICT = Strict(
+    ("http://127.0.0.1:12345",),
+    0x0101,
+    1.0,
+    Role(0x11, b"secret enc key..", b"secret mac key.."),
+    Role(0x12, bytes(16), bytes(16)),
+)
+SENT = Assignment(3, "3b", DataDirectory(Path("/srv/data")), Config(), KEYS, b"s" * 16)
 
 
-@given(st.integers(0, 255), st.sampled_from([0, 1]), st.binary(min_size=4, max_size=4))
-def test_what_was_sent_arrives(slot: int, which: int, key_id: bytes) -> None:
-    sent = SENT._replace(slot=slot, seat=seats(slot)[which], key_id=key_id)
+@given(
+    st.integers(0, 255),
+    st.sampled_from([0, 1]),
+    st.sampled_from([None, STRICT, STRICT._replace(provisioner=None)]),
+)
+def test_what_was_sent_arrives(slot: int, which: int, strict: Strict | None) -> None:
+    keys = KEYS._replace(strict=strict)
+    sent = SENT._replace(slot=slot, seat=seats(slot)[which], keys=keys)
     arrived = Assignment.decode(sent.encode())
     assert arrived.data.root == sent.data.root
     assert arrived._replace(data=sent.data) == sent
@@ -33,15 +49,24 @@ def test_a_certificate_arrives_and_is_not_shown(pem: Pem) -> None:
     assert "secret" not in repr(sent) + repr(HANDED)
 
 
+def test_s10_keys_are_not_shown() -> None:
+    keys = KEYS._replace(strict=STRICT)
+    shown = repr(keys) + repr(SENT._replace(keys=keys))
+    assert "secret enc" not in shown
+    assert "secret mac" not in shown
+    assert "a sealing key" not in shown
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        {"format": 3},
+        {"format": 4},
         {"format": None},
         {"slot_of_the_future": 1, "salt": None},
         {"config": {"of_the_future": True}},
         {"seat": "../../3"},
-        {"key_id": "no hex"},
+        {"keys": "no base64"},
+        {"keys": "Zm9v"},
         {"certificate": {"pem": ["Zm9v"], "seen": []}},
         {"certificate": {"pem": ["no base64", "", None], "seen": []}},
     ],
