@@ -23,6 +23,7 @@ from server.doors import (
     serve_certificate,
     start_jobs,
     watch_loop,
+    watch_vault,
 )
 from server.foundation import Store, foundation, open_store
 from server.handed_keys import HandedKeys, OpenKeys
@@ -80,6 +81,7 @@ async def whole_service(
             tallies={"worker-0": tally, "control": Tally.in_memory()},
             workforce=OneProcess(),
             fence=fence,
+            to_reseal=watch_vault(stack, config, base, clock),
         )
         door = await open_verify_door(
             config=config,
@@ -153,6 +155,7 @@ async def control(
             tallies=tallies,
             workforce=workforce,
             fence=fence,
+            to_reseal=watch_vault(stack, config, base, clock),
         )
         yield Control(desk, base.keys, base.salt, certificate)
 
@@ -215,7 +218,10 @@ async def administration(
 ) -> AsyncIterator[None]:
     """Serve the admin API alone, for a command while no service runs."""
     clock = SystemClock()
-    async with foundation(config, data, clock) as base:
+    async with AsyncExitStack() as stack:
+        base = await stack.enter_async_context(foundation(config, data, clock))
+        # A command that waits for a rotation is the only one there is to work at it.
+        watch_vault(stack, config, base, clock)
         app = await build_admin_app(config, base, clock)
         door = await serve(app, [listener], tally=Tally.in_memory())
         try:

@@ -1,28 +1,56 @@
 """A resealer of two vaults: one opens, the other seals, and what it sealed is opened again.
 
 From a vault that gives secrets away to any vault: a key file's to data keys, data keys to new
-ones, data keys to AEADs of the HSM. From the HSM's AEADs there is no way back this way: what it
-was given it gives to nobody (`hsm.provisioning.rewrap` has it bring them under another key).
+ones, data keys to AEADs of the HSM. What the HSM was given it gives to nobody: AEADs come under
+another of its keys inside it (`hsm.provisioning.rewrap`), and there is no way back out.
 """
 
 import secrets as randomness
+from collections.abc import Awaitable, Callable
 from hmac import compare_digest
+from typing import TypeAlias
 
 from hsm.provisioning.proof import UnprovedRecordError, prove_record
-from hsm.seals import seal_of
+from hsm.seals import STRICT, seal_of
 from hsm.vault import OtpKeyBinding, OtpKeySecrets, RevealingVault, Vault, VaultError
 from server.resealing.ports import Target
 
 _PROBE_OCTETS = 16
 
 
-class VaultResealer:
-    """Keeps `server.resealing.ports.Resealer`."""
+Rewrap: TypeAlias = Callable[[OtpKeyBinding, bytes], Awaitable[bytes]]
+"""Brings the record of an AEAD under the target's keys, and proves it."""
 
-    def __init__(self, opener: RevealingVault, sealer: Vault, target: Target) -> None:
+
+class NoWayBackError(VaultError):
+    """Records in the HSM were to come out of it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the OTP keys are in the HSM, which gives none of them away: from strict mode there is"
+            ' no way back to sealed mode. Set hsm.mode = "strict" again'
+        )
+
+
+class VaultResealer:
+    """Keeps `server.resealing.ports.Resealer`.
+
+    opener, sealer: open what is there, and seal under the target; rewrap: for records whose
+    secrets are in the HSM, None where it has none.
+    """
+
+    def __init__(
+        self,
+        opener: RevealingVault,
+        sealer: Vault,
+        target: Target,
+        *,
+        rewrap: Rewrap | None = None,
+    ) -> None:
         self._opener = opener
         self._sealer = sealer
         self._target = target
+        self._rewrap = rewrap
 
     @property
     def target(self) -> Target:
@@ -31,6 +59,8 @@ class VaultResealer:
 
     async def otp_key(self, binding: OtpKeyBinding, record: bytes) -> bytes:
         """Open, seal anew, and have the new record open an OTP of the same secret."""
+        if record.startswith(STRICT):
+            return await self._rewrapped(binding, record)
         secrets = await self._opener.reveal_otp_key(binding, record)
         fresh = await self._sealer.seal_otp_key(binding, secrets)
         self._check(fresh, self._target.otp)
@@ -44,6 +74,13 @@ class VaultResealer:
         self._check(fresh, self._target.secrets)
         if not compare_digest(await self._sealer.open_secret(label, fresh), secret):
             raise UnprovedRecordError(f"the record just sealed for {label} holds another secret")
+        return fresh
+
+    async def _rewrapped(self, binding: OtpKeyBinding, record: bytes) -> bytes:
+        if self._rewrap is None or not self._target.otp.startswith(STRICT):
+            raise NoWayBackError
+        fresh = await self._rewrap(binding, record)
+        self._check(fresh, self._target.otp)
         return fresh
 
     @staticmethod
