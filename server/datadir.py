@@ -39,6 +39,7 @@ class DataDirectory:
         self.hsm_secret_file = self.secrets / "hsm.key"
         self.ceremony_secret_file = self.secrets / "ceremony.key"
         self.emulator_file = self.secrets / "emulator"
+        self.transcript_file = root / "hsm-ceremony.json"
         self.sandbox_sealing_key_file = self.secrets / "sandbox.key"
         self.journal_key_file = self.secrets / "journal.key"
         self.checkpoints_file = root / "journal-checkpoints.jsonl"

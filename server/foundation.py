@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import structlog
@@ -67,7 +68,13 @@ async def open_store(config: Config, data: DataDirectory, clock: Clock, *, creat
     return await open_postgres(config.store.database, default_policy=policy, create=create)
 
 
-async def open_key_room(config: Config, data: DataDirectory, store: Store, cause: Cause) -> KeyRoom:
+async def open_key_room(
+    config: Config,
+    data: DataDirectory,
+    store: Store,
+    cause: Cause,
+    ceremony_secret: Path | None = None,
+) -> KeyRoom:
     """Return the keys that belong to this store. Raises VaultError and ForeignStoreError."""
     file = data.sealing_key_file
     file_key = keyfile.load(file) if file.exists() or not data.has_hsm else None
@@ -90,17 +97,28 @@ async def open_key_room(config: Config, data: DataDirectory, store: Store, cause
     from server.hsm_host import HsmHost  # noqa: PLC0415
 
     hsm = await asyncio.to_thread(HsmHost.open, config.hsm, data)
+    try:
+        await asyncio.to_thread(hsm.inspect, production=config.environment == "production")
+    except BaseException:
+        hsm.close()
+        raise
     strict = config.hsm.mode == "strict"
     room = KeyRoom(store, hsm, file_key, opened=opened, strict=strict)
     try:
-        await _fill(room, data, store, cause)
+        await _fill(room, data, store, cause, ceremony_secret)
     except BaseException:
         await room.close()
         raise
     return room
 
 
-async def _fill(room: KeyRoom, data: DataDirectory, store: Store, cause: Cause) -> None:
+async def _fill(
+    room: KeyRoom,
+    data: DataDirectory,
+    store: Store,
+    cause: Cause,
+    ceremony_secret: Path | None,
+) -> None:
     """Open or make the store's data keys, and see that nothing of it stays without a key."""
     bound = await store.meta(SEALING_KEY_ID)
     foreign = bound not in {None, IN_HSM, room.file_key_id.hex()}
@@ -121,15 +139,15 @@ async def _fill(room: KeyRoom, data: DataDirectory, store: Store, cause: Cause) 
             " removed them from its table meta. Restore a backup"
         )
     else:
-        await room.make_first(_ceremony_secret(data), cause=cause)
+        await room.make_first(_ceremony_secret(data, ceremony_secret), cause=cause)
 
 
-def _ceremony_secret(data: DataDirectory) -> "HsmSecret":
-    """Return the secret of the ceremony while it still lies in the data directory."""
+def _ceremony_secret(data: DataDirectory, given: Path | None) -> "HsmSecret":
+    """Return the ceremony's secret: a file that was named, or the data directory's."""
     from hsm import credentials  # noqa: PLC0415 - takes the library that derives keys
 
-    file = data.ceremony_secret_file
-    if not file.exists():
+    file = given or data.ceremony_secret_file
+    if given is None and not file.exists():
         raise ForeignStoreError(
             "the store has no data keys yet, and to make them takes the ceremony's secret. Run:"
             f" keystead init --ceremony-secret FILE --data {data.root}"
@@ -154,7 +172,12 @@ async def open_journal(data: DataDirectory, store: Store, cause: Cause) -> Journ
 
 @asynccontextmanager
 async def foundation(
-    config: Config, data: DataDirectory, clock: Clock, *, create: bool = False
+    config: Config,
+    data: DataDirectory,
+    clock: Clock,
+    *,
+    create: bool = False,
+    ceremony_secret: Path | None = None,
 ) -> AsyncIterator[Foundation]:
     """Open store and vault, make sure that they belong together, close the store at the end."""
     # An empty PostgreSQL database was made on purpose; a SQLite file that is not there was lost.
@@ -162,7 +185,7 @@ async def foundation(
     keys = None
     try:
         cause = Cause(this_process())
-        keys = await open_key_room(config, data, store, cause)
+        keys = await open_key_room(config, data, store, cause, ceremony_secret)
         # Whoever is here holds the directory's lock: what an import left behind is nobody's.
         remove_leftovers(data.imports)
         journal = await open_journal(data, store, cause)
@@ -173,7 +196,13 @@ async def foundation(
         await store.close()
 
 
-async def create_store(config: Config, data: DataDirectory) -> None:
-    """Make the configured store, for `keystead init`."""
-    async with foundation(config, data, SystemClock(), create=True):
+async def create_store(
+    config: Config, data: DataDirectory, ceremony_secret: Path | None = None
+) -> None:
+    """Make the configured store with its data keys, for `keystead init`.
+
+    ceremony_secret: the file, where it is not, or no longer, in the data directory.
+    """
+    clock = SystemClock()
+    async with foundation(config, data, clock, create=True, ceremony_secret=ceremony_secret):
         pass

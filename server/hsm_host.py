@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn, TypeVar
 
-from hsm import credentials, wrapping
+import structlog
+
+from hsm import credentials, genuine, startup, wrapping
 from hsm import manifest as manifests
 from hsm.credentials import HsmSecret
 from hsm.data_keys import DataKey, DataKeys, unwrapped
@@ -20,12 +22,17 @@ from hsm.device.opening import open_session
 from hsm.device.session import Login
 from hsm.emulator.backend import EmulatorBackend
 from hsm.emulator.persistence import PersistentEmulator
+from hsm.genuine import Anchors
+from hsm.logins import role_login
 from hsm.manifest import Manifest
 from hsm.rings import Purpose, Rings
+from hsm.startup import Report
 from hsm.vault import VaultError
 from server.config import Hsm
 from server.datadir import DataDirectory
 from server.handed_keys import Role, Strict
+
+_log = structlog.stdlib.get_logger(__name__)
 
 _WRAP_KEY = "data-keys"
 _Answer = TypeVar("_Answer")
@@ -71,9 +78,56 @@ def load_manifest(file: str | None) -> Manifest:
     return manifests.validation() if file is None else manifests.load(Path(file))
 
 
-def login(manifest: Manifest, secret: HsmSecret, role: str) -> Login:
-    """Return with what a role of the manifest logs in."""
-    return Login(manifest.role(role).id, *secret.role_key(role))
+class HsmRefusedError(VaultError):
+    """A device is not one to entrust anything to. The message says why and what to do."""
+
+
+class Identified(NamedTuple):
+    """A device that was checked. kind: "hardware", "emulator", "unknown"."""
+
+    where: str
+    serial: int
+    firmware: str
+    part_number: str
+    kind: str
+
+
+def _accepted(where: str, report: Report, *, production: bool) -> Identified:
+    """Return what a device is; HsmRefusedError when nothing may be entrusted to it."""
+    if report.grave:
+        said = "\n".join(f"- {one}" for one in report.grave)
+        raise HsmRefusedError(
+            f"the HSM at {where} is not as its manifest says, and nothing is entrusted to it:"
+            f"\n{said}\nCompare it with `keystead-ceremony plan`; nothing was changed"
+        )
+    for finding in report.findings:
+        _log.warning("hsm_finding", hsm=where, found=str(finding))
+    verdict = report.genuineness
+    kind = genuine.Kind.UNKNOWN if verdict is None else verdict.kind
+    doubts = ("it could not be asked",) if verdict is None else verdict.doubts
+    if production and kind is not genuine.Kind.HARDWARE:
+        raise HsmRefusedError(
+            f'environment is "production", and the HSM at {where} is not proven to be a genuine'
+            f" YubiHSM 2 ({kind.value}): {'; '.join(doubts)}. Name genuine devices in"
+            ' hsm.connectors, or set environment = "development"'
+        )
+    found = report.inventory
+    firmware = ".".join(map(str, found.firmware))
+    identified = Identified(where, found.serial, firmware, found.part_number or "", kind.value)
+    if kind is genuine.Kind.EMULATOR:
+        _log.warning("hsm_is_an_emulator", **identified._asdict(), protects=EMULATED)
+    elif kind is not genuine.Kind.HARDWARE:
+        _log.warning("hsm_not_proven", **identified._asdict(), doubts=list(doubts))
+    else:
+        _log.info("hsm", **identified._asdict())
+    return identified
+
+
+EMULATED = (
+    "an emulated HSM: it protects copies of the database, and not a stolen disk or a host that"
+    " somebody is on"
+)
+"""What an emulator does and does not, for logs and the doctor."""
 
 
 class HsmHost:
@@ -85,12 +139,16 @@ class HsmHost:
         manifest: Manifest,
         secret: HsmSecret,
         *,
+        anchors: Anchors,
         addresses: tuple[str, ...],
         deadline_s: float,
     ) -> None:
         self.devices = devices
         self.manifest = manifest
         self._secret = secret
+        self.identified: tuple[Identified, ...] = ()
+        """What `inspect` found."""
+        self._anchors = anchors
         self._addresses = addresses
         self._deadline_s = deadline_s
 
@@ -99,6 +157,9 @@ class HsmHost:
         """Take the host's secret and the devices; VaultError says what is wrong with them."""
         secret = credentials.load(data.hsm_secret_file, "host")
         manifest = load_manifest(config.manifest)
+        anchors = Anchors.yubico()
+        if config.authorities is not None:
+            anchors = anchors.with_file(Path(config.authorities))
         devices = open_devices(config, data, secret)
         # The embedded device is this process's; others reach it through a socket of ours.
         own = (f"http+unix://{data.hsm_socket.absolute()}",)
@@ -107,6 +168,7 @@ class HsmHost:
             devices,
             manifest,
             secret,
+            anchors=anchors,
             addresses=addresses,
             deadline_s=config.deadline_seconds,
         )
@@ -145,7 +207,27 @@ class HsmHost:
 
     def login(self, role: str) -> Login:
         """Return with what a role that the host holds logs in."""
-        return login(self.manifest, self._secret, role)
+        return role_login(self._secret, self.manifest.role(role))
+
+    def inspect(self, *, production: bool) -> tuple[Identified, ...]:
+        """Check every device that answers, and return what they are; VaultError refuses them.
+
+        production: whether only genuine hardware will do. Unavailable when none answers.
+        """
+        found = []
+        absent: DeviceUnavailableError | None = None
+        for device in self.devices.all:
+            try:
+                report = startup.check(device, self.manifest, self._secret, anchors=self._anchors)
+            except DeviceUnavailableError as error:
+                _log.error("hsm_unavailable", hsm=device.where, error=str(error))
+                absent = absent or error
+                continue
+            found.append(_accepted(device.where, report, production=production))
+        if not found and absent is not None:
+            raise absent
+        self.identified = tuple(found)
+        return self.identified
 
     def unwrap(self, keys: DataKeys) -> Rings:
         """Ask for all data keys that open something. VaultError, also when nobody answers."""
@@ -159,9 +241,10 @@ class HsmHost:
     def make_data_keys(self, purposes: Sequence[Purpose], ceremony: HsmSecret) -> list[DataKey]:
         """Make new data keys, prepared, one for each purpose. ceremony: the sealer is its role."""
         wrap_key = self.manifest.object(_WRAP_KEY).id
+        sealer = role_login(ceremony, self.manifest.role("sealer"))
 
         def ask(device: Device) -> list[DataKey]:
-            with open_session(device, login(self.manifest, ceremony, "sealer")) as session:
+            with open_session(device, sealer) as session:
                 return [wrapping.make(session, wrap_key, purpose) for purpose in purposes]
 
         return self._any_of(ask)

@@ -24,6 +24,7 @@ from server.programs import (
 from server.programs.exits import EXPLAINED, CommandError, Exit
 from server.programs.installation import Setting, configuration
 from server.programs.options import (
+    Connectors,
     Data,
     Database,
     Json,
@@ -78,15 +79,40 @@ def init(
         bool,
         typer.Option("--sandbox", help="Add a Client ID and a virtual YubiKey to try things with."),
     ] = False,
+    hsm: Connectors = None,
+    host_secret: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --hsm: the host's secret of the devices' ceremony; it is copied.",
+            show_default=False,
+        ),
+    ] = None,
+    ceremony_secret: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The ceremony's secret, with which the data keys are made; it is not copied.",
+            show_default=False,
+        ),
+    ] = None,
     data: Data = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Make a data directory: configuration, sealing key, database. Overwrites nothing."""
-    from server.programs.initialise import initialise  # noqa: PLC0415
+    """Make a data directory: configuration, HSM (emulated), data keys, database.
+
+    Overwrites nothing. With --hsm it uses devices that `keystead-ceremony` has prepared.
+    """
+    from server.programs.initialise import (  # noqa: PLC0415
+        WithHsm,
+        initialise,
+        tell_secrets,
+    )
 
     directory = chosen_data(context, data)
-    done = initialise(directory, with_sandbox=sandbox, database=database)
+    with_hsm = WithHsm(hsm or (), host_secret, ceremony_secret)
+    done = initialise(directory, with_sandbox=sandbox, database=database, hsm=with_hsm)
     made = done.sandbox
     if as_json:
         value: dict[str, object] = {"data": str(directory.root), "initialised": done.made}
@@ -100,7 +126,7 @@ def init(
         return
     if done.made:
         say(f"Initialised {directory.root}.")
-        say(f"Back up {directory.sealing_key_file}: without it no stored key opens.")
+        tell_secrets(directory)
     if made is not None:
         say(f"Sandbox: Client ID {made.client_id}, API key {made.api_key} (not shown again),")
         say(f"and a virtual YubiKey {made.public_id}, whose OTPs `keystead otp` prints.")
@@ -154,6 +180,15 @@ def serve(
     workers: Annotated[
         int | None, typer.Option(help="Processes that verify.", show_default=False)
     ] = None,
+    hsm: Connectors = None,
+    hsm_mode: Annotated[
+        str | None,
+        typer.Option(
+            metavar="sealed|strict",
+            help="Where OTPs are opened (default: configured, else sealed).",
+            show_default=False,
+        ),
+    ] = None,
     data: Data = None,
     database: Database = None,
 ) -> None:
@@ -168,6 +203,8 @@ def serve(
         file_setting(("tls", "certificate"), tls_certificate, "--tls-certificate"),
         file_setting(("tls", "key"), tls_key, "--tls-key"),
         Setting(("workers",), workers, "--workers"),
+        Setting(("hsm", "connectors"), hsm or None, "--hsm"),
+        Setting(("hsm", "mode"), hsm_mode, "--hsm-mode"),
         database_setting(database),
     ]
     run(directory, configuration(directory, settings))

@@ -23,6 +23,16 @@ Data = Annotated[
         show_default=False,
     ),
 ]
+Connectors = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hsm",
+        metavar="URL",
+        help="A YubiHSM 2 instead of the emulator: http://HOST:PORT of its connector,"
+        " http+unix:///PATH or usb:SERIAL; may be repeated.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Database = Annotated[
     str | None,
