@@ -195,7 +195,7 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
 
 def room_keys(config: Config, base: Foundation) -> RoomKeys:
     """Return the keys of this installation as re-sealing sees them."""
-    return RoomKeys(base.keys, base.data, config.hsm, alone=config.store.is_sqlite)
+    return RoomKeys(base.keys, base.data, config, alone=config.store.is_sqlite)
 
 
 async def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web.Application:

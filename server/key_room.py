@@ -29,7 +29,7 @@ from server.storage.identity import Meta, bind_hsm, release_key_file
 
 if TYPE_CHECKING:
     from hsm.credentials import HsmSecret
-    from server.config import Hsm
+    from server.config import Config
     from server.datadir import DataDirectory
     from server.hsm_host import HsmHost
 
@@ -185,11 +185,17 @@ class KeyRoom:
         hsm = self._require_hsm()
         return await rewrapped(vault, hsm, binding, record, hsm.otp_key)
 
-    async def take_hsm(self, config: "Hsm", data: "DataDirectory") -> None:
+    async def take_hsm(self, config: "Config", data: "DataDirectory") -> None:
         """Begin to use the HSM of an installation that had none when it started. VaultError."""
         from server.hsm_host import HsmHost  # noqa: PLC0415 - takes the HSM's library
 
-        self.hsm = await asyncio.to_thread(HsmHost.open, config, data)
+        hsm = await asyncio.to_thread(HsmHost.open, config.hsm, data)
+        try:
+            await asyncio.to_thread(hsm.inspect, production=config.environment == "production")
+        except BaseException:
+            hsm.close()
+            raise
+        self.hsm = hsm
 
     async def forget_file_key(self, purpose: Purpose, *, cause: Cause) -> None:
         """Open nothing more with the key file's key: no record of this purpose is under it.

@@ -16,7 +16,7 @@ from hsm.privatefile import PrivateFileError
 from hsm.rings import Purpose
 from hsm.sealed_vault import SealedVault
 from hsm.seals import SEALED
-from server.config import Hsm
+from server.config import Config
 from server.datadir import DataDirectory
 from server.journal.acts import Cause
 from server.key_room import LOOK_EVERY_S, KeyRoom
@@ -32,7 +32,7 @@ SETTLES_AFTER_S = 3 * LOOK_EVERY_S
 class RoomKeys:
     """Keeps `server.resealing.ports.Keys`. alone: whether no other machine uses the store."""
 
-    def __init__(self, room: KeyRoom, data: DataDirectory, config: Hsm, *, alone: bool) -> None:
+    def __init__(self, room: KeyRoom, data: DataDirectory, config: Config, *, alone: bool) -> None:
         self._room = room
         self._data = data
         self._config = config

@@ -45,8 +45,7 @@ def status(
     if as_json:
         say_json(found)
         return
-    columns = ("kind", "key", "name", "state", "records")
-    table(columns, [tuple(str(key[name]) for name in columns) for key in found["keys"]])
+    table(found["keys"], ("kind", "key", "name", "state", "records"))
     if found["unknown"]:
         say(f"{found['unknown']} records are under keys that this vault does not have: an alarm.")
     if found["rotation"]:
