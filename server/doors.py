@@ -23,6 +23,8 @@ from server.clock import Clock
 from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
 from server.foundation import Foundation
+from server.hsm_doors import hsm_shown
+from server.hsm_watch import HsmWatch
 from server.jobs.resealing import watch_rotation
 from server.jobs.runner import JobRunner
 from server.jobs.standing import facts_pruning, journal_checkpoint, usage_pruning
@@ -154,11 +156,15 @@ def _caps(config: Config) -> Caps:
 
 
 class Doors(NamedTuple):
-    """Sockets for the doors of a process that owns the store. remote: admin's over HTTPS."""
+    """Sockets for the doors of a process that owns the store.
+
+    remote: admin's over HTTPS; hsm: the embedded HSM's, for other processes of this service.
+    """
 
     admin: socket.socket
     ops: socket.socket
     remote: socket.socket | None = None
+    hsm: socket.socket | None = None
 
 
 async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
@@ -237,6 +243,7 @@ async def open_side_doors(
     workforce: Workforce,
     fence: FenceWatch,
     to_reseal: Callable[[], float],
+    hsm: HsmWatch | None,
 ) -> None:
     """Open the admin door and the operations door; `stack` closes them."""
 
@@ -256,6 +263,9 @@ async def open_side_doors(
         Gauge("keystead_records_to_reseal", "Records a rotation has left to do.", to_reseal),
         Gauge("keystead_worker_restarts", "Workers replaced.", lambda: workforce.restarts),
     ]
+    shown = hsm_shown(hsm, config.hsm, base.keys)
+    gauges += shown.gauges
+    checks = {"store": base.store.probe, "workers": workers_accept, "fence": no_fence}
     # The same for both doors: there is one import at a time, whoever sends it.
     desks = await open_desks(config, base, clock)
     if doors.remote is not None:
@@ -266,8 +276,9 @@ async def open_side_doors(
         )
     build = {"version": VERSION, "store": "sqlite" if config.store.is_sqlite else "postgresql"}
     ops = ops_app(
-        registry=metrics_registry(tallies, gauges=gauges, build=build),
-        checks={"store": base.store.probe, "workers": workers_accept, "fence": no_fence},
+        registry=metrics_registry(tallies, gauges=gauges, build=build, hsms=shown.identified),
+        checks={**checks, **shown.checks},
+        notes=shown.notes,
     )
     tally = tallies["control"]
     admin = admin_app(desks, LocalPeers())

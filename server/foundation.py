@@ -1,15 +1,15 @@
 """What everything stands on: the store, the vault, and that the two belong together."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import structlog
 
 from hsm import journalkey, keyfile
-from hsm.vault import VaultError
+from hsm.vault import VaultError, VaultUnavailableError
 from server.checkpoint_file import CheckpointFile
 from server.clock import Clock, SystemClock
 from server.config import Config
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from hsm.credentials import HsmSecret
     from server.storage.postgres.store import PostgresStore
     from server.storage.sqlite.store import SqliteStore
+
+WAIT_S = 2.0
+"""Between two looks for an HSM that is not there when the service starts."""
 
 Store: TypeAlias = "SqliteStore | PostgresStore"
 
@@ -68,12 +71,50 @@ async def open_store(config: Config, data: DataDirectory, clock: Clock, *, creat
     return await open_postgres(config.store.database, default_policy=policy, create=create)
 
 
+class StoppedError(Exception):
+    """The service was told to stop before it had begun."""
+
+
+class Patience(NamedTuple):
+    """How a service waits for its HSM. door: is open meanwhile; stop: ends the waiting."""
+
+    door: Callable[[], AbstractAsyncContextManager[None]]
+    stop: asyncio.Event
+
+
+async def patiently(begin: Callable[[], Awaitable[None]], patience: Patience | None) -> None:
+    """Do what needs the HSM, again and again until it is there; StoppedError."""
+    try:
+        await begin()
+    except VaultUnavailableError as error:
+        if patience is None:
+            raise
+        said = str(error)
+    else:
+        return
+    async with patience.door():
+        while True:
+            _log.error("waiting_for_the_hsm", error=said, again_in_s=WAIT_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(patience.stop.wait(), WAIT_S)
+                raise StoppedError
+            try:
+                await begin()
+            except VaultUnavailableError as error:
+                said = str(error)
+            else:
+                _log.info("the_hsm_is_there")
+                return
+
+
 async def open_key_room(
     config: Config,
     data: DataDirectory,
     store: Store,
     cause: Cause,
+    *,
     ceremony_secret: Path | None = None,
+    patience: Patience | None = None,
 ) -> KeyRoom:
     """Return the keys that belong to this store. Raises VaultError and ForeignStoreError."""
     file = data.sealing_key_file
@@ -97,15 +138,16 @@ async def open_key_room(
     from server.hsm_host import HsmHost  # noqa: PLC0415
 
     hsm = await asyncio.to_thread(HsmHost.open, config.hsm, data)
-    try:
-        await asyncio.to_thread(hsm.inspect, production=config.environment == "production")
-    except BaseException:
-        hsm.close()
-        raise
     strict = config.hsm.mode == "strict"
     room = KeyRoom(store, hsm, file_key, opened=opened, strict=strict)
-    try:
+    production = config.environment == "production"
+
+    async def begin() -> None:
+        await asyncio.to_thread(hsm.inspect, production=production)
         await _fill(room, data, store, cause, ceremony_secret)
+
+    try:
+        await patiently(begin, patience)
     except BaseException:
         await room.close()
         raise
@@ -178,14 +220,20 @@ async def foundation(
     *,
     create: bool = False,
     ceremony_secret: Path | None = None,
+    patience: Patience | None = None,
 ) -> AsyncIterator[Foundation]:
-    """Open store and vault, make sure that they belong together, close the store at the end."""
+    """Open store and vault, make sure that they belong together, close the store at the end.
+
+    patience: wait for an HSM that does not answer; without it that is refused.
+    """
     # An empty PostgreSQL database was made on purpose; a SQLite file that is not there was lost.
     store = await open_store(config, data, clock, create=create or not config.store.is_sqlite)
     keys = None
     try:
         cause = Cause(this_process())
-        keys = await open_key_room(config, data, store, cause, ceremony_secret)
+        keys = await open_key_room(
+            config, data, store, cause, ceremony_secret=ceremony_secret, patience=patience
+        )
         # Whoever is here holds the directory's lock: what an import left behind is nobody's.
         remove_leftovers(data.imports)
         journal = await open_journal(data, store, cause)

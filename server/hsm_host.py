@@ -23,7 +23,7 @@ from hsm.device.session import Login
 from hsm.emulator.backend import EmulatorBackend
 from hsm.emulator.persistence import PersistentEmulator
 from hsm.genuine import Anchors
-from hsm.logins import role_login
+from hsm.logins import device_info, role_login
 from hsm.manifest import Manifest
 from hsm.rings import Purpose, Rings
 from hsm.startup import Report
@@ -43,10 +43,14 @@ class HsmConfigurationError(VaultError):
 
 
 class Devices(NamedTuple):
-    """The way to the devices. embedded: the emulator, when that is the one device."""
+    """The way to the devices. embedded: the emulator, when that is the one device.
+
+    answer: passes another process's message to it; LostError when no answer comes.
+    """
 
     all: tuple[Device, ...]
     embedded: PersistentEmulator | None = None
+    answer: Callable[[bytes], bytes] | None = None
 
     def close(self) -> None:
         """Let go of the embedded device."""
@@ -70,7 +74,8 @@ def embedded(emulator: PersistentEmulator) -> Devices:
     """Return the way to an emulator in this process."""
     backend = EmulatorBackend(emulator)
     # Every connection takes its turns with the others: the device does one thing at a time.
-    return Devices((Device("secrets/emulator", backend.another, waits=False),), emulator)
+    device = Device("secrets/emulator", backend.another, waits=False)
+    return Devices((device,), emulator, backend.another().answer)
 
 
 def load_manifest(file: str | None) -> Manifest:
@@ -83,13 +88,27 @@ class HsmRefusedError(VaultError):
 
 
 class Identified(NamedTuple):
-    """A device that was checked. kind: "hardware", "emulator", "unknown"."""
+    """A device that was checked.
+
+    kind: "hardware", "emulator", "unknown"; doubts: why it is not proven to be the first.
+    """
 
     where: str
     serial: int
     firmware: str
     part_number: str
     kind: str
+    doubts: tuple[str, ...]
+
+    def announce(self) -> None:
+        """Say in the service's log what it is."""
+        said = self._asdict() | {"doubts": list(self.doubts)}
+        if self.kind == genuine.Kind.EMULATOR.value:
+            _log.warning("hsm_is_an_emulator", **said, protects=EMULATED)
+        elif self.kind != genuine.Kind.HARDWARE.value:
+            _log.warning("hsm_not_proven", **said)
+        else:
+            _log.info("hsm", **said)
 
 
 def _accepted(where: str, report: Report, *, production: bool) -> Identified:
@@ -113,14 +132,7 @@ def _accepted(where: str, report: Report, *, production: bool) -> Identified:
         )
     found = report.inventory
     firmware = ".".join(map(str, found.firmware))
-    identified = Identified(where, found.serial, firmware, found.part_number or "", kind.value)
-    if kind is genuine.Kind.EMULATOR:
-        _log.warning("hsm_is_an_emulator", **identified._asdict(), protects=EMULATED)
-    elif kind is not genuine.Kind.HARDWARE:
-        _log.warning("hsm_not_proven", **identified._asdict(), doubts=list(doubts))
-    else:
-        _log.info("hsm", **identified._asdict())
-    return identified
+    return Identified(where, found.serial, firmware, found.part_number or "", kind.value, doubts)
 
 
 EMULATED = (
@@ -209,25 +221,34 @@ class HsmHost:
         """Return with what a role that the host holds logs in."""
         return role_login(self._secret, self.manifest.role(role))
 
-    def inspect(self, *, production: bool) -> tuple[Identified, ...]:
-        """Check every device that answers, and return what they are; VaultError refuses them.
+    def inspect(self, *, production: bool) -> None:
+        """Check every device that answers, and note what they are; VaultError refuses them.
 
         production: whether only genuine hardware will do. Unavailable when none answers.
         """
-        found = []
         absent: DeviceUnavailableError | None = None
         for device in self.devices.all:
             try:
-                report = startup.check(device, self.manifest, self._secret, anchors=self._anchors)
+                self.inspect_one(device.where, production=production)
             except DeviceUnavailableError as error:
-                _log.error("hsm_unavailable", hsm=device.where, error=str(error))
                 absent = absent or error
-                continue
-            found.append(_accepted(device.where, report, production=production))
-        if not found and absent is not None:
+        if not self.identified and absent is not None:
             raise absent
-        self.identified = tuple(found)
-        return self.identified
+
+    def inspect_one(self, where: str, *, production: bool) -> None:
+        """Check one device, by its address, and note what it is; VaultError refuses it."""
+        device = self._at(where)
+        report = startup.check(device, self.manifest, self._secret, anchors=self._anchors)
+        found = _accepted(where, report, production=production)
+        others = [one for one in self.identified if one.where != where]
+        self.identified = (*others, found)
+
+    def greet(self, where: str) -> None:
+        """Ask a device, by its address, what it is; DeviceError when it does not answer."""
+        device_info(self._at(where))
+
+    def _at(self, where: str) -> Device:
+        return next(device for device in self.devices.all if device.where == where)
 
     def unwrap(self, keys: DataKeys) -> Rings:
         """Ask for all data keys that open something. VaultError, also when nobody answers."""

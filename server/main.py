@@ -5,9 +5,11 @@ process, a worker, and the admin API for a command while no service runs. Each p
 what it uses, never the whole.
 """
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from server.clock import Clock, SystemClock
@@ -25,8 +27,9 @@ from server.doors import (
     watch_loop,
     watch_vault,
 )
-from server.foundation import Store, foundation, open_store
+from server.foundation import Patience, Store, foundation, open_store
 from server.handed_keys import HandedKeys, OpenKeys
+from server.hsm_doors import open_hsm_door, waiting_door, watch_hsm
 from server.key_room import KeyRoom
 from server.metrics.counted_store import CountedHotStore
 from server.metrics.tally import Tally
@@ -58,17 +61,28 @@ class OneProcess(NamedTuple):
 
 @asynccontextmanager
 async def whole_service(
-    config: Config, data: DataDirectory, clock: Clock, *, verify: socket.socket, doors: Doors
+    config: Config,
+    data: DataDirectory,
+    clock: Clock,
+    *,
+    verify: socket.socket,
+    doors: Doors,
+    stop: asyncio.Event,
 ) -> AsyncIterator[Serving]:
-    """Everything in this process. Leaving finishes what was accepted."""
+    """Everything in this process. Leaving finishes what was accepted.
+
+    stop: ends the waiting for an HSM that is not there; then StoppedError.
+    """
     async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(foundation(config, data, clock))
+        patience = Patience(partial(waiting_door, doors.ops), stop)
+        base = await stack.enter_async_context(foundation(config, data, clock, patience=patience))
         tally = Tally.open(data.run / "tally-0")
         watch_loop(stack, clock, tally)
         certificate = serve_certificate(stack, config.tls.files, clock, tally)
         fence = await watch_fence(base.store, clock)
         hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
         start_jobs(stack, config, base, clock)
+        watch = await watch_hsm(stack, config, base, doors.hsm)
         batches = batcher(CountedHotStore(hot, tally), config, clock)
         stack.push_async_callback(batches.close)
         usage = await count_usage(stack, config, base.store, clock)
@@ -82,6 +96,7 @@ async def whole_service(
             workforce=OneProcess(),
             fence=fence,
             to_reseal=watch_vault(stack, config, base, clock),
+            hsm=watch,
         )
         door = await open_verify_door(
             config=config,
@@ -120,11 +135,21 @@ class Control(NamedTuple):
 
 @asynccontextmanager
 async def control(
-    config: Config, data: DataDirectory, clock: Clock, *, doors: Doors, workforce: Workforce
+    config: Config,
+    data: DataDirectory,
+    clock: Clock,
+    *,
+    doors: Doors,
+    workforce: Workforce,
+    stop: asyncio.Event,
 ) -> AsyncIterator[Control]:
-    """Own the store, the admin door and the operations door. Workers end before this does."""
+    """Own the store, the admin door and the operations door. Workers end before this does.
+
+    stop: as of `whole_service`.
+    """
     async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(foundation(config, data, clock))
+        patience = Patience(partial(waiting_door, doors.ops), stop)
+        base = await stack.enter_async_context(foundation(config, data, clock, patience=patience))
         tallies = {"control": Tally.open(data.run / "tally-control")}
         for slot in range(config.workers):
             for seat in seats(slot):
@@ -134,6 +159,7 @@ async def control(
         installation(data)  # now: the workers all begin at once
         fence = await watch_fence(base.store, clock)
         start_jobs(stack, config, base, clock)
+        watch = await watch_hsm(stack, config, base, doors.hsm)
         desk = None
         if config.store.is_sqlite:
             hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
@@ -156,6 +182,7 @@ async def control(
             workforce=workforce,
             fence=fence,
             to_reseal=watch_vault(stack, config, base, clock),
+            hsm=watch,
         )
         yield Control(desk, base.keys, base.salt, certificate)
 
@@ -214,14 +241,18 @@ async def worker(
 
 @asynccontextmanager
 async def administration(
-    config: Config, data: DataDirectory, listener: socket.socket
+    config: Config, data: DataDirectory, listener: socket.socket, hsm: socket.socket | None
 ) -> AsyncIterator[None]:
-    """Serve the admin API alone, for a command while no service runs."""
+    """Serve the admin API alone, for a command while no service runs.
+
+    hsm: where the reader of imports finds the embedded HSM, when it needs that.
+    """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(foundation(config, data, clock))
         # A command that waits for a rotation is the only one there is to work at it.
         watch_vault(stack, config, base, clock)
+        await open_hsm_door(stack, base, hsm)
         app = await build_admin_app(config, base, clock)
         door = await serve(app, [listener], tally=Tally.in_memory())
         try:

@@ -30,11 +30,15 @@ class EmulatorBackend(YhsmBackend):
 
     def transceive(self, msg: bytes) -> bytes:
         """Send a message and return the answer; YubiHsmConnectionError when none comes."""
+        try:
+            return self.answer(msg)
+        except LostError as error:
+            raise YubiHsmConnectionError(error) from error
+
+    def answer(self, raw: bytes) -> bytes:
+        """Do the same for who passes messages on; LostError when no answer comes."""
         with self._turn:
-            try:
-                return self._way.transceive(msg)
-            except LostError as error:
-                raise YubiHsmConnectionError(error) from error
+            return self._way.transceive(raw)
 
     def close(self) -> None:
         """Do nothing: a device outlives its connections."""

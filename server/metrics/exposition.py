@@ -39,10 +39,12 @@ class TallyCollector(Collector):
         *,
         gauges: Sequence[Gauge] = (),
         build: Mapping[str, str] | None = None,
+        hsms: Callable[[], Sequence[Mapping[str, str]]] = tuple,
     ) -> None:
         self._tallies = tallies
         self._gauges = gauges
         self._build = dict(build or {})
+        self._hsms = hsms
 
     def describe(self) -> Iterator[Metric]:
         """Promise nothing ahead, so that registering does not read (and reset) the gauges."""
@@ -73,6 +75,7 @@ class TallyCollector(Collector):
             yield GaugeMetricFamily(gauge.name, gauge.text, value=gauge.read())
         if self._build:
             yield InfoMetricFamily("keystead_build", "What is running.", value=self._build)
+        yield from _hsms(self._hsms())
 
 
 def _certificate(processes: Sequence[Sequence[int]]) -> Iterator[Metric]:
@@ -90,6 +93,16 @@ def _certificate(processes: Sequence[Sequence[int]]) -> Iterator[Metric]:
         "Processes that refused the TLS files as they are now, and serve with older ones.",
         value=sum(cells[layout.CERTIFICATE_REFUSED_AT] for cells in processes),
     )
+
+
+def _hsms(hsms: Sequence[Mapping[str, str]]) -> Iterator[Metric]:
+    """Show what the HSMs are; nothing of an installation with a key file."""
+    if hsms:
+        labels = sorted(hsms[0])
+        metric = InfoMetricFamily("keystead_hsm", "The HSMs that were checked.", labels=labels)
+        for one in hsms:
+            metric.add_metric([one[label] for label in labels], {})
+        yield metric
 
 
 def _counter(family: layout.Family, total: Sequence[int]) -> Metric:
@@ -122,14 +135,16 @@ def metrics_registry(
     *,
     gauges: Sequence[Gauge] = (),
     build: Mapping[str, str] | None = None,
+    hsms: Callable[[], Sequence[Mapping[str, str]]] = tuple,
 ) -> CollectorRegistry:
     """Return a registry of our own: tallies, gauges, and this process and platform.
 
     tallies: by process name; gauges: read at each scrape; build: labels of
-    `keystead_build_info`, such as the version. The library's global registry stays untouched.
+    `keystead_build_info`, such as the version; hsms: of each `keystead_hsm_info`. The library's
+    global registry stays untouched.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(TallyCollector(tallies, gauges=gauges, build=build))
+    registry.register(TallyCollector(tallies, gauges=gauges, build=build, hsms=hsms))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     return registry

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from server.datadir import DataDirectory, InUseError
 from server.programs.admin_client import AdminClient
 from server.programs.exits import CommandError, Exit
-from server.programs.unix_sockets import listen_unix
+from server.programs.unix_sockets import listen_unix, needs_hsm_socket
 
 if TYPE_CHECKING:
     from server.config import Config
@@ -93,13 +93,19 @@ class _AdminThread(threading.Thread):
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         listener = listen_unix(self.socket_path)
+        hsm = None
         try:
-            async with main.administration(self._config, self._data, listener):
+            if needs_hsm_socket(self._config, self._data):
+                hsm = listen_unix(self._data.hsm_socket)
+            async with main.administration(self._config, self._data, listener, hsm):
                 self.ready.set()
                 await self._stopping.wait()
         finally:
             listener.close()
             self.socket_path.unlink(missing_ok=True)
+            if hsm is not None:
+                hsm.close()
+                self._data.hsm_socket.unlink(missing_ok=True)
 
     def stop(self) -> None:
         """Let the loop end; a no-op when it never began."""

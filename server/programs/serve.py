@@ -23,6 +23,7 @@ from server.clock import SystemClock
 from server.config import Config
 from server.datadir import DataDirectory
 from server.doors import Doors
+from server.foundation import StoppedError
 from server.programs import garbage, sandbox
 from server.programs.exits import CommandError
 from server.programs.hardening import allow_open_files, keep_memory_private
@@ -34,7 +35,7 @@ from server.programs.supervisor import (
     WorkerFailedError,
     forget_tallies,
 )
-from server.programs.unix_sockets import listen_unix
+from server.programs.unix_sockets import listen_unix, needs_hsm_socket
 
 if TYPE_CHECKING:
     from server.web.certificate import ServedCertificate
@@ -55,7 +56,10 @@ def serve(data: DataDirectory, config: Config) -> None:
     with data.locked():
         forget_tallies(data)
         _log.info("starting", data=str(data.root), workers=config.workers, store=_store(config))
-        uvloop.run(_serve(data, config))
+        try:
+            uvloop.run(_serve(data, config))
+        except StoppedError:
+            _log.info("stopped_while_waiting")
         _log.info("stopped")
 
 
@@ -75,7 +79,7 @@ async def _serve(data: DataDirectory, config: Config) -> None:
         where = _where(verify[0], config.listen.verify_address)
         ops = _where(doors.ops, config.listen.ops_address)
         house = _one_process if config.workers == 1 else _control_process
-        async with house(data, config, verify, doors) as staff, manager.watchdog():
+        async with house(data, config, verify, doors, stop) as staff, manager.watchdog():
             garbage.settle()
             _announce(data, config, where, ops, _remote(config, doors))
             manager.ready("serving")
@@ -166,19 +170,30 @@ async def _sockets(
             made.append(remote)
         admin = listen_unix(data.admin_socket)
         made.append(admin)
-        yield verify, Doors(admin, ops, remote)
+        hsm = None
+        if needs_hsm_socket(config, data):
+            hsm = listen_unix(data.hsm_socket)
+            made.append(hsm)
+        yield verify, Doors(admin, ops, remote, hsm)
     finally:
         for one in made:
             one.close()
         data.admin_socket.unlink(missing_ok=True)
+        data.hsm_socket.unlink(missing_ok=True)
 
 
 @asynccontextmanager
 async def _one_process(
-    data: DataDirectory, config: Config, verify: list[socket.socket], doors: Doors
+    data: DataDirectory,
+    config: Config,
+    verify: list[socket.socket],
+    doors: Doors,
+    stop: asyncio.Event,
 ) -> AsyncIterator[_Staff]:
     clock = SystemClock()
-    async with main.whole_service(config, data, clock, verify=verify[0], doors=doors) as door:
+    async with main.whole_service(
+        config, data, clock, verify=verify[0], doors=doors, stop=stop
+    ) as door:
         # Nothing here can fail by itself, and nobody could relieve it.
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         yield _Staff(failed, None, None if config.tls.files is None else door.reload_certificate)
@@ -186,11 +201,15 @@ async def _one_process(
 
 @asynccontextmanager
 async def _control_process(
-    data: DataDirectory, config: Config, verify: list[socket.socket], doors: Doors
+    data: DataDirectory,
+    config: Config,
+    verify: list[socket.socket],
+    doors: Doors,
+    stop: asyncio.Event,
 ) -> AsyncIterator[_Staff]:
     supervisor = Supervisor(config=config, data=data, sockets=verify)
     async with main.control(
-        config, data, SystemClock(), doors=doors, workforce=supervisor
+        config, data, SystemClock(), doors=doors, workforce=supervisor, stop=stop
     ) as control:
         try:
             await supervisor.start(control)

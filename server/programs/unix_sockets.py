@@ -5,6 +5,11 @@ import socket
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from server.config import Config
+    from server.datadir import DataDirectory
 
 BACKLOG = 1024
 """Connections the kernel holds while a worker is busy or being replaced."""
@@ -73,3 +78,8 @@ def connect_unix(path: Path, timeout_s: float) -> socket.socket:
         made.close()
         raise
     return made
+
+
+def needs_hsm_socket(config: "Config", data: "DataDirectory") -> bool:
+    """Whether other processes of this service open OTPs inside the HSM that one process has."""
+    return config.hsm.mode == "strict" and config.hsm.is_embedded and data.has_hsm

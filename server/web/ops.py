@@ -15,6 +15,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 Check: TypeAlias = Callable[[], Awaitable[object]]
 """Returns when ready and raises when not: NotReadyError with words for the operator."""
 
+Note: TypeAlias = Callable[[], str]
+"""Returns words for the operator, "" while there is nothing to say."""
+
 _NO_STORE = {hdrs.CACHE_CONTROL: "no-store"}
 _UNREADY = 503
 
@@ -24,14 +27,19 @@ class NotReadyError(Exception):
 
 
 def ops_app(
-    *, registry: CollectorRegistry, checks: Mapping[str, Check], deadline_s: float = 2.0
+    *,
+    registry: CollectorRegistry,
+    checks: Mapping[str, Check],
+    notes: Mapping[str, Note] | None = None,
+    deadline_s: float = 2.0,
 ) -> web.Application:
     """Return the application of the operations door.
 
     registry: what /metrics shows; checks: by the name /readyz shows; deadline_s: seconds that
-    each check may take before it counts as not ready.
+    each check may take before it counts as not ready. notes: what is said there although it
+    keeps nobody from deciding.
     """
-    door = OpsDoor(registry, checks, deadline_s)
+    door = OpsDoor(registry, checks, notes or {}, deadline_s)
     app = web.Application()
     app.router.add_get("/metrics", door.metrics)
     app.router.add_get("/healthz", door.health)
@@ -43,10 +51,15 @@ class OpsDoor:
     """Answers the operator's monitoring."""
 
     def __init__(
-        self, registry: CollectorRegistry, checks: Mapping[str, Check], deadline_s: float
+        self,
+        registry: CollectorRegistry,
+        checks: Mapping[str, Check],
+        notes: Mapping[str, Note],
+        deadline_s: float,
     ) -> None:
         self._registry = registry
         self._checks = dict(checks)
+        self._notes = dict(notes)
         self._deadline_s = deadline_s
 
     async def metrics(self, _: web.Request) -> web.Response:
@@ -65,7 +78,12 @@ class OpsDoor:
             name: reason for name, reason in zip(self._checks, reasons, strict=True) if reason
         }
         return web.json_response(
-            {"ready": not unready, "checks": list(self._checks), "not_ready": unready},
+            {
+                "ready": not unready,
+                "checks": list(self._checks),
+                "not_ready": unready,
+                "notes": {name: said for name, note in self._notes.items() if (said := note())},
+            },
             status=_UNREADY if unready else 200,
             headers=_NO_STORE,
         )

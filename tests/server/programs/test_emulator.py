@@ -9,9 +9,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from hsm.emulator.core import Emulator
 from hsm.emulator.faults import Fault, Mishaps
-from server.address import Address
 from server.programs.cli import main
-from server.programs.emulator import Connector
+from server.web.connector import Connector
 
 _ECHO = b"\x01\x00\x02hi"
 
@@ -19,8 +18,8 @@ _ECHO = b"\x01\x00\x02hi"
 @pytest.fixture
 async def client() -> AsyncIterator[TestClient]:  # type: ignore[type-arg]
     emulator = Emulator()
-    where = Address("127.0.0.1", 12345)
-    application = Connector(emulator.transceive, 3_999_999_999, where).application()
+    connector = Connector(emulator.transceive, 3_999_999_999, host="127.0.0.1", port=12345)
+    application = connector.application()
     async with TestClient(TestServer(application)) as made:
         yield made
 
@@ -49,7 +48,7 @@ async def test_a_length_that_no_message_has_is_refused(client: TestClient, size:
 async def test_a_lost_reply_cuts_the_connection() -> None:
     mishaps = Mishaps(Emulator())
     mishaps.plan(Fault.REPLY_LOST)
-    application = Connector(mishaps.transceive, 1, Address("127.0.0.1", 1)).application()
+    application = Connector(mishaps.transceive, 1, host="127.0.0.1", port=1).application()
     async with TestClient(TestServer(application)) as client:
         with pytest.raises(ClientConnectionError):
             await client.post("/connector/api", data=_ECHO)
