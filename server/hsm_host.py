@@ -21,7 +21,7 @@ from hsm.device.line import Device
 from hsm.device.opening import open_session
 from hsm.device.session import Login
 from hsm.emulator.backend import EmulatorBackend
-from hsm.emulator.persistence import PersistentEmulator
+from hsm.emulator.persistence import PersistentEmulator, revived
 from hsm.genuine import Anchors
 from hsm.logins import device_info, role_login
 from hsm.manifest import Manifest
@@ -61,13 +61,15 @@ class Devices(NamedTuple):
 def open_devices(config: Hsm, data: DataDirectory, secret: HsmSecret) -> Devices:
     """Return the configured devices; VaultError. Real ones are not connected yet."""
     if not config.is_embedded:
-        try:
-            return Devices(
-                tuple(device_at(url, config.deadline_seconds) for url in config.connectors)
-            )
-        except ValueError as error:
-            raise HsmConfigurationError(f"hsm.connectors: {error}") from None
+        return _at(config)
     return embedded(PersistentEmulator.open(data.emulator_file, secret.store_key()))
+
+
+def _at(config: Hsm) -> Devices:
+    try:
+        return Devices(tuple(device_at(url, config.deadline_seconds) for url in config.connectors))
+    except ValueError as error:
+        raise HsmConfigurationError(f"hsm.connectors: {error}") from None
 
 
 def embedded(emulator: PersistentEmulator) -> Devices:
@@ -182,6 +184,36 @@ class HsmHost:
             secret,
             anchors=anchors,
             addresses=addresses,
+            deadline_s=config.deadline_seconds,
+        )
+
+    @classmethod
+    def of_copies(cls, config: Hsm, secret: bytes, emulator: bytes | None) -> "HsmHost":
+        """Do the same with copies of the files' contents, which stay as they are. VaultError.
+
+        emulator: None where there is none, then the devices are those of `config`.
+        """
+        try:
+            host = HsmSecret.parse(secret.decode("ascii", "replace"))
+        except ValueError as error:
+            raise HsmConfigurationError(f"the host's secret is unusable: {error}") from None
+        if emulator is None and config.is_embedded:
+            raise HsmConfigurationError(
+                "the emulator's file is not at hand, and no HSM is configured: put the copy of"
+                " secrets/emulator beside hsm.key"
+            )
+        if emulator is None:
+            devices = _at(config)
+        else:
+            device = revived(emulator, host.store_key(), "the copy of secrets/emulator")
+            backend = EmulatorBackend(device)
+            devices = Devices((Device("a copy of the emulator", backend.another, waits=False),))
+        return cls(
+            devices,
+            load_manifest(config.manifest),
+            host,
+            anchors=Anchors.yubico(),
+            addresses=config.connectors,
             deadline_s=config.deadline_seconds,
         )
 

@@ -125,6 +125,14 @@ def _read(path: Path, key: bytes) -> Emulator:
         when_absent="Restore it from a backup, or initialise anew.",
         when_open="take its keys for known to others.",
     )
+    return revived(sealed, key, path)
+
+
+def revived(sealed: bytes, key: bytes, path: object) -> Emulator:
+    """Return the device in the content of such a file, which stays as it is; StateFileError.
+
+    path: what to call it.
+    """
     state = _unsealed(path, key, sealed)
     try:
         return snapshot.revive(state)
@@ -134,7 +142,7 @@ def _read(path: Path, key: bytes) -> Emulator:
         ) from error
 
 
-def _unsealed(path: Path, key: bytes, sealed: bytes) -> bytes:
+def _unsealed(path: object, key: bytes, sealed: bytes) -> bytes:
     if not sealed.startswith(_MAGIC):
         raise StateFileError(f"{path} holds no emulated device")
     nonce = sealed[len(_MAGIC) :][:_NONCE_SIZE]

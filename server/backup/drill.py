@@ -1,15 +1,12 @@
 """The proof of a backup: restored on a scratch directory, opened, compared, asked for an OK."""
 
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from hsm.keyfile import SealingKey
-from hsm.rings import Rings
-from hsm.sealed_vault import SealedVault
-from hsm.vault import OtpKeyBinding, VaultError
+from hsm.vault import OtpKeyBinding, Vault, VaultError
 from server.backup.recipients import BackupError
 from server.backup.restore import Backup, load
 from server.clock import SystemClock
@@ -22,6 +19,8 @@ from server.storage.snapshot import decode_row, snapshot
 from server.storage.sqlite.store import SqliteStore, open_sqlite
 from validation.gcra import UNLIMITED, Policy
 from validation.otp import InvalidOtpError
+
+OpenVault: TypeAlias = Callable[[AsyncExitStack], Awaitable[Vault]]
 
 _NO_OTP = bytes(16)
 _CAUSE = Cause(Actor(SYSTEM, "drill"))
@@ -39,18 +38,21 @@ class Drilled(NamedTuple):
 async def drill(
     backup: Backup,
     scratch: Path,
-    key: SealingKey,
+    open_vault: OpenVault,
     *,
     journals: Sequence[Path],
 ) -> Drilled:
-    """Prove a backup in an empty directory; BackupError says what does not hold."""
+    """Prove a backup in an empty directory; BackupError says what does not hold.
+
+    open_vault: returns what opens its records.
+    """
     seconds: dict[str, float] = {}
     database = scratch / "keystead.db"
     began = time.perf_counter()
     fence = await load(backup, database, cause=_CAUSE, compare=True)
     seconds["load"] = time.perf_counter() - began
     began = time.perf_counter()
-    opened = await _open_records(database, key)
+    opened = await _open_records(database, open_vault)
     seconds["open"] = time.perf_counter() - began
     began = time.perf_counter()
     store = await open_sqlite(
@@ -84,10 +86,10 @@ async def _is_fenced(store: SqliteStore) -> bool:
     return False
 
 
-async def _open_records(database: Path, key: SealingKey) -> int:
-    vault = SealedVault(Rings.single(key), opened=1)
+async def _open_records(database: Path, open_vault: OpenVault) -> int:
     opened = 0
-    async with snapshot(database) as read:
+    async with AsyncExitStack() as stack, snapshot(database) as read:
+        vault = await open_vault(stack)
         async for part in read.parts():
             if part.table not in {"otp_key_record", "api_key"}:
                 continue
@@ -101,7 +103,7 @@ async def _open_records(database: Path, key: SealingKey) -> int:
     return opened
 
 
-async def _open(vault: SealedVault, row: Mapping[str, object]) -> None:
+async def _open(vault: Vault, row: Mapping[str, object]) -> None:
     record = row["record"]
     if not isinstance(record, bytes):
         raise BackupError("a sealed record is no record")

@@ -18,7 +18,7 @@ from server.counter_journal.ports import BACKUPS_KEPT
 from server.journal.acts import Cause, Deed, State, Subject
 from server.storage.books.fence_book import BACKUPS, FENCE
 from server.storage.identity import STORE_EPOCH
-from server.storage.snapshot import Filling, Part, Tally, filling
+from server.storage.snapshot import Filling, Part, Tally, decode_row, filling
 
 _EPOCH_OCTETS = 8
 _MAX_FILE = 1 << 20
@@ -60,6 +60,20 @@ def verify(file: Path, identities: Sequence[pyrage.x25519.Identity]) -> Backup:
     if head is None or counted != told:
         raise _unusable(file, "its rows are not those that it counts")
     return Backup(file, identities, head, told, files)
+
+
+def stored_values(backup: Backup) -> dict[str, str]:
+    """Return the named values that a backup holds; BackupError."""
+    form = backup.head.tables["meta"]
+    values: dict[str, str] = {}
+    try:
+        for part in _parts(backup):
+            if part.table == form.name:
+                rows = [decode_row(form, line) for line in part.lines]
+                values |= {str(row["name"]): str(row["value"]) for row in rows}
+    except _NONSENSE as error:
+        raise _unusable(backup.file, str(error)) from error
+    return values
 
 
 async def load(

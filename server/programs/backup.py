@@ -16,6 +16,7 @@ from server.programs.administration import administration
 from server.programs.exits import CommandError
 
 _MAX_FILE = 1 << 20
+_NO_SECRETS = frozenset({".lock", ".new"})
 
 
 class BackedUp(NamedTuple):
@@ -77,7 +78,11 @@ def _files(data: DataDirectory, *, with_keys: bool) -> dict[str, bytes]:
     """Return what goes with the store: the configuration, and if asked for the secrets."""
     paths = [data.config_file] if data.config_file.exists() else []
     if with_keys:
-        paths += [path for path in sorted(data.secrets.iterdir()) if path.is_file()]
+        paths += [
+            path
+            for path in sorted(data.secrets.iterdir())
+            if path.is_file() and path.suffix not in _NO_SECRETS
+        ]
     found = {}
     for path in paths:
         with path.open("rb") as stream:

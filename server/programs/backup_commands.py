@@ -89,7 +89,7 @@ def make(
     made = done.made
     say(f"{made.file}: {made.keys} keys, {made.clients} clients, {made.octets:,} octets.")
     if not with_key_file:
-        say(f"Keep {directory.sealing_key_file} apart from it: without it no stored key opens.")
+        say(f"Keep {directory.secrets} apart from it: without its files no stored key opens.")
 
 
 @app.command("key")
@@ -128,7 +128,8 @@ def restore(
         typer.Option(
             "--key-file",
             metavar="FILE",
-            help="The sealing key's file, when the backup does not hold it.",
+            help="secrets/hsm.key (an emulator's file is taken from beside it), or an older"
+            " installation's sealing.key, when the backup does not hold them.",
             show_default=False,
         ),
     ] = None,

@@ -66,7 +66,7 @@ def examine(data: DataDirectory, database: str | None) -> list[Finding]:
         findings.append(check_configuration(data, config))
     running = data.holder() if data.root.is_dir() else None
     findings.append(check_service(data, running))
-    findings += check_sealing_key(data)
+    findings += check_keys(data, config)
     findings.append(check_tls(config))
     if config.listen.admin is not None and config.admin_files is not None:
         findings.append(check_certificate("admin TLS", config.admin_files))
@@ -128,14 +128,21 @@ def check_service(data: DataDirectory, running: int | None) -> Finding:
     )
 
 
-def check_sealing_key(data: DataDirectory) -> Iterator[Finding]:
-    """Whether the sealing key's file is whole and private."""
-    try:
-        key = keyfile.load(data.sealing_key_file)
-    except VaultError as error:
-        yield Finding("sealing key", "fail", str(error))
-        return
-    yield Finding("sealing key", "ok", f"key {key.key_id.hex()}; keep a copy of the file elsewhere")
+def check_keys(data: DataDirectory, config: Config) -> Iterator[Finding]:
+    """Whether the secrets are whole and private, and what is opened with them."""
+    if data.sealing_key_file.exists() or not data.has_hsm:
+        try:
+            key = keyfile.load(data.sealing_key_file)
+        except VaultError as error:
+            yield Finding("sealing key", "fail", str(error))
+        else:
+            kept = "keep a copy of the file elsewhere"
+            yield Finding("sealing key", "ok", f"key {key.key_id.hex()}; {kept}")
+    if data.has_hsm:
+        # The HSM's library takes its time to load.
+        from server.programs.doctor_hsm import check_hsm  # noqa: PLC0415
+
+        yield from check_hsm(data, config)
 
 
 def check_tls(config: Config) -> Finding:
@@ -252,7 +259,8 @@ def check_counter_journal(data: DataDirectory, config: Config) -> Iterator[Findi
 def check_clock(data: DataDirectory) -> Finding:
     """Whether the clock can be right: limits and the answers' time depend on it."""
     now = time.time()
-    files = (data.database_file, data.config_file, data.sealing_key_file)
+    keys = (data.sealing_key_file, data.hsm_secret_file)
+    files = (data.database_file, data.config_file, *keys)
     newest = max((file.stat().st_mtime for file in files if file.exists()), default=0.0)
     shown = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now))
     if now < max(_WRITTEN, newest - _CLOCK_SLACK_S):

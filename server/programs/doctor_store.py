@@ -21,7 +21,9 @@ from server.storage.sqlite.connection import check_sqlite_version
 from server.storage.upgrade import REFUSALS, SchemaState, schema_state
 from validation.otp import InvalidOtpError
 
-_KEY_ID = "SELECT value FROM meta WHERE name = 'sealing_key_id'"
+_VALUE = "SELECT value FROM meta WHERE name = "
+_KEY_ID = f"{_VALUE}'sealing_key_id'"
+_DATA_KEYS = f"{_VALUE}'data_keys'"
 _RECORD = "SELECT public_id, generation, record FROM otp_key_record LIMIT 1"
 
 
@@ -29,6 +31,7 @@ class _Sample(NamedTuple):
     """What of a store's content tells whose it is. record: (public id, generation, record)."""
 
     key_id: str | None
+    data_keys: str | None
     record: Sequence[Any] | None
 
 
@@ -57,7 +60,13 @@ def check_store(data: DataDirectory, config: Config) -> Iterator[Finding]:
     except (StoreError, StoreRefusedError, sqlite3.Error, *UNREACHABLE) as error:
         yield Finding("database", "fail", f"it cannot be read: {error}")
         return
-    yield from _belonging(data, sample)
+    if sample.data_keys is not None or data.has_hsm:
+        # The HSM's library takes its time to load.
+        from server.programs.doctor_hsm import check_records  # noqa: PLC0415
+
+        yield from check_records(data, config, sample.key_id, sample.data_keys, sample.record)
+    else:
+        yield from _belonging(data, sample)
 
 
 def _sqlite_version() -> Finding:
@@ -73,8 +82,13 @@ def _sqlite_sample(file: Path) -> _Sample:
     uri = f"{file.absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True, timeout=2.0)) as connection:
         key_id = connection.execute(_KEY_ID).fetchone()
+        data_keys = connection.execute(_DATA_KEYS).fetchone()
         record = connection.execute(_RECORD).fetchone()
-    return _Sample(None if key_id is None else key_id[0], record)
+    return _Sample(
+        None if key_id is None else key_id[0],
+        None if data_keys is None else data_keys[0],
+        record,
+    )
 
 
 async def _postgres_sample(dsn: str) -> tuple[_Sample, dict[str, str]]:
@@ -85,7 +99,11 @@ async def _postgres_sample(dsn: str) -> tuple[_Sample, dict[str, str]]:
             name: str(await connection.fetchval("SELECT current_setting($1)", name))
             for name in names
         }
-        sample = _Sample(await connection.fetchval(_KEY_ID), await connection.fetchrow(_RECORD))
+        sample = _Sample(
+            await connection.fetchval(_KEY_ID),
+            await connection.fetchval(_DATA_KEYS),
+            await connection.fetchrow(_RECORD),
+        )
     finally:
         await connection.close()
     return sample, settings

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hsm import keyfile
-from hsm.keyfile import SealingKey
-from hsm.vault import VaultError
+from hsm.vault import VaultError, VaultUnavailableError
 from server import logs
 from server.backup.drill import drill
 from server.backup.restore import Backup, load
@@ -25,10 +23,9 @@ from server.journal.acts import Cause
 from server.local_users import this_process
 from server.programs import durable_file
 from server.programs.exits import CommandError
+from server.programs.kept_secrets import KeptSecrets, Opener, kept_secrets
 from server.programs.terminal import say
 from server.safeguards import fence_desk
-
-_KEY = "secrets/sealing.key"
 
 
 def refuse_unless_empty(data: DataDirectory) -> None:
@@ -62,14 +59,15 @@ def restore_backup(
     logs.configure("warning", process="command")  # standard output is the command's answer
     began = time.perf_counter()
     cause = Cause(this_process(), "restore")
-    key = _sealing_key(backup, key_file)
+    secrets = kept_secrets(backup, key_file)
+    unseen = "" if secrets is None else _prove(backup, secrets)
     target = _target(backup, data, database)
     existed = data.root.exists()
     data.create()
     with data.locked():
         _refuse_others_things(data)  # reading the backup took its time
         try:
-            fence = _fill(backup, data, target, key, cause)
+            fence = _fill(backup, data, target, secrets, cause)
         except BaseException:
             _remove(data.root, keep=existed)
             raise
@@ -79,7 +77,8 @@ def restore_backup(
         "made": fence.made,
         "keys": backup.tallies["otp_key"].rows,
         "clients": backup.tallies["client"].rows,
-        "sealing_key": key is not None,
+        "sealing_key": secrets is not None,
+        "hsm": unseen,
         "fenced": True,
         "problems": dict(fence.problems),
         "undone_since": fence.made,
@@ -97,9 +96,13 @@ def restore_backup(
 
 
 def _fill(
-    backup: Backup, data: DataDirectory, target: Path | str, key: bytes | None, cause: Cause
+    backup: Backup,
+    data: DataDirectory,
+    target: Path | str,
+    secrets: KeptSecrets | None,
+    cause: Cause,
 ) -> Fence:
-    _write_files(backup, data, key)
+    _write_files(backup, data, secrets)
     if isinstance(target, str):
         return asyncio.run(load(backup, target, cause=cause))
     partial = target.with_name(f"{target.name}.partial")
@@ -131,41 +134,37 @@ def _target(backup: Backup, data: DataDirectory, database: str | None) -> Path |
     return str(database)
 
 
-def _sealing_key(backup: Backup, key_file: Path | None) -> bytes | None:
-    """Return the text of the sealing key's file, checked against the backup."""
-    if key_file is not None:
-        try:
-            key = keyfile.load(key_file)
-        except VaultError as error:
-            raise CommandError(str(error)) from error
-        text = key.format().encode()
-    elif _KEY in backup.files:
-        text = backup.files[_KEY]
-        key = _parse_key(text)
-    else:
-        return None
-    if backup.head.sealing_key not in {"", key.key_id.hex()}:
-        raise CommandError(
-            f"the backup's records were sealed under key {backup.head.sealing_key}, and"
-            f" {key_file or 'the backup'} holds key {key.key_id.hex()}, which opens none of them."
-            " Name the right file with --key-file"
-        )
-    return text
-
-
-def _parse_key(text: bytes) -> SealingKey:
-    try:
-        return SealingKey.parse(text.decode("ascii", "replace"))
-    except ValueError as error:
-        raise CommandError(f"the sealing key in the backup is unusable: {error}") from None
-
-
-def _write_files(backup: Backup, data: DataDirectory, key: bytes | None) -> None:
+def _write_files(backup: Backup, data: DataDirectory, secrets: KeptSecrets | None) -> None:
     files = dict(backup.files)
-    if key is not None:
-        files[_KEY] = key
+    if secrets is not None:
+        files |= secrets.files
     for name, content in files.items():
         durable_file.create(data.root / name, content)
+
+
+def _prove(backup: Backup, secrets: KeptSecrets) -> str:
+    """See before anything is written that the secrets open the backup's data keys.
+
+    Return what to tell when the HSM cannot be asked now. CommandError when they do not.
+    """
+    try:
+        Opener(backup, secrets, _config_in(backup).hsm)
+    except VaultUnavailableError as error:
+        return f"whether the HSM opens the data keys could not be seen: {error}"
+    except VaultError as error:
+        raise CommandError(f"the secrets do not open this backup: {error}") from error
+    return ""
+
+
+def _config_in(backup: Backup) -> Config:
+    """Return the configuration that a backup holds, the defaults when it holds none."""
+    text = backup.files.get("keystead.toml")
+    if text is None:
+        return Config()
+    with tempfile.TemporaryDirectory(prefix="keystead-restore-") as scratch:
+        file = Path(scratch) / "keystead.toml"
+        file.write_bytes(text)
+        return load_config(file)
 
 
 def _remove(root: Path, *, keep: bool) -> None:
@@ -184,16 +183,18 @@ def drill_backup(
     """Prove a verified backup in a scratch directory. Returns what was found."""
     logs.configure("warning", process="command")  # standard output is the command's answer
     began = time.perf_counter()
-    text = _sealing_key(backup, key_file)
-    if text is None and data.sealing_key_file.exists():
-        text = _sealing_key(backup, data.sealing_key_file)
-    if text is None:
+    secrets = kept_secrets(backup, key_file) or _own_secrets(backup, data)
+    if secrets is None:
         raise CommandError(
-            "the backup does not hold the sealing key, so that its records cannot be opened. Name"
-            " the key's file with --key-file, or the data directory it lies in with --data"
+            "the backup does not hold its secrets, so that its records cannot be opened. Name"
+            " secrets/hsm.key, or an older installation's secrets/sealing.key, with --key-file, or"
+            " the data directory they lie in with --data"
         )
+    own = data.config_file.exists()
+    config = load_config(data.config_file) if own else _config_in(backup)
+    opener = Opener(backup, secrets, config.hsm)
     with tempfile.TemporaryDirectory(prefix="keystead-drill-") as scratch:
-        found = asyncio.run(drill(backup, Path(scratch), _parse_key(text), journals=journals))
+        found = asyncio.run(drill(backup, Path(scratch), opener.vault, journals=journals))
     replayed = found.replayed
     return {
         "backup": backup.head.id,
@@ -208,6 +209,15 @@ def drill_backup(
         "steps": {name: round(seconds, 3) for name, seconds in found.seconds.items()},
         "seconds": round(time.perf_counter() - began, 3),
     }
+
+
+def _own_secrets(backup: Backup, data: DataDirectory) -> KeptSecrets | None:
+    """Return the data directory's own secrets, if it has any."""
+    if data.has_hsm:
+        return kept_secrets(backup, data.hsm_secret_file)
+    if data.sealing_key_file.exists():
+        return kept_secrets(backup, data.sealing_key_file)
+    return None
 
 
 def tell_drill(found: dict[str, Any]) -> None:
@@ -231,7 +241,10 @@ def tell_restored(done: dict[str, Any], data: DataDirectory) -> None:
     """Print for people what was restored, and what is to be done next."""
     say(f"Restored {done['keys']} keys and {done['clients']} clients of {done['made']}.")
     if not done["sealing_key"]:
-        say(f"Put the sealing key back before you start: {data.sealing_key_file}, mode 0600.")
+        say(f"Put the secrets back into {data.secrets} before you start, mode 0600: hsm.key, and")
+        say("emulator if it has no HSM of its own; of an older installation sealing.key.")
+    elif done["hsm"]:
+        say(f"Beware: {done['hsm']}")
     say(f"UNDONE is what was administered after {done['made']}: keys, clients and operators that")
     say("were disabled since are ACTIVE, rotated API keys are good again, tokens have ended, and")
     say("imports are missing. Repeat all that before you start the service. Then make a backup.")

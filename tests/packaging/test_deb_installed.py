@@ -170,10 +170,10 @@ def test_it_installs_starts_validates_reloads_stops_upgrades_and_keeps_the_keys(
         service.wait_for("STOPPING")
         assert service.process.wait(WITHIN_S) == 0
 
-    before = machine.says("sh", "-c", f"cd {DATA} && sha256sum secrets/sealing.key keystead.toml")
+    before = machine.says("sh", "-c", f"cd {DATA} && sha256sum secrets/hsm.key keystead.toml")
     install(machine, deb)
     assert "kept /var/lib/keystead" in purge(machine)
-    after = machine.says("sh", "-c", f"cd {DATA} && sha256sum secrets/sealing.key keystead.toml")
+    after = machine.says("sh", "-c", f"cd {DATA} && sha256sum secrets/hsm.key keystead.toml")
     assert after == before
     assert not machine.has("/usr/lib/keystead")
     assert not machine.has("/usr/bin/keystead")

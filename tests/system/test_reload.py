@@ -36,15 +36,18 @@ def keystead(
 
 
 @contextmanager
-def without_sealing_key(keystead: KeysteadProcess) -> Iterator[None]:
-    """Put the file away that every worker reads when it starts."""
-    sealing_key = keystead.directory / "secrets" / "sealing.key"
-    aside = Path(f"{sealing_key}.aside")
-    sealing_key.rename(aside)
+def without_tallies(keystead: KeysteadProcess) -> Iterator[None]:
+    """Put away the files that every worker opens when it starts, and something in their place."""
+    tallies = list((keystead.directory / "run").glob("tally-*"))
+    for tally in tallies:
+        tally.rename(f"{tally}.aside")
+        tally.mkdir()
     try:
         yield
     finally:
-        aside.rename(sealing_key)
+        for tally in tallies:
+            tally.rmdir()
+            Path(f"{tally}.aside").rename(tally)
 
 
 async def test_under_load_every_worker_is_replaced_and_every_request_is_answered(
@@ -108,7 +111,7 @@ async def test_a_successor_that_cannot_start_leaves_the_workers_in_place(
     party = RelyingParty.enrol(keystead, "careful")
     (key,) = known_keys(keystead, 1)
     before = keystead.worker_pids()
-    with without_sealing_key(keystead):
+    with without_tallies(keystead):
         assert await asyncio.to_thread(reload, keystead) == "reload_failed"
     assert keystead.worker_pids() == before
     for pid in before.values():

@@ -57,7 +57,7 @@ class Site:
         keystead = self._here()
         self._new_database()
         arguments = [str(backup), "--identity", str(self.identity)]
-        arguments += ["--key-file", str(lost.directory / "secrets/sealing.key")]
+        arguments += ["--key-file", str(lost.directory / "secrets/hsm.key")]
         for journal in journals:
             arguments += ["--counter-journal", str(journal)]
         if self.database is not None:

@@ -1,5 +1,6 @@
 """A backup holds all of a store, and one that was cut short or altered is refused as such."""
 
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
@@ -9,10 +10,10 @@ import pytest
 from hsm.keyfile import SealingKey
 from hsm.rings import Rings
 from hsm.sealed_vault import SealedVault
-from hsm.vault import OtpKeyBinding, OtpKeySecrets
+from hsm.vault import OtpKeyBinding, OtpKeySecrets, Vault
 from server.accounts.access import Role
 from server.backup.archive import read_archive, writing
-from server.backup.drill import drill
+from server.backup.drill import OpenVault, drill
 from server.backup.make import Made, make_backup
 from server.backup.recipients import (
     BackupError,
@@ -46,6 +47,15 @@ CHANGED = ("meta", "otp_key", "journal", "journal_head", "operator_token")
 """By a restore: the fence; versions of an import's (schema.py); its own entry; tokens end."""
 
 KEY = SealingKey.of(bytes(range(32)))
+
+
+def opened_by(key: SealingKey) -> OpenVault:
+    async def open_vault(_: AsyncExitStack) -> Vault:
+        return SealedVault(Rings.single(key), opened=1)
+
+    return open_vault
+
+
 MANY = [f"eeeeeeee{number:04d}" for number in range(2_100)]
 
 
@@ -347,11 +357,12 @@ async def test_a_drill_opens_every_record_and_is_refused_an_ok(
     await backed_up(source, tmp_path / "b", readers)
     backup = verify(tmp_path / "b", readers.identities)
     (tmp_path / "scratch").mkdir()
-    found = await drill(backup, tmp_path / "scratch", KEY, journals=[])
+    found = await drill(backup, tmp_path / "scratch", opened_by(KEY), journals=[])
     assert (found.opened, found.fenced) == (2_102, True)
     (tmp_path / "again").mkdir()
+    other = opened_by(SealingKey.of(bytes(32)))
     with pytest.raises(BackupError, match="does not open"):
-        await drill(backup, tmp_path / "again", SealingKey.of(bytes(32)), journals=[])
+        await drill(backup, tmp_path / "again", other, journals=[])
 
 
 async def test_a_backup_of_a_schema_that_is_not_known_is_refused(

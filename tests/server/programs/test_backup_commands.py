@@ -40,7 +40,7 @@ def at(home: Path, name: str) -> KeysteadProcess:
 
 
 def key_of(served: KeysteadProcess) -> str:
-    return str(served.directory / "secrets" / "sealing.key")
+    return str(served.directory / "secrets" / "hsm.key")
 
 
 def test_a_backup_holds_no_key_file_unless_asked(
@@ -49,10 +49,10 @@ def test_a_backup_holds_no_key_file_unless_asked(
     bare, whole = at(home, "bare"), at(home, "whole")
     restored = bare.cli("restore", str(backup))
     assert (restored["fenced"], restored["sealing_key"]) == (True, False)
-    assert not (bare.directory / "secrets" / "sealing.key").exists()
+    assert not (bare.directory / "secrets" / "hsm.key").exists()
     served.cli("backup", "make", str(home / "whole.age"), "--with-key-file")
     assert whole.cli("restore", str(home / "whole.age"))["sealing_key"]
-    restored_key = (whole.directory / "secrets" / "sealing.key").read_bytes()
+    restored_key = (whole.directory / "secrets" / "hsm.key").read_bytes()
     assert restored_key == Path(key_of(served)).read_bytes()
     assert whole.cli("fence", "status")["fenced"]
     assert whole.run("fence", "release").code == 2  # a reason is no option

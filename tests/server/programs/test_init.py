@@ -19,7 +19,7 @@ def test_commands_before_init_say_what_to_do(keystead: KeysteadProcess) -> None:
 
 def test_init_makes_everything_and_repeats_nothing(keystead: KeysteadProcess) -> None:
     assert keystead.init() == {"data": str(keystead.directory), "initialised": True}
-    key_file = keystead.directory / "secrets" / "sealing.key"
+    key_file = keystead.directory / "secrets" / "hsm.key"
     key = key_file.read_bytes()
     ended = keystead.run("init")
     assert ended.code == 1
@@ -31,10 +31,10 @@ def test_init_makes_everything_and_repeats_nothing(keystead: KeysteadProcess) ->
 
 def test_init_that_was_interrupted_is_completed(keystead: KeysteadProcess) -> None:
     keystead.init()
-    key = (keystead.directory / "secrets" / "sealing.key").read_bytes()
+    key = (keystead.directory / "secrets" / "hsm.key").read_bytes()
     (keystead.directory / "keystead.db").unlink()
     keystead.init()
-    assert (keystead.directory / "secrets" / "sealing.key").read_bytes() == key
+    assert (keystead.directory / "secrets" / "hsm.key").read_bytes() == key
     assert keystead.cli("client", "list") == {"clients": []}
 
 

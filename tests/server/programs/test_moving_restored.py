@@ -41,7 +41,7 @@ class Site:
         """Lose the first installation, restore its backup."""
         self.first.kill()
         second = self.installation("second")
-        key_file_of_first = str(self.first.directory / "secrets" / "sealing.key")
+        key_file_of_first = str(self.first.directory / "secrets" / "hsm.key")
         identity = ["--identity", str(self.folder / "identity"), "--key-file", key_file_of_first]
         second.cli("restore", str(self.folder / "backup"), *identity, *options)
         return second

@@ -175,7 +175,7 @@ def test_the_admin_socket_and_the_directories_are_private(running: KeysteadProce
     assert mode(running.directory) == 0o700
     assert mode(running.directory / "run") == 0o700
     assert mode(running.directory / "run" / "admin.sock") == 0o600
-    assert mode(running.directory / "secrets" / "sealing.key") == 0o600
+    assert mode(running.directory / "secrets" / "hsm.key") == 0o600
     assert mode(running.directory / "sandbox" / "virtual-yubikey") == 0o600
 
 
@@ -195,11 +195,11 @@ def test_s10_no_secret_is_in_the_command_line_the_environment_or_the_log(
     running.verify(sandbox_client(running), otp)
     running.verify(sandbox_client(running), otp)
     api_key = running.sandbox["api_key"]
-    sealing_key = (running.directory / "secrets" / "sealing.key").read_text().split()[-1]
+    secret = (running.directory / "secrets" / "hsm.key").read_text().split()[-1]
     for text in (running.log_text(), running.out_file.read_text()):
         assert otp[-32:] not in text
         assert api_key not in text
-        assert sealing_key not in text
+        assert secret not in text
     for line in running.log_text().splitlines():
         assert line.startswith("{"), line
 
@@ -271,17 +271,24 @@ def test_a_database_that_vanished_is_not_replaced_by_an_empty_one(
     assert not (keystead.directory / "keystead.db").exists()
 
 
-def test_another_sealing_key_is_refused(keystead: KeysteadProcess, tmp_path: Path) -> None:
+def test_another_hosts_secret_is_refused_and_another_hsm_too(
+    keystead: KeysteadProcess, tmp_path: Path
+) -> None:
     keystead.init()
+    before = (keystead.directory / "keystead.db").read_bytes()
+    names = ("hsm.key", "emulator")
     with KeysteadProcess(tmp_path / "other") as other:
         other.init()
-        key = other.directory / "secrets" / "sealing.key"
-        key.replace(keystead.directory / "secrets" / "sealing.key")
-    ended = keystead.run("serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0")
-    assert ended.code == 1
-    assert "filled under sealing key" in ended.err
+        for name, said in zip(names, ("does not open", "another device"), strict=True):
+            theirs = other.directory / "secrets" / name
+            theirs.replace(keystead.directory / "secrets" / name)
+            ended = keystead.run("serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0")
+            assert ended.code == 1
+            assert said in ended.err
+            assert "Traceback" not in ended.err
     findings = {each["check"]: each for each in keystead.run("doctor", "--json").value}
     assert findings["stored records"]["grade"] == "fail"
+    assert (keystead.directory / "keystead.db").read_bytes() == before
 
 
 def test_a_data_directory_with_a_very_long_path_works(tmp_path: Path) -> None:
