@@ -43,7 +43,13 @@ class VaultDesk:
         """Begin to bring all records under new keys. GoalError.
 
         ceremony: the file of the ceremony's secret on the service's machine; None: in secrets/.
+        Named while a rotation stands, it is lent to that one, which goes on.
         """
+        standing_one = await standing(self._book)
+        if standing_one is not None and ceremony is not None:
+            # What goes on began in a process that is gone, and with it what it was lent.
+            await self._keys.lend(ceremony)
+            return standing_one
         await self._refuse_another()
         target = await self._keys.renew(ceremony=ceremony, cause=cause)
         return await self._begin(target, cause, "vault.rotate")

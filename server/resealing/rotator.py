@@ -76,6 +76,7 @@ class Rotator:
             # Again for what somebody changed meanwhile, or stored under the old key.
             retired = await self._walked(rotation, lease) and await self._retired(rotation, lease)
         await end(self._book, rotation)
+        self._keys.settled()
         self.progress.left = self.progress.refused = 0
         _log.info(
             "vault_rotated", **{kind.value: describe(rotation.target.of(kind)) for kind in Kind}
