@@ -26,6 +26,7 @@ from server.doors import (
     serve_certificate,
     start_jobs,
     watch_loop,
+    watch_vault,
 )
 from server.foundation import Patience, Store, foundation, open_store
 from server.handed_keys import HandedKeys, OpenKeys
@@ -97,6 +98,7 @@ async def whole_service(
             tallies={"worker-0": tally, "control": Tally.in_memory()},
             workforce=OneProcess(),
             fence=fence,
+            to_reseal=watch_vault(stack, config, base, clock),
             hsm=watch,
             audit=audit,
         )
@@ -184,6 +186,7 @@ async def control(
             tallies=tallies,
             workforce=workforce,
             fence=fence,
+            to_reseal=watch_vault(stack, config, base, clock),
             hsm=watch,
             audit=audit,
         )
@@ -256,6 +259,8 @@ async def administration(
         # An import that seals inside the HSM fills its log.
         audit = audit_hsm(stack, base, clock, Tally.in_memory())
         run_jobs(stack, base, clock, audit.jobs)
+        # A command that waits for a rotation is the only one there is to work at it.
+        watch_vault(stack, config, base, clock)
         await open_hsm_door(stack, base, hsm)
         app = await build_admin_app(config, base, clock)
         door = await serve(app, [listener], tally=Tally.in_memory())
