@@ -1,5 +1,8 @@
 """A ceremony makes a device what its manifest says, once, and leaves no known password behind."""
 
+import secrets as randomness
+from dataclasses import replace
+
 import pytest
 from yubihsm.core import AuthSession, YubiHsm
 from yubihsm.defs import AUDIT, CAPABILITY, COMMAND, ERROR, OBJECT
@@ -15,6 +18,7 @@ from hsm.device.opening import open_session
 from hsm.drift import Kind
 from hsm.emulator.backend import EmulatorBackend
 from hsm.emulator.faults import Fault
+from hsm.emulator.objects.identity import Identity
 from hsm.emulator.wire.firmware import KNOWN, Firmware
 from hsm.genuine import Kind as Genuine
 from hsm.logins import admits, factory_login, role_login
@@ -234,6 +238,16 @@ def test_a_log_without_room_is_kept_before_it_is_cleared(make: Make) -> None:
     transcript = performance.perform()
     assert len(kept) >= 50
     assert transcript.body["log"][: len(kept)] == [one.hex() for one in kept]
+
+
+def test_a_device_with_the_attestation_of_another_keeps_its_factorys_key(bench: Bench) -> None:
+    # What a device says of itself is no proof: this one says another serial than its attestation.
+    other = Identity.create(randomness.token_bytes)
+    device = bench.emulator.device
+    device.identity = replace(device.identity, certificate=other.certificate)
+    with pytest.raises(CeremonyError, match="not the device it claims to be"):
+        perform(bench.device, validation(), bench.secrets)
+    assert admits(bench.device, factory_login())
 
 
 def test_every_object_lies_where_the_manifest_says(bench: Bench) -> None:
