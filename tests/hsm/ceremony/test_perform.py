@@ -10,6 +10,7 @@ from yubihsm.exceptions import YubiHsmDeviceError
 from yubihsm.objects import AsymmetricKey, AuthenticationKey, Opaque, OtpAeadKey, WrapKey
 
 from hsm import startup
+from hsm.ceremony import steps
 from hsm.ceremony.perform import CeremonyRefusedError, Performance, perform
 from hsm.ceremony.plan import left_for_restore
 from hsm.ceremony.reach import CeremonyError, Secrets
@@ -248,6 +249,24 @@ def test_a_device_with_the_attestation_of_another_keeps_its_factorys_key(bench: 
     with pytest.raises(CeremonyError, match="not the device it claims to be"):
         perform(bench.device, validation(), bench.secrets)
     assert admits(bench.device, factory_login())
+
+
+def test_a_certificate_of_another_identity_key_is_refused(bench: Bench) -> None:
+    manifest = validation()
+    perform(bench.device, manifest, bench.secrets)
+    admin = role_login(bench.secrets.ceremony, manifest.role("admin"))
+    with open_session(bench.device, admin) as session:
+        AsymmetricKey(session, manifest.object("identity").id).delete()
+    with pytest.raises(CeremonyRefusedError, match="another key's"):
+        perform(bench.device, manifest, bench.secrets)
+    with open_session(bench.device, admin) as session:
+        steps.generate(session, manifest.object("identity"), (2, 4, 1))
+    with pytest.raises(CeremonyError, match="certifies another key"):
+        perform(bench.device, manifest, bench.secrets)
+    with open_session(bench.device, admin) as session:
+        Opaque(session, manifest.object("identity-certificate").id).delete()
+    transcript = perform(bench.device, manifest, bench.secrets)
+    assert [one["command"] for one in transcript.body["steps"]] == ["SIGN_ATTESTATION_CERTIFICATE"]
 
 
 def test_every_object_lies_where_the_manifest_says(bench: Bench) -> None:
