@@ -22,12 +22,14 @@ from server.doors import (
     count_usage,
     open_side_doors,
     open_verify_door,
+    run_jobs,
     serve_certificate,
     start_jobs,
     watch_loop,
 )
 from server.foundation import Patience, Store, foundation, open_store
 from server.handed_keys import HandedKeys, OpenKeys
+from server.hsm_audit import audit_hsm
 from server.hsm_doors import open_hsm_door, waiting_door, watch_hsm
 from server.key_room import KeyRoom
 from server.metrics.counted_store import CountedHotStore
@@ -80,7 +82,8 @@ async def whole_service(
         certificate = serve_certificate(stack, config.tls.files, clock, tally)
         fence = await watch_fence(base.store, clock)
         hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
-        start_jobs(stack, config, base, clock)
+        audit = audit_hsm(stack, base, clock, tally)
+        start_jobs(stack, config, base, clock, audit.jobs)
         watch = await watch_hsm(stack, config, base, doors.hsm)
         batches = batcher(CountedHotStore(hot, tally), config, clock)
         stack.push_async_callback(batches.close)
@@ -95,6 +98,7 @@ async def whole_service(
             workforce=OneProcess(),
             fence=fence,
             hsm=watch,
+            audit=audit,
         )
         door = await open_verify_door(
             config=config,
@@ -156,7 +160,8 @@ async def control(
         certificate = serve_certificate(stack, config.tls.files, clock, tallies["control"])
         installation(data)  # now: the workers all begin at once
         fence = await watch_fence(base.store, clock)
-        start_jobs(stack, config, base, clock)
+        audit = audit_hsm(stack, base, clock, tallies["control"])
+        start_jobs(stack, config, base, clock, audit.jobs)
         watch = await watch_hsm(stack, config, base, doors.hsm)
         desk = None
         if config.store.is_sqlite:
@@ -180,6 +185,7 @@ async def control(
             workforce=workforce,
             fence=fence,
             hsm=watch,
+            audit=audit,
         )
         yield Control(desk, base.keys, base.salt, certificate)
 
@@ -247,6 +253,9 @@ async def administration(
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(foundation(config, data, clock))
+        # An import that seals inside the HSM fills its log.
+        audit = audit_hsm(stack, base, clock, Tally.in_memory())
+        run_jobs(stack, base, clock, audit.jobs)
         await open_hsm_door(stack, base, hsm)
         app = await build_admin_app(config, base, clock)
         door = await serve(app, [listener], tally=Tally.in_memory())
