@@ -1,5 +1,7 @@
 """The host's side of the HSM: whom it refuses, and that it asks another device when one is away."""
 
+from importlib import resources
+
 import pytest
 from yubihsm.backends import YhsmBackend
 from yubihsm.core import YubiHsm
@@ -85,7 +87,7 @@ def test_a_second_door_on_the_device_is_refused() -> None:
 def test_firmware_below_the_manifests_is_refused() -> None:
     device = made(Emulator(Firmware.parse("2.3.1")))
     the_host(device).inspect(production=False)
-    packaged = manifest.resources.files("hsm") / "manifests" / "validation.toml"
+    packaged = resources.files("hsm") / "manifests" / "validation.toml"
     newer = packaged.read_text().replace('firmware = "2.2.0"', 'firmware = "2.4.1"')
     with pytest.raises(HsmRefusedError, match=r"2\.3\.1"):
         the_host(device, text=newer).inspect(production=False)
