@@ -81,10 +81,10 @@ def metrics() -> set[str]:
     counters = {f"{family.name}_total" for family in layout.COUNTERS}
     shown = {
         name
-        for path in [ROOT / "server/doors.py", ROOT / "server/metrics/exposition.py"]
+        for path in (ROOT / "server").rglob("*.py")
         for name in re.findall(r'"(keystead_[a-z_]+)"', path.read_text("utf-8"))
     }
-    infos = {name for name in shown if name == "keystead_build"}
+    infos = shown & {"keystead_build", "keystead_hsm"}
     return counters | (shown - infos) | {f"{name}_info" for name in infos}
 
 
