@@ -30,7 +30,7 @@ from server.doors import (
 )
 from server.foundation import Patience, Store, foundation, open_store
 from server.handed_keys import HandedKeys, OpenKeys
-from server.hsm_audit import audit_hsm
+from server.hsm_audit import audit_hsm, room_maker
 from server.hsm_doors import open_hsm_door, waiting_door, watch_hsm
 from server.key_room import KeyRoom
 from server.metrics.counted_store import CountedHotStore
@@ -77,7 +77,9 @@ async def whole_service(
     """
     async with AsyncExitStack() as stack:
         patience = Patience(partial(waiting_door, doors.ops), stop)
-        base = await stack.enter_async_context(foundation(config, data, clock, patience=patience))
+        base = await stack.enter_async_context(
+            foundation(config, data, clock, patience=patience, make_room=room_maker(data, clock))
+        )
         tally = Tally.open(data.run / "tally-0")
         watch_loop(stack, clock, tally)
         certificate = serve_certificate(stack, config.tls.files, clock, tally)
@@ -153,7 +155,9 @@ async def control(
     """
     async with AsyncExitStack() as stack:
         patience = Patience(partial(waiting_door, doors.ops), stop)
-        base = await stack.enter_async_context(foundation(config, data, clock, patience=patience))
+        base = await stack.enter_async_context(
+            foundation(config, data, clock, patience=patience, make_room=room_maker(data, clock))
+        )
         tallies = {"control": Tally.open(data.run / "tally-control")}
         for slot in range(config.workers):
             for seat in seats(slot):
@@ -255,7 +259,9 @@ async def administration(
     """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(foundation(config, data, clock))
+        base = await stack.enter_async_context(
+            foundation(config, data, clock, make_room=room_maker(data, clock))
+        )
         # A command that waits for a rotation is the only one there is to work at it.
         watch_vault(stack, config, base, clock)
         # An import that seals inside the HSM fills its log.

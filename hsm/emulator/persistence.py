@@ -93,9 +93,11 @@ class PersistentEmulator:
         self.emulator.reboot()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file; once is enough."""
         self._broken = True
-        os.close(self._lock)
+        lock, self._lock = self._lock, -1
+        if lock >= 0:
+            os.close(lock)
 
     def _save(self) -> None:
         nonce = secrets.token_bytes(_NONCE_SIZE)
