@@ -25,6 +25,7 @@ from hsm.emulator.persistence import PersistentEmulator, revived
 from hsm.genuine import Anchors
 from hsm.logins import device_info, role_login
 from hsm.manifest import Manifest
+from hsm.provisioning.rewrap import DeviceRewrapper, has_otp_key, make_otp_key
 from hsm.rings import Purpose, Rings
 from hsm.startup import Report
 from hsm.vault import VaultError
@@ -35,6 +36,7 @@ from server.handed_keys import Role, Strict
 _log = structlog.stdlib.get_logger(__name__)
 
 _WRAP_KEY = "data-keys"
+_OTP_KEY = "otp"
 _Answer = TypeVar("_Answer")
 
 
@@ -160,6 +162,8 @@ class HsmHost:
         self.devices = devices
         self.manifest = manifest
         self._secret = secret
+        self.otp_key = manifest.object(_OTP_KEY).id
+        """The object that seals OTP keys in strict mode; rotations give it successors."""
         self.identified: tuple[Identified, ...] = ()
         """What `inspect` found."""
         self._anchors = anchors
@@ -230,11 +234,46 @@ class HsmHost:
         provisioner = Role(*self.login("provisioner")) if seals else None
         return Strict(
             self._addresses,
-            self.manifest.object("otp").id,
+            self.otp_key,
             self._deadline_s,
             Role(*self.login("validator")),
             provisioner,
         )
+
+    def next_otp_key(self, ceremony: HsmSecret) -> int:
+        """Return the object that takes the place of `otp_key`: on every device, made if need be.
+
+        ceremony: the rotator is its role. Raises VaultError.
+        """
+        model = self.manifest.object(_OTP_KEY)
+        successor = self.otp_key + 1
+        if successor > model.id + model.successors:
+            raise HsmConfigurationError(
+                f"the manifest keeps {model.successors} ids for successors of the key"
+                f' "{model.name}", and all have been used: prepare devices anew'
+            )
+        lack = [device for device in self.devices.all if not self._has(device, ceremony, successor)]
+        if lack and len(self.devices.all) > 1:
+            raise HsmConfigurationError(
+                f"the HSM at {lack[0].where} has no object 0x{successor:04x}. With several devices"
+                " the new key is made on one of them and brought to the others by a ceremony; what"
+                " each made by itself would open nothing of the others'"
+            )
+        for device in lack:
+            with open_session(device, self._rotator(ceremony)) as session:
+                make_otp_key(session, model, successor)
+        return successor
+
+    def rewrapper(self, ceremony: HsmSecret) -> DeviceRewrapper:
+        """Return what rewraps AEADs; whoever asked closes it."""
+        return DeviceRewrapper(self.devices.all[0], self._rotator(ceremony))
+
+    def _rotator(self, ceremony: HsmSecret) -> Login:
+        return role_login(ceremony, self.manifest.role("rotator"))
+
+    def _has(self, device: Device, ceremony: HsmSecret, object_id: int) -> bool:
+        with open_session(device, self._rotator(ceremony)) as session:
+            return has_otp_key(session, object_id)
 
     def login(self, role: str) -> Login:
         """Return with what a role that the host holds logs in."""

@@ -5,7 +5,7 @@ store and unwrapped by its HSM. While it moves from the one to the other it has 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,19 +15,29 @@ from hsm.data_keys import DataKeyError, DataKeys
 from hsm.keyfile import SealingKey
 from hsm.rings import Purpose, Rings
 from hsm.sealed_vault import SealedVault
-from hsm.vault import RevealingVault
+from hsm.vault import OtpKeyBinding, RevealingVault
 from server.handed_keys import HandedKeys, OpenKeys
 from server.journal.acts import Act, Cause
+from server.resealing.progress import Progress
 from server.storage.data_keys import (
     Change,
     change_data_keys,
     first_data_keys,
     stored_data_keys,
 )
-from server.storage.identity import Meta, bind_hsm
+from server.storage.identity import (
+    Meta,
+    bind_hsm,
+    release_key_file,
+    store_otp_object,
+    stored_otp_object,
+)
 
 if TYPE_CHECKING:
     from hsm.credentials import HsmSecret
+    from hsm.provisioning.rewrap import DeviceRewrapper, Rewrapper
+    from server.config import Config
+    from server.datadir import DataDirectory
     from server.hsm_host import HsmHost
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -61,10 +71,16 @@ class KeyRoom:
         self._listeners: list[Listener] = []
         self._turn = asyncio.Lock()
         self.rings = Rings() if file_key is None else Rings.single(file_key)
+        self._file_purposes = frozenset(Purpose)
         self._is_strict = strict
         self._sealed = SealedVault(self.rings, opened=opened)
         self._held = OpenKeys(self._sealed)
         self._sessions = AsyncExitStack()
+        self._rewrapper: DeviceRewrapper | None = None
+        self.lent: HsmSecret | None = None
+        """The ceremony's secret, while a rotation in the HSM goes on."""
+        self.progress = Progress()
+        """How far a rotation is that this process works at."""
 
     @property
     def vault(self) -> RevealingVault:
@@ -119,6 +135,7 @@ class KeyRoom:
         from server.strict import open_strict  # noqa: PLC0415 - takes the HSM's library
 
         hsm = self._require_hsm()
+        await self._look_for_otp_object()
         strict = hsm.strict(seals=True)
         vault = await open_strict(self._sessions, self._sealed, self.rings, strict, hsm.devices.all)
         self._held = OpenKeys(self._sealed, vault)
@@ -161,12 +178,95 @@ class KeyRoom:
         """Forget a key: the caller has made sure that no record is sealed with it."""
         await self._change(lambda keys: keys.destroyed(key_id), cause.act("data_key.destroy"))
 
+    @property
+    def is_strict(self) -> bool:
+        """Whether OTP keys are in the HSM."""
+        return self._is_strict
+
+    @property
+    def otp_objects(self) -> tuple[int, ...]:
+        """The HSM's objects that seal OTP keys in strict mode: the one of now, those of before."""
+        hsm = self._require_hsm()
+        first = hsm.manifest.object("otp").id
+        return tuple(range(hsm.otp_key, first - 1, -1))
+
+    async def next_otp_object(self, ceremony: "HsmSecret") -> int:
+        """Return the object that takes the place of the one that seals now. VaultError."""
+        return await asyncio.to_thread(self._require_hsm().next_otp_key, ceremony)
+
+    async def use_otp_object(self, object_id: int, *, cause: Cause) -> None:
+        """Seal OTP keys under another object of the HSM from now on, on all machines."""
+        hsm = self._require_hsm()
+        async with self._turn:
+            await store_otp_object(self._store, hsm.otp_key, object_id, cause=cause)
+            self._take_otp_object(object_id)
+
+    async def _look_for_otp_object(self) -> None:
+        if not self._is_strict:
+            return
+        found = await stored_otp_object(self._store)
+        if found is not None and found != self._require_hsm().otp_key:
+            self._take_otp_object(found)
+
+    def _take_otp_object(self, object_id: int) -> None:
+        from hsm.strict_vault import StrictVault  # noqa: PLC0415 - takes the HSM's library
+        from server.strict import binder  # noqa: PLC0415
+
+        self._require_hsm().otp_key = object_id
+        vault = self.vault
+        if isinstance(vault, StrictVault):
+            vault.take(binder(self.rings), object_id)
+
+    async def rewrapper(self, ceremony: "HsmSecret") -> "DeviceRewrapper":
+        """Return what rewraps AEADs in the HSM, one for the life of this room."""
+        if self._rewrapper is None:
+            self._rewrapper = self._require_hsm().rewrapper(ceremony)
+            self._sessions.push_async_callback(self._rewrapper.close)
+        return self._rewrapper
+
+    async def rebind(self, binding: OtpKeyBinding, record: bytes, rewrapper: "Rewrapper") -> bytes:
+        """Return a strict record under the object and the binding key that are active now."""
+        from hsm.provisioning.rewrap import rewrapped  # noqa: PLC0415 - takes the HSM's library
+        from hsm.strict_vault import StrictVault  # noqa: PLC0415
+
+        vault = self.vault
+        if not isinstance(vault, StrictVault):
+            raise DataKeyError("the vault is not strict, and opens no record of the HSM's")
+        hsm = self._require_hsm()
+        return await rewrapped(vault, rewrapper, binding, record, hsm.otp_key)
+
+    async def take_hsm(self, config: "Config", data: "DataDirectory") -> None:
+        """Begin to use the HSM of an installation that had none when it started. VaultError."""
+        from server.hsm_host import HsmHost  # noqa: PLC0415 - takes the HSM's library
+
+        hsm = await asyncio.to_thread(HsmHost.open, config.hsm, data)
+        try:
+            await asyncio.to_thread(hsm.inspect, production=config.environment == "production")
+        except BaseException:
+            hsm.close()
+            raise
+        self.hsm = hsm
+
+    async def forget_file_key(self, purpose: Purpose, *, cause: Cause) -> None:
+        """Open nothing more with the key file's key: no record of this purpose is under it.
+
+        When that is so of both purposes, the store is no longer bound to the file, which may go.
+        """
+        self._file_purposes -= {purpose}
+        if not self._file_purposes:
+            await release_key_file(self._store, self.file_key_id, cause=cause)
+            self._file_key = None
+        if self._keys is not None:
+            async with self._turn:
+                await self._take(self._keys)
+
     async def look(self) -> None:
         """See whether another machine changed the data keys, and take them if so. VaultError."""
         async with self._turn:
             found = await stored_data_keys(self._store)
             if found is not None and found != self._keys:
                 await self._take(found)
+            await self._look_for_otp_object()
 
     async def watch(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Look again and again, until cancelled. What fails is tried again."""
@@ -193,7 +293,7 @@ class KeyRoom:
         """Unwrap what is new, and let everybody have it before anybody seals with it."""
         rings = await self._unwrapped(keys)
         if self._file_key is not None:
-            rings = _beside(rings, self._file_key)
+            rings = _beside(rings, self._file_key, self._file_purposes)
         self._keys = keys
         if rings == self.rings:
             return
@@ -210,6 +310,11 @@ class KeyRoom:
         return await asyncio.to_thread(self._require_hsm().unwrap, keys)
 
 
-def _beside(rings: Rings, file_key: SealingKey) -> Rings:
+def _beside(rings: Rings, file_key: SealingKey, purposes: Collection[Purpose]) -> Rings:
     """Return data keys that seal, with a key file's key that opens what it sealed."""
-    return Rings(*(ring.with_others(file_key) for ring in rings))
+    return Rings(
+        *(
+            rings.of(purpose).with_others(file_key) if purpose in purposes else rings.of(purpose)
+            for purpose in Purpose
+        )
+    )

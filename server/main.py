@@ -26,6 +26,7 @@ from server.doors import (
     serve_certificate,
     start_jobs,
     watch_loop,
+    watch_vault,
 )
 from server.foundation import Foundation, MakeRoom, Patience, Store, foundation, open_store
 from server.handed_keys import HandedKeys, OpenKeys
@@ -114,6 +115,7 @@ async def whole_service(
             tallies={"worker-0": tally, "control": Tally.in_memory()},
             workforce=OneProcess(),
             fence=fence,
+            to_reseal=watch_vault(stack, config, base, clock),
             hsm=watch,
             audit=audit,
         )
@@ -203,6 +205,7 @@ async def control(
             tallies=tallies,
             workforce=workforce,
             fence=fence,
+            to_reseal=watch_vault(stack, config, base, clock),
             hsm=watch,
             audit=audit,
         )
@@ -274,6 +277,8 @@ async def administration(
         base = await stack.enter_async_context(
             foundation(config, data, clock, make_room=_room_maker(data, clock))
         )
+        # A command that waits for a rotation is the only one there is to work at it.
+        watch_vault(stack, config, base, clock)
         # An import that seals inside the HSM fills its log.
         audit = _audit(stack, base, clock, Tally.in_memory())
         run_jobs(stack, base, clock, audit.jobs)
