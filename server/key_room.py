@@ -18,6 +18,7 @@ from hsm.sealed_vault import SealedVault
 from hsm.vault import OtpKeyBinding, RevealingVault
 from server.handed_keys import HandedKeys, OpenKeys
 from server.journal.acts import Act, Cause
+from server.resealing.progress import Progress
 from server.storage.data_keys import (
     Change,
     change_data_keys,
@@ -78,6 +79,8 @@ class KeyRoom:
         self._rewrapper: DeviceRewrapper | None = None
         self.lent: HsmSecret | None = None
         """The ceremony's secret, while a rotation in the HSM goes on."""
+        self.progress = Progress()
+        """How far a rotation is that this process works at."""
 
     @property
     def vault(self) -> RevealingVault:

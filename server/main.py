@@ -277,11 +277,11 @@ async def administration(
         base = await stack.enter_async_context(
             foundation(config, data, clock, make_room=_room_maker(data, clock))
         )
+        # A command that waits for a rotation is the only one there is to work at it.
+        watch_vault(stack, config, base, clock)
         # An import that seals inside the HSM fills its log.
         audit = _audit(stack, base, clock, Tally.in_memory())
         run_jobs(stack, base, clock, audit.jobs)
-        # A command that waits for a rotation is the only one there is to work at it.
-        watch_vault(stack, config, base, clock)
         await open_hsm_door(stack, base, hsm)
         app = await build_admin_app(config, base, clock)
         door = await serve(app, [listener], tally=Tally.in_memory())
