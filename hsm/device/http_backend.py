@@ -142,11 +142,16 @@ class HttpBackend(YhsmBackend):
 
 
 def _is_over(connection: socket.socket) -> bool:
-    """Tell whether an idle connection was closed, or said something unasked."""
+    """Tell at once whether an idle connection was closed, or said something unasked."""
+    deadline_s = connection.gettimeout()
     try:
-        connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        # With a deadline Python would first wait that long for something to come.
+        connection.setblocking(False)
+        connection.recv(1, socket.MSG_PEEK)
     except BlockingIOError:
         return False
     except OSError:
         return True
+    finally:
+        connection.settimeout(deadline_s)
     return True

@@ -5,6 +5,7 @@ longer ones come in chunks. Nothing else of HTTP is needed, and nothing else is 
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 LARGEST_BODY = 3139
@@ -68,6 +69,7 @@ class Reply(NamedTuple):
         return None if there < length else cls(received[start:], keeps)
 
 
+@lru_cache(maxsize=8)  # the heads of one second are alike but for their lengths
 def _head(head: bytes) -> tuple[int | None, bool]:
     """Return the length of the body, None if it comes in chunks, and whether to go on."""
     status, *lines = head.split(b"\r\n")

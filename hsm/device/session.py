@@ -19,6 +19,7 @@ from yubihsm.exceptions import (
 
 from hsm.device import errors
 from hsm.device.errors import DeviceUnavailableError, Outage, SessionBrokenError
+from hsm.device.kept_session import KeptSession
 from hsm.device.line import Device, Line, LineError, OutOfStepError
 
 _STRANGE = (YubiHsmError, ValueError, IndexError, TypeError, struct.error)
@@ -150,7 +151,7 @@ class DeviceSession:
             hsm = self._hsm = greet(self._line, self.where)
         self._free()
         try:
-            return begin(hsm, self.where, self._login)
+            return KeptSession(begin(hsm, self.where, self._login))
         except SessionBrokenError:
             self._line.close()
             raise

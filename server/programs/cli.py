@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from server.programs import (
+    availability_commands,
     backup_commands,
     client_commands,
     contact_commands,
@@ -59,6 +60,8 @@ app.add_typer(customer_commands.app, name="customer")
 app.add_typer(contact_commands.app, name="contact")
 app.add_typer(operator_commands.app, name="operator")
 app.add_typer(journal_commands.app, name="journal")
+app.add_typer(availability_commands.availability_app, name="availability")
+app.add_typer(availability_commands.clock_app, name="clock")
 app.add_typer(store_app, name="store")
 app.add_typer(config_app, name="config")
 

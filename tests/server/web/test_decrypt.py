@@ -98,6 +98,7 @@ async def test_counters_are_told_in_the_references_form(
         (f"?otp={ReferenceKey().next_otp()}", "ERR Unknown yubikey"),
         (f"?otp={KEY.next_otp()[:-4]}cccc", "ERR Corrupt OTP"),
     ],
+    ids=["none", "empty", "rubbish", "a line's end", "twice", "unknown", "corrupt"],
 )
 async def test_refusals_are_told_in_the_references_words(
     open_door: OpenDoor, ksm: Ksm, query: str, said: str

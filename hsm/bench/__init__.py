@@ -1,0 +1,1 @@
+"""What opening an OTP costs in each mode: `python -m hsm.bench`. A tool for development."""

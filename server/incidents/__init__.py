@@ -1,0 +1,1 @@
+"""What was promised and what was kept: availability, severities, clocks. Pure throughout."""
