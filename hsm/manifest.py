@@ -369,7 +369,9 @@ def _problem(
         if isinstance(part, str):
             where.append(part)
         elif isinstance(inner, dict):
-            where[-1] += f' "{inner["name"]}"' if "name" in inner else f" number {part + 1}"
+            name_there = inner.get("name")
+            known = isinstance(name_there, str)
+            where[-1] += f' "{name_there}"' if known else f" number {part + 1}"
     if kind == "extra_forbidden":
         said = "there is no such key; remove it or mend its spelling"
     elif kind == "missing":

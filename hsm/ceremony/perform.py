@@ -7,7 +7,7 @@ role has logged in before the factory's key goes, and that key goes last.
 
 import datetime as dt
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +29,7 @@ from hsm.genuine import Anchors, Genuineness, Proof
 from hsm.inventory import Inventory
 from hsm.journalkey import JournalKey
 from hsm.logins import FACTORY_PASSWORD, admits, device_info, factory_login
-from hsm.manifest import Manifest
+from hsm.manifest import Manifest, Role
 
 _ROOM = 12
 """Log entries that must be free before a step: none of them writes as many."""
@@ -92,15 +92,18 @@ class Performance:
         """
         record = _Record(self._clock())
         reached = reach(self._device, self._manifest, self._secrets.ceremony, factory_password)
-        todo = plan(self._manifest, reached.inventory, clone=clone)
+        there = reached.inventory
+        todo = plan(self._manifest, there, clone=clone)
         if todo.refusals:
             raise CeremonyRefusedError(self._device.where, todo)
-        doer = Doer(self._manifest, self._secrets, reached.inventory)
+        # Those that are there first: with a wrong secret nothing is to be made, not even half.
+        self._prove_roles(one for one in self._manifest.roles if one.place in there.objects)
+        doer = Doer(self._manifest, self._secrets, there)
         rights, making, deleting = _phases(todo.steps)
         # The first steps with whoever got in; from then on as administrator, whose rights are so
         # proven to be enough before the factory's key is gone.
         self._do(reached.login, rights, doer, record)
-        self._prove_roles()
+        self._prove_roles(self._manifest.roles)
         admin = self._secrets.login(self._manifest.role("admin"))
         self._do(admin, making, doer, record)
         self._prove_identity_certificate(admin)
@@ -132,8 +135,8 @@ class Performance:
         record.log += octets
         session.set_log_index(entries[-1].number)
 
-    def _prove_roles(self) -> None:
-        for role in self._manifest.roles:
+    def _prove_roles(self, roles: Iterable[Role]) -> None:
+        for role in roles:
             if not admits(self._device, self._secrets.login(role)):
                 raise CeremonyError(
                     f'the role "{role.name}" ({role.place}) does not accept its credential: it was'
