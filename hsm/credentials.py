@@ -73,6 +73,10 @@ class HsmSecret:
         """Return the key under which the embedded emulator's file is sealed: 32 octets."""
         return self._derive(b"keystead emulator store v1", 32)
 
+    def backup_key(self) -> bytes:
+        """Return the key that authenticates backups of devices: 32 octets."""
+        return self._derive(b"keystead hsm backup v1", 32)
+
     def reveal(self) -> bytes:
         """Return the secret itself, for whoever splits it into shares."""
         return self._secret

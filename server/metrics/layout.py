@@ -10,6 +10,7 @@ import enum
 import hashlib
 from typing import NamedTuple
 
+from hsm.audit.finding import NOTICES, Kind
 from validation.status import Status
 
 
@@ -116,6 +117,12 @@ _TABLE: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
         "Batches the store could not decide, by kind.",
         "kind",
         tuple(failure.value for failure in StoreFailure),
+    ),
+    (
+        "keystead_hsm_alarms",
+        "Alarms from the logs of the HSMs, by kind.",
+        "kind",
+        tuple(kind.value for kind in Kind if kind not in NOTICES),
     ),
 )
 

@@ -17,6 +17,7 @@ from bisect import bisect_left
 from pathlib import Path
 from typing import Self
 
+from hsm.audit.finding import Kind
 from server.metrics import layout
 from server.metrics.layout import Bucket, Rejected, StoreFailure
 from validation.status import Status
@@ -36,6 +37,10 @@ _REJECTED_AT = {
 _FAILURE_AT = {
     failure: layout.BY_NAME["keystead_store_errors"].start + index
     for index, failure in enumerate(StoreFailure)
+}
+_ALARM_AT = {
+    Kind(value): layout.BY_NAME["keystead_hsm_alarms"].start + index
+    for index, value in enumerate(layout.BY_NAME["keystead_hsm_alarms"].values)
 }
 _SHADOWED_AT = layout.BY_NAME["keystead_shadow_limited"].start
 _CONNECTIONS_AT = layout.BY_NAME["keystead_http_connections"].start
@@ -119,6 +124,10 @@ class Tally:
     def store_failed(self, failure: StoreFailure) -> None:
         """Count one batch that the store could not decide."""
         self._cells[_FAILURE_AT[failure]] += 1
+
+    def hsm_alarm(self, kind: Kind) -> None:
+        """Count one alarm from an HSM's log."""
+        self._cells[_ALARM_AT[kind]] += 1
 
     def connected(self) -> None:
         """Count one accepted connection; it is open until `disconnected`."""

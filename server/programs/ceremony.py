@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from server.programs import ceremony_commands
+from server.programs import ceremony_backup, ceremony_commands
 from server.programs.exits import CommandError, Exit
 from server.programs.terminal import complain
 
@@ -30,6 +30,10 @@ app = typer.Typer(
 app.command("plan")(ceremony_commands.plan)
 app.command("perform")(ceremony_commands.perform)
 app.command("verify")(ceremony_commands.verify)
+app.command("backup")(ceremony_backup.backup)
+app.command("restore")(ceremony_backup.restore)
+app.command("split")(ceremony_backup.split)
+app.command("join")(ceremony_backup.join)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,6 +1,7 @@
 """Surveying a device, and performing a ceremony on it: files, words, and the call that does it."""
 
 import datetime as dt
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,8 +124,8 @@ def perform_on(
         device,
         manifest,
         secrets,
-        operator=_operator_key(files.operator),
-        archive=lambda entries: _archived(out.with_name(f"{out.name}.log"), entries),
+        operator=operator_key(files.operator),
+        archive=lambda entries: archived(out.with_name(f"{out.name}.log"), entries),
     )
     transcript = performance.perform(password.reveal(), clone=clone)
     _written(out, transcript)
@@ -168,7 +169,8 @@ def _made(file: Path, holder: Holder) -> HsmSecret:
     return made
 
 
-def _operator_key(file: Path) -> JournalKey:
+def operator_key(file: Path) -> JournalKey:
+    """Return the operator's key, made when there is none; PrivateFileError."""
     if not file.exists() and not file.is_symlink():
         made = JournalKey.generate()
         privatefile.create(file, made.format(), unless_lost="it may have signed transcripts")
@@ -186,9 +188,12 @@ def _operator_key(file: Path) -> JournalKey:
         raise PrivateFileError(f"{file} is not a usable operator's key: {error}.") from None
 
 
-def _archived(file: Path, entries: Sequence[bytes]) -> None:
+def archived(file: Path, entries: Sequence[bytes]) -> None:
+    """Append log entries to a file, durably: the device forgets them afterwards."""
     with file.open("a", encoding="ascii") as stream:
         stream.writelines(f"{entry.hex()}\n" for entry in entries)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _written(file: Path, transcript: Transcript) -> None:

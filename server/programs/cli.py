@@ -16,6 +16,7 @@ from server.programs import (
     contact_commands,
     customer_commands,
     fence_commands,
+    hsm_audit_commands,
     journal_commands,
     key_commands,
     moving_commands,
@@ -47,6 +48,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+hsm_app = typer.Typer(help="The HSMs.", no_args_is_help=True)
+hsm_app.add_typer(hsm_audit_commands.app, name="audit")
 store_app = typer.Typer(help="The database.", no_args_is_help=True)
 config_app = typer.Typer(help="The configuration.", no_args_is_help=True)
 app.command("import", cls=RemoteCommand)(moving_commands.import_)
@@ -62,6 +65,7 @@ app.add_typer(operator_commands.app, name="operator")
 app.add_typer(journal_commands.app, name="journal")
 app.add_typer(availability_commands.availability_app, name="availability")
 app.add_typer(availability_commands.clock_app, name="clock")
+app.add_typer(hsm_app, name="hsm")
 app.add_typer(store_app, name="store")
 app.add_typer(config_app, name="config")
 

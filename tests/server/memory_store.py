@@ -467,6 +467,22 @@ class MemoryStore(MemoryAccounts, MemoryFences, MemoryUsage):
     async def set_meta(self, name: str, value: str) -> None:
         self._meta[name] = value
 
+    async def metas(self, prefix: str) -> Mapping[str, str]:
+        return {name: value for name, value in self._meta.items() if name.startswith(prefix)}
+
+    async def note_hsm_log(
+        self, name: str, was: str | None, now: str, facts: Sequence[NewFact], lease: Lease
+    ) -> bool:
+        self._require(lease)
+        if self._meta.get(name) != was:
+            return False
+        self._meta[name] = now
+        self.append_facts(facts)
+        return True
+
+    async def count_aead_records(self) -> int:
+        return sum(key.record.startswith(b"\x02") for key in self._keys.values())
+
     async def probe(self) -> None:
         """Be ready, always."""
 

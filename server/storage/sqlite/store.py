@@ -26,6 +26,7 @@ from server.storage.books.client_book import SqlClientBook
 from server.storage.books.customer_book import SqlCustomerBook
 from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
+from server.storage.books.hsm_log_book import SqlHsmLogBook
 from server.storage.books.journal_book import SqlJournalBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.lease_book import SqlLeaseBook
@@ -59,6 +60,7 @@ class SqliteStore(
     SqlLeaseBook,
     SqlFactBook,
     SqlFenceBook,
+    SqlHsmLogBook,
     SqlUsageBook,
 ):
     """HotStore, Directory and all books on one file that this process owns.
