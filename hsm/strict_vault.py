@@ -106,10 +106,9 @@ class StrictVault:
         """
         if record.startswith(_SEALED_FORMAT):
             return await self._sealed.open_otp(binding, record, ciphertext)
-        aead = self._require(binding, record)
+        key, aead = self.unbind(binding, record)
         if len(ciphertext) != OTP_OCTETS:
             raise InvalidOtpError("the ciphertext is not one block")
-        key = int.from_bytes(record[_OBJECT_AT:_AEAD_AT], "big")
         try:
             fields = await self._opening.decrypt_otp(key, aead, ciphertext)
         except DeviceRefusedError as refused:
@@ -123,9 +122,10 @@ class StrictVault:
             raise InvalidOtpError("the session counter is beyond its end")
         return fields
 
-    def take(self, binder: Binder) -> None:
-        """Go on with other binding keys."""
+    def take(self, binder: Binder, otp_key: int | None = None) -> None:
+        """Go on with other binding keys. otp_key: under which object new keys are sealed now."""
         self._binder = binder
+        self._object = self._object if otp_key is None else otp_key
         self._new_header = FORMAT + binder.active + self._object.to_bytes(2, "big")
 
     async def reveal_otp_key(self, binding: OtpKeyBinding, record: bytes) -> OtpKeySecrets:
@@ -145,8 +145,8 @@ class StrictVault:
         """Open a secret under the label it was sealed with. Raises RecordRefusedError."""
         return await self._sealed.open_secret(label, record)
 
-    def _require(self, binding: OtpKeyBinding, record: bytes) -> bytes:
-        """Return the AEAD of a record that was made for this row. Raises RecordRefusedError."""
+    def unbind(self, binding: OtpKeyBinding, record: bytes) -> tuple[int, bytes]:
+        """Return the object id and the AEAD of a record made for this row. RecordRefusedError."""
         if len(record) != RECORD_OCTETS or not record.startswith(FORMAT):
             raise RecordRefusedError(
                 "what is stored is not a record of this vault's format, or is cut off"
@@ -166,4 +166,4 @@ class StrictVault:
                 "a record was altered, or belongs to another row: restore the row from a backup,"
                 " and find out who wrote to the database"
             )
-        return record[_AEAD_AT:_MAC_AT]
+        return int.from_bytes(record[_OBJECT_AT:_AEAD_AT], "big"), record[_AEAD_AT:_MAC_AT]

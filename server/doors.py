@@ -6,7 +6,7 @@ import ipaddress
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -25,6 +25,7 @@ from server.counter_journal.hot_stores import FenceWatch
 from server.foundation import Foundation
 from server.hsm_doors import hsm_shown
 from server.hsm_watch import HsmWatch
+from server.jobs.resealing import watch_rotation
 from server.jobs.runner import JobRunner
 from server.jobs.standing import facts_pruning, journal_checkpoint, usage_pruning
 from server.metrics.exposition import Gauge, metrics_registry
@@ -38,6 +39,9 @@ from server.otp.ports import Directory
 from server.otp.settings import VerifierSettings
 from server.otp.verify import Verifier
 from server.reading import workbench
+from server.resealing.desk import VaultDesk
+from server.resealing.rotator import Rotator
+from server.rotation_keys import RoomKeys
 from server.safeguards import fence_desk
 from server.tlsfiles import Handed, TlsFiles
 from server.usage.clerk import UsageClerk
@@ -66,6 +70,9 @@ try:
 except PackageNotFoundError:  # run from a tree that was not installed
     VERSION = "unknown"
 
+
+_ROTATE_AGAIN_S = 30.0
+"""When a rotation that could not go on is tried again."""
 
 _ADMIN_CONNECTIONS = 256
 """Operators and their programs are few."""
@@ -187,8 +194,14 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         fence=await fence_desk(base.store),
         backups=base.store,
         usage=UsageDesk(base.store, frozenset(config.usage.left_out)),
+        vault=VaultDesk(base.store, room_keys(config, base)),
         status=status,
     )
+
+
+def room_keys(config: Config, base: Foundation) -> RoomKeys:
+    """Return the keys of this installation as re-sealing sees them."""
+    return RoomKeys(base.keys, base.data, config, alone=config.store.is_sqlite)
 
 
 async def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web.Application:
@@ -229,6 +242,7 @@ async def open_side_doors(
     tallies: Mapping[str, Tally],
     workforce: Workforce,
     fence: FenceWatch,
+    to_reseal: Callable[[], float],
     hsm: HsmWatch | None,
 ) -> None:
     """Open the admin door and the operations door; `stack` closes them."""
@@ -246,6 +260,7 @@ async def open_side_doors(
     gauges = [
         Gauge("keystead_fenced", "1 while all keys are fenced.", lambda: fence.stands),
         Gauge("keystead_workers_ready", "Workers that accept.", lambda: workforce.ready_workers),
+        Gauge("keystead_records_to_reseal", "Records a rotation has left to do.", to_reseal),
         Gauge("keystead_worker_restarts", "Workers replaced.", lambda: workforce.restarts),
     ]
     shown = hsm_shown(hsm, config.hsm, base.keys)
@@ -303,6 +318,24 @@ def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: C
             await task
 
     stack.push_async_callback(stop)
+
+
+def watch_vault(
+    stack: AsyncExitStack, config: Config, base: Foundation, clock: Clock
+) -> Callable[[], float]:
+    """Work at rotations of the vault's keys until `stack` ends; return how to ask what is left."""
+    rotator = Rotator(base.store, room_keys(config, base), clock=clock)
+    holder = f"{socket.gethostname()}/{os.getpid()}"
+    runner = JobRunner(base.store, [], holder=holder, clock=clock, again_s=_ROTATE_AGAIN_S)
+    task = asyncio.get_running_loop().create_task(watch_rotation(rotator, runner))
+
+    async def stop() -> None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    stack.push_async_callback(stop)
+    return lambda: rotator.progress.left
 
 
 def serve_certificate(

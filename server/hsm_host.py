@@ -7,7 +7,7 @@ Everything here waits for devices, so an event loop calls it in a thread.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
 import structlog
 
@@ -230,10 +230,23 @@ class HsmHost:
         provisioner = Role(*self.login("provisioner")) if seals else None
         return Strict(
             self._addresses,
-            self.manifest.object("otp").id,
+            self.otp_key,
             self._deadline_s,
             Role(*self.login("validator")),
             provisioner,
+        )
+
+    @property
+    def otp_key(self) -> int:
+        """The id of the object that seals OTP keys in strict mode."""
+        return self.manifest.object("otp").id
+
+    async def rewrap(self, source: int, target: int, aead: bytes) -> NoReturn:
+        """Refuse: it takes the rotator's credential, which the host does not hold."""
+        del aead
+        raise HsmConfigurationError(
+            f"a record is sealed under object 0x{source:04x} of the HSM, wanted is 0x{target:04x}:"
+            " is hsm.manifest the one that the devices were made after?"
         )
 
     def login(self, role: str) -> Login:

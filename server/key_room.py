@@ -5,7 +5,7 @@ store and unwrapped by its HSM. While it moves from the one to the other it has 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,7 +15,8 @@ from hsm.data_keys import DataKeyError, DataKeys
 from hsm.keyfile import SealingKey
 from hsm.rings import Purpose, Rings
 from hsm.sealed_vault import SealedVault
-from hsm.vault import RevealingVault
+from hsm.seals import STRICT
+from hsm.vault import OtpKeyBinding, RevealingVault
 from server.handed_keys import HandedKeys, OpenKeys
 from server.journal.acts import Act, Cause
 from server.storage.data_keys import (
@@ -24,10 +25,12 @@ from server.storage.data_keys import (
     first_data_keys,
     stored_data_keys,
 )
-from server.storage.identity import Meta, bind_hsm
+from server.storage.identity import Meta, bind_hsm, release_key_file
 
 if TYPE_CHECKING:
     from hsm.credentials import HsmSecret
+    from server.config import Config
+    from server.datadir import DataDirectory
     from server.hsm_host import HsmHost
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -61,6 +64,7 @@ class KeyRoom:
         self._listeners: list[Listener] = []
         self._turn = asyncio.Lock()
         self.rings = Rings() if file_key is None else Rings.single(file_key)
+        self._file_purposes = frozenset(Purpose)
         self._is_strict = strict
         self._sealed = SealedVault(self.rings, opened=opened)
         self._held = OpenKeys(self._sealed)
@@ -161,6 +165,51 @@ class KeyRoom:
         """Forget a key: the caller has made sure that no record is sealed with it."""
         await self._change(lambda keys: keys.destroyed(key_id), cause.act("data_key.destroy"))
 
+    @property
+    def is_strict(self) -> bool:
+        """Whether OTP keys are in the HSM."""
+        return self._is_strict
+
+    def strict_seal(self, binding_key: bytes) -> bytes:
+        """Return what strict records begin with that a key binds (`hsm.seals`)."""
+        return STRICT + binding_key + self._require_hsm().otp_key.to_bytes(2, "big")
+
+    async def rebind(self, binding: OtpKeyBinding, record: bytes) -> bytes:
+        """Return a strict record under the binding key that is active now."""
+        from hsm.provisioning.rewrap import rewrapped  # noqa: PLC0415 - takes the HSM's library
+        from hsm.strict_vault import StrictVault  # noqa: PLC0415
+
+        vault = self.vault
+        if not isinstance(vault, StrictVault):
+            raise DataKeyError("the vault is not strict, and opens no record of the HSM's")
+        hsm = self._require_hsm()
+        return await rewrapped(vault, hsm, binding, record, hsm.otp_key)
+
+    async def take_hsm(self, config: "Config", data: "DataDirectory") -> None:
+        """Begin to use the HSM of an installation that had none when it started. VaultError."""
+        from server.hsm_host import HsmHost  # noqa: PLC0415 - takes the HSM's library
+
+        hsm = await asyncio.to_thread(HsmHost.open, config.hsm, data)
+        try:
+            await asyncio.to_thread(hsm.inspect, production=config.environment == "production")
+        except BaseException:
+            hsm.close()
+            raise
+        self.hsm = hsm
+
+    async def forget_file_key(self, purpose: Purpose, *, cause: Cause) -> None:
+        """Open nothing more with the key file's key: no record of this purpose is under it.
+
+        When that is so of both purposes, the store is no longer bound to the file, which may go.
+        """
+        self._file_purposes -= {purpose}
+        if not self._file_purposes:
+            await release_key_file(self._store, self.file_key_id, cause=cause)
+            self._file_key = None
+        if self._keys is not None:
+            async with self._turn:
+                await self._take(self._keys)
+
     async def look(self) -> None:
         """See whether another machine changed the data keys, and take them if so. VaultError."""
         async with self._turn:
@@ -193,7 +242,7 @@ class KeyRoom:
         """Unwrap what is new, and let everybody have it before anybody seals with it."""
         rings = await self._unwrapped(keys)
         if self._file_key is not None:
-            rings = _beside(rings, self._file_key)
+            rings = _beside(rings, self._file_key, self._file_purposes)
         self._keys = keys
         if rings == self.rings:
             return
@@ -210,6 +259,11 @@ class KeyRoom:
         return await asyncio.to_thread(self._require_hsm().unwrap, keys)
 
 
-def _beside(rings: Rings, file_key: SealingKey) -> Rings:
+def _beside(rings: Rings, file_key: SealingKey, purposes: Collection[Purpose]) -> Rings:
     """Return data keys that seal, with a key file's key that opens what it sealed."""
-    return Rings(*(ring.with_others(file_key) for ring in rings))
+    return Rings(
+        *(
+            rings.of(purpose).with_others(file_key) if purpose in purposes else rings.of(purpose)
+            for purpose in Purpose
+        )
+    )

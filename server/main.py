@@ -25,6 +25,7 @@ from server.doors import (
     serve_certificate,
     start_jobs,
     watch_loop,
+    watch_vault,
 )
 from server.foundation import Patience, Store, foundation, open_store
 from server.handed_keys import HandedKeys, OpenKeys
@@ -94,6 +95,7 @@ async def whole_service(
             tallies={"worker-0": tally, "control": Tally.in_memory()},
             workforce=OneProcess(),
             fence=fence,
+            to_reseal=watch_vault(stack, config, base, clock),
             hsm=watch,
         )
         door = await open_verify_door(
@@ -179,6 +181,7 @@ async def control(
             tallies=tallies,
             workforce=workforce,
             fence=fence,
+            to_reseal=watch_vault(stack, config, base, clock),
             hsm=watch,
         )
         yield Control(desk, base.keys, base.salt, certificate)
@@ -247,6 +250,8 @@ async def administration(
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(foundation(config, data, clock))
+        # A command that waits for a rotation is the only one there is to work at it.
+        watch_vault(stack, config, base, clock)
         await open_hsm_door(stack, base, hsm)
         app = await build_admin_app(config, base, clock)
         door = await serve(app, [listener], tally=Tally.in_memory())

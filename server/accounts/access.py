@@ -33,6 +33,8 @@ class Permission(enum.StrEnum):
     BACKUP_WRITE = "backup.write"
     FENCE_READ = "fence.read"
     FENCE_LIFT = "fence.lift"
+    VAULT_READ = "vault.read"
+    VAULT_ROTATE = "vault.rotate"
     OPERATOR_READ = "operator.read"
     OPERATOR_WRITE = "operator.write"
 
@@ -71,12 +73,14 @@ _OPERATOR = _SUPPORT | {
     Permission.KEY_IMPORT,
     Permission.MOVING_IMPORT,
     Permission.JOURNAL_READ,
+    Permission.VAULT_READ,
 }
 # Whoever approves what others do does not do it alone as well: they read, and sign.
 _APPROVER = _VIEWER | {
     Permission.CONTACT_READ,
     Permission.JOURNAL_READ,
     Permission.JOURNAL_SIGN,
+    Permission.VAULT_READ,
     Permission.OPERATOR_READ,
 }
 

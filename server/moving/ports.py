@@ -111,6 +111,10 @@ class Gathered(Protocol):
         """Return new and changed clients."""
         ...
 
+    async def seals(self) -> tuple[frozenset[bytes], frozenset[bytes]]:
+        """Return what its new keys, and API keys of new clients, are sealed under."""
+        ...
+
 
 class Gathering(Gathered, Protocol):
     """What was read, while it is compared with the store. Raises StoreError."""

@@ -31,13 +31,17 @@ class OtpOpener:
         Raises StoreUnavailableError and VaultError.
         """
         held = self._keys.held(otp.public_id)
+        refused: RecordRefusedError | None = None
         try:
             if held is not None and held.active:
                 try:
                     return Opened(held.version, await self._open_with(held, otp))
                 except InvalidOtpError:
                     pass  # by the key in memory; perhaps there is another by now
-            return await self._open_anew(otp, held)
+                except RecordRefusedError as error:
+                    # Perhaps it was sealed anew since, and the key that it was under is retired.
+                    refused = error
+            return await self._open_anew(otp, held, refused)
         except RecordRefusedError:
             # Somebody may put the row right: the next request must see that.
             self._keys.forget(otp.public_id)
@@ -47,12 +51,18 @@ class OtpOpener:
         """Drop a key whose version proved to be stale."""
         self._keys.forget(public_id)
 
-    async def _open_anew(self, otp: Otp, held: KeyRecord | None) -> Opened:
-        """Open an OTP with the store's record; `held` is what did not open it."""
+    async def _open_anew(
+        self, otp: Otp, held: KeyRecord | None, refused: RecordRefusedError | None
+    ) -> Opened:
+        """Open an OTP with the store's record; `held` is what did not open it, or was refused."""
         key = await self._keys.reload(otp.public_id)
         if key is None:
             return Opened(0, None)
-        if not key.active or key == held:
+        if not key.active:
+            return Opened(key.version, None)
+        if key == held:
+            if refused is not None:
+                raise refused
             return Opened(key.version, None)
         try:
             return Opened(key.version, await self._open_with(key, otp))

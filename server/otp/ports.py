@@ -27,6 +27,16 @@ class StoreUnavailableError(StoreError):
     """Nothing was written: the store refused or could not be reached before the commit."""
 
 
+class StaleSealError(StoreUnavailableError):
+    """A record was sealed under a key that was retired before the record could be stored."""
+
+    def __init__(self, sealed_under: str) -> None:
+        super().__init__(
+            f"nothing was stored: it was sealed under {sealed_under}, which was retired meanwhile"
+            " by a rotation of the vault's keys. Do it again: it will be sealed under the new key"
+        )
+
+
 class FencedError(StoreUnavailableError):
     """A restored store does not know yet which OTPs were used since its backup was made."""
 

@@ -21,6 +21,7 @@ from server.programs import (
     key_commands,
     moving_commands,
     operator_commands,
+    vault_commands,
 )
 from server.programs.exits import EXPLAINED, CommandError, Exit
 from server.programs.installation import Setting, configuration
@@ -59,6 +60,7 @@ app.add_typer(key_commands.app, name="key")
 app.add_typer(backup_commands.app, name="backup")
 app.command("restore")(backup_commands.restore)
 app.add_typer(fence_commands.app, name="fence")
+app.add_typer(vault_commands.app, name="vault")
 app.add_typer(customer_commands.app, name="customer")
 app.add_typer(contact_commands.app, name="contact")
 app.add_typer(operator_commands.app, name="operator")

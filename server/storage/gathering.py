@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hsm.seals import SEALED_OCTETS, STRICT, STRICT_OCTETS
 from server.moving.counters_file import Counters
 from server.moving.ports import File, IncomingClient, IncomingKey
 from server.otp.ports import NewKey, StoreUnavailableError
@@ -76,6 +77,12 @@ SELECT min(id), max(id), count(*)
 """
 
 _TABLE_OF = {File.KEYS: "key", File.CLIENTS: "client", File.COUNTERS: "counter"}
+
+_SEALS = f"""
+SELECT DISTINCT substr({{column}}, 1, CASE substr({{column}}, 1, 1)
+         WHEN x'{STRICT.hex()}' THEN {STRICT_OCTETS} ELSE {SEALED_OCTETS} END)
+  FROM {{table}} WHERE known = 0
+"""  # noqa: S608 - only constants are put in
 
 _REPEATS = """
 SELECT t.line, f.first FROM {table} AS t
@@ -183,6 +190,12 @@ class FileGathering:
         """Return new and changed clients."""
         rows = await self._fetch("SELECT * FROM client WHERE changes ORDER BY id")
         return [_client(row[0], *row[2:]) for row in rows]
+
+    async def seals(self) -> tuple[frozenset[bytes], frozenset[bytes]]:
+        """Return what its new keys, and API keys of new clients, are sealed under."""
+        keys = await self._fetch(_SEALS.format(column="record", table="key"))
+        clients = await self._fetch(_SEALS.format(column="api_key", table="client"))
+        return frozenset(row[0] for row in keys), frozenset(row[0] for row in clients)
 
     async def ranges(self, size: int) -> AsyncIterator[tuple[str, str, int]]:
         """Yield where pieces of `size` new keys begin and end, and how many each has."""

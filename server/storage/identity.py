@@ -71,6 +71,14 @@ async def bind_hsm(store: Meta, *, cause: Cause) -> str:
     return await store.settle_meta(SEALING_KEY_ID, IN_HSM, deed)
 
 
+async def release_key_file(store: Meta, key_id: bytes, *, cause: Cause) -> None:
+    """Say that nothing in the store is sealed by the key file any more; nothing if that is said."""
+    was = key_id.hex()
+    act = cause.act("store.release_key_file")
+    deed = Deed(act, Subject("store", ""), {"sealing_key": was}, {"sealing_key": IN_HSM})
+    await store.swap_meta(SEALING_KEY_ID, was, IN_HSM, deed)
+
+
 async def store_id(store: Meta) -> str:
     """Return what tells this store from others, also in copies that were restored."""
     return await store.settle_meta(STORE_ID, secrets.token_hex(_SALT_OCTETS))

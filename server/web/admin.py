@@ -39,7 +39,9 @@ from server.moving.desk import (
 from server.moving.ports import ConflictError
 from server.otp.keys import KeyDesk, UnknownKeyError
 from server.otp.ksm import KsmError
-from server.otp.ports import StoreError, UnknownOutcomeError
+from server.otp.ports import StaleSealError, StoreError, UnknownOutcomeError
+from server.resealing.desk import VaultDesk
+from server.resealing.ports import GoalError
 from server.usage.desk import RangeError, UsageDesk
 from server.web.admin_backup import AdminBackups, BackupBook
 from server.web.admin_clients import AdminClients
@@ -50,6 +52,7 @@ from server.web.admin_moving import AdminMoving
 from server.web.admin_operators import AdminOperators
 from server.web.admin_request import ADMISSION, CALLER, Admission, read_query
 from server.web.admin_usage import AdminUsage
+from server.web.admin_vault import AdminVault
 from server.web.bare import SERVER_NAME
 from server.web.faults import describe_fault
 from server.web.json_types import Shown
@@ -78,6 +81,7 @@ class Desks(NamedTuple):
     fence: FenceDesk
     backups: BackupBook
     usage: UsageDesk
+    vault: VaultDesk
     status: _Status
 
 
@@ -119,6 +123,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminMoving(desks.moving, translate=problem_of).routes(),
             *AdminJournal(desks.journal).routes(),
             *AdminBackups(desks.fence, desks.backups).routes(),
+            *AdminVault(desks.vault).routes(),
         ],
         _objects(desks),
     )
@@ -210,6 +215,8 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (RotationError, HTTPStatus.CONFLICT),
     (FenceError, HTTPStatus.CONFLICT),
+    (GoalError, HTTPStatus.CONFLICT),
+    (StaleSealError, HTTPStatus.CONFLICT),
     (CustomerChangedError, HTTPStatus.CONFLICT),
     (OperatorExistsError, HTTPStatus.CONFLICT),
     (TooManyTokensError, HTTPStatus.CONFLICT),

@@ -5,9 +5,11 @@ product's own pure function.
 """
 
 import bisect
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from hsm.seals import describe, seal_of
 from server.accounts.customer_ports import UnknownCustomerError
 from server.accounts.ports import ApiKeyDetails, BucketUsage, ClientDetails, LimitOverride
 from server.accounts.states import client_state, client_subject
@@ -40,8 +42,10 @@ from server.otp.ports import (
     NewKey,
     Outcome,
     SealedApiKey,
+    StaleSealError,
 )
 from server.otp.states import ImportSummary, key_state, key_subject
+from server.resealing.ports import Kind, RecordsLeftError, SealedRecord, Swap
 from server.storage.limits import check_policy
 from tests.server.memory_accounts import MemoryAccounts
 from tests.server.memory_fences import MemoryFences
@@ -98,6 +102,7 @@ class MemoryStore(MemoryAccounts, MemoryFences, MemoryUsage):
         self._readers: dict[str, int] = {}
         self._told: dict[int, tuple[str | None, str | None]] = {}
         self._kept: dict[str, Counters] = {}
+        self._retired: dict[Kind, set[bytes]] = {kind: set() for kind in Kind}
 
     async def spend_and_advance(self, batch: Sequence[Entry]) -> Sequence[Outcome]:
         check_batch(batch)
@@ -157,6 +162,7 @@ class MemoryStore(MemoryAccounts, MemoryFences, MemoryUsage):
             if key.public_id in self._keys or key.public_id in seen:
                 raise KeyExistsError(key.public_id)
             seen.add(key.public_id)
+        self._refuse_retired(Kind.OTP, [key.record for key in keys])
         if keys:
             summary = ImportSummary()
             summary.add(sorted(keys))
@@ -218,6 +224,7 @@ class MemoryStore(MemoryAccounts, MemoryFences, MemoryUsage):
         act: Act,
     ) -> ClientDetails:
         self._require_customer(customer_id)
+        self._refuse_retired(Kind.SECRETS, [api_key_record])
         now_us = self._clock.now_us()
         client = _Client(
             name=name,
@@ -305,6 +312,7 @@ class MemoryStore(MemoryAccounts, MemoryFences, MemoryUsage):
         keys = client.api_keys
         if len(keys) != 1 or key_id != keys[-1].key_id + 1:
             raise ValueError("two keys are live, or this is not the next")
+        self._refuse_retired(Kind.SECRETS, [record])
         added = _ApiKey(key_id, record, self._clock.now_us())
         return self._change(client_id, act, client._replace(api_keys=(*keys, added)))
 
@@ -347,6 +355,8 @@ class MemoryStore(MemoryAccounts, MemoryFences, MemoryUsage):
         raised = [each async for page in gathered.raised() for each in page]
         clients = await gathered.clients()
         await progress(len(keys) + len(kept) + len(raised))
+        for kind, seals in zip((Kind.OTP, Kind.SECRETS), await gathered.seals(), strict=True):
+            self._refuse_retired(kind, seals)
         taken = [each for each in clients if not each.is_known and each.client_id in self._clients]
         brought = {*(each.key.public_id for each in keys), *(each.public_id for each in kept)}
         if taken or brought & self._keys.keys():
@@ -573,6 +583,65 @@ class MemoryStore(MemoryAccounts, MemoryFences, MemoryUsage):
         for fact in facts:
             self._last_fact += 1
             self._facts.append(Fact(self._last_fact, self._clock.now_us(), fact))
+
+    def _records(self, kind: Kind) -> list[SealedRecord]:
+        if kind is Kind.OTP:
+            found = [
+                SealedRecord((public_id, key.generation), key.record)
+                for public_id, key in self._keys.items()
+            ]
+        else:
+            found = [
+                SealedRecord((number, key.key_id), key.record)
+                for number, client in self._clients.items()
+                for key in client.api_keys
+            ]
+        return sorted(found)
+
+    async def count_seals(self) -> Mapping[Kind, Mapping[bytes, int]]:
+        return {kind: Counter(seal_of(one.record) for one in self._records(kind)) for kind in Kind}
+
+    async def not_under(
+        self, kind: Kind, seal: bytes, after: SealedRecord | None, limit: int
+    ) -> Sequence[SealedRecord]:
+        beyond = [one for one in self._records(kind) if after is None or one.place > after.place]
+        return [one for one in beyond if not one.record.startswith(seal)][:limit]
+
+    async def swap(self, kind: Kind, swaps: Sequence[Swap], *, lease: Lease) -> int:
+        self._require(lease)
+        there = {one.place: one.record for one in self._records(kind)}
+        done = [swap for swap in swaps if there.get(swap.old.place) == swap.old.record]
+        for (name, number), new in ((swap.old.place, swap.new) for swap in done):
+            if isinstance(name, str):
+                self._keys[name] = self._keys[name]._replace(record=new)
+            else:
+                client = self._clients[name]
+                keys = tuple(
+                    key._replace(record=new) if key.key_id == number else key
+                    for key in client.api_keys
+                )
+                self._clients[name] = client._replace(api_keys=keys)
+        return len(done)
+
+    async def retire_seals(
+        self, kind: Kind, seals: Collection[bytes], *, lease: Lease, deed: Deed
+    ) -> None:
+        if not seals:
+            return
+        self._require(lease)
+        left = sum(seal_of(one.record) in seals for one in self._records(kind))
+        if left:
+            raise RecordsLeftError(kind, left)
+        self._write_down(*deed)
+        self._retired[kind].update(seals)
+
+    async def retired_seals(self, kind: Kind) -> frozenset[bytes]:
+        return frozenset(self._retired[kind])
+
+    def _refuse_retired(self, kind: Kind, records: Iterable[bytes]) -> None:
+        stale = {seal_of(record) for record in records} & self._retired[kind]
+        if stale:
+            raise StaleSealError(describe(min(stale)))
 
     def _require(self, lease: Lease) -> None:
         held = self._leases.get(lease.name)

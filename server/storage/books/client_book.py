@@ -7,11 +7,14 @@ from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hsm.seals import seal_of
 from server.accounts.customer_ports import UnknownCustomerError
 from server.accounts.ports import ApiKeyDetails, BucketUsage, ClientDetails, LimitOverride
 from server.accounts.states import client_state, client_subject
 from server.journal.acts import Act, Deed
-from server.storage.books.journal_book import record
+from server.resealing.ports import Kind
+from server.storage.books.journal_book import record as write_down
+from server.storage.books.resealing_book import refuse_retired
 from server.storage.books.sequences import next_number
 from server.storage.books.transactions import Transactions
 from server.storage.limits import check_policy
@@ -70,6 +73,7 @@ class SqlClientBook:
             await _give(connection, client_id, customer_id)
             (details,) = await _details(connection, [await _row(connection, client_id)])
             await self._record(connection, act, None, details)
+            await refuse_retired(connection, Kind.SECRETS, [seal_of(api_key_record)])
             return details
 
     async def client_details(self, client_id: int) -> ClientDetails | None:
@@ -147,6 +151,7 @@ class SqlClientBook:
             )
             (after,) = await _details(connection, [row])
             await self._record(connection, act, before, after)
+            await refuse_retired(connection, Kind.SECRETS, [seal_of(record)])
             return after
 
     async def remove_oldest_api_key(self, client_id: int, *, act: Act) -> ClientDetails | None:
@@ -185,7 +190,7 @@ class SqlClientBook:
     ) -> None:
         was = None if before is None else client_state(before)
         deed = Deed(act, client_subject(after.client_id), was, client_state(after))
-        await record(self._transactions.now_us, connection, deed)
+        await write_down(self._transactions.now_us, connection, deed)
 
 
 def _limit_columns(limit: LimitOverride | None) -> dict[str, object]:

@@ -12,6 +12,7 @@ from typing import TypeAlias, TypeVar
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hsm.seals import seal_of
 from server.moving.counters_file import Counters
 from server.moving.ports import IncomingKey
 from server.otp.ports import KeyExistsError, NewKey
@@ -97,6 +98,15 @@ async def with_kept(keys: Sequence[IncomingKey], kept: Kept) -> Sequence[Incomin
         else each._replace(counters=counters.later(each.counters or counters))
         for each in keys
     ]
+
+
+async def seals_of(keys: Sequence[NewKey]) -> frozenset[bytes]:
+    """Return what keys are sealed under."""
+    seals: set[bytes] = set()
+    for piece in _pieces(keys, _BREATH):
+        seals.update(seal_of(key.record) for key in piece)
+        await asyncio.sleep(0)
+    return frozenset(seals)
 
 
 async def chunks(pages: AsyncIterator[Sequence[T]], size: int) -> AsyncIterator[Sequence[T]]:

@@ -11,6 +11,7 @@ from server.moving.ports import ConflictError, Gathered, IncomingClient, Incomin
 from server.moving.states import raising_deed
 from server.otp.ports import KeyExistsError, NewKey
 from server.otp.states import ImportSummary
+from server.resealing.ports import Kind
 from server.storage.books.imports import (
     CONFLICT,
     chunks,
@@ -19,10 +20,12 @@ from server.storage.books.imports import (
     one_at_a_time,
     refuse_known,
     refuse_repeated,
+    seals_of,
     with_kept,
 )
 from server.storage.books.journal_book import record
 from server.storage.books.move_book import read_kept
+from server.storage.books.resealing_book import refuse_retired
 from server.storage.books.transactions import Transactions
 from server.storage.schema import CLIENT_SEQUENCE
 
@@ -113,6 +116,8 @@ async def add_keys(transactions: Transactions, keys: Sequence[NewKey], act: Act)
         if keys:
             deed = Deed(act, summary.subject, None, summary.state())
             await record(transactions.now_us, connection, deed)
+            seals = await seals_of(keys)
+            await refuse_retired(connection, Kind.OTP, seals)
 
 
 async def move_in(
@@ -163,6 +168,8 @@ async def move_in(
         await _raise(connection, last)
         await connection.exec_driver_sql(_SWITCH_OFF, (revoked,))
         await record(transactions.now_us, connection, deed)
+        for kind, seals in zip((Kind.OTP, Kind.SECRETS), await gathered.seals(), strict=True):
+            await refuse_retired(connection, kind, seals)
 
 
 async def _add(connection: AsyncConnection, keys: Sequence[IncomingKey], now_us: int) -> None:

@@ -28,6 +28,7 @@ from server.storage.books.lease_book import SqlLeaseBook
 from server.storage.books.meta_book import SqlMetaBook
 from server.storage.books.move_book import SqlMoveBook
 from server.storage.books.operator_book import SqlOperatorBook
+from server.storage.books.resealing_book import SqlResealingBook
 from server.storage.books.usage_book import SqlUsageBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
@@ -56,6 +57,7 @@ class PostgresStore(
     SqlFenceBook,
     SqlHsmLogBook,
     SqlUsageBook,
+    SqlResealingBook,
 ):
     """HotStore, Directory and all books on one database, shared with any others.
 

@@ -29,6 +29,7 @@ from server.otp.ports import (
     UnknownOutcomeError,
 )
 from server.otp.states import ImportSummary
+from server.resealing.ports import Kind
 from server.storage.books.imports import (
     CONFLICT,
     Kept,
@@ -37,8 +38,10 @@ from server.storage.books.imports import (
     never_used,
     refuse_known,
     refuse_repeated,
+    seals_of,
     with_kept,
 )
+from server.storage.books.resealing_book import refuse_retired
 from server.storage.books.sequences import next_number
 from server.storage.books.transactions import Transactions
 from server.storage.gathering import FileGathering
@@ -102,6 +105,8 @@ class KeyImport:
             # Nobody else adds keys, so what is not known now will not be later.
             async with self._transactions.reading() as connection:
                 await refuse_known(connection, [key.public_id for key in keys], _CHUNK)
+                # No seal is retired either while this goes on (SqliteStore.retire_seals).
+                await refuse_retired(connection, Kind.OTP, await seals_of(keys))
             if len(keys) <= _CHUNK:
                 if keys:
                     summary = ImportSummary()
@@ -125,6 +130,10 @@ class KeyImport:
             raise TypeError("the embedded store takes over files only")
         async with self._one_at_a_time:
             await self.clean_up()
+            async with self._transactions.reading() as connection:
+                brought = zip((Kind.OTP, Kind.SECRETS), await gathered.seals(), strict=True)
+                for kind, seals in brought:
+                    await refuse_retired(connection, kind, seals)
             try:
                 async with self._staged() as number:
                     await self._move_in(gathered, progress, number, deed)

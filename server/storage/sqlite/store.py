@@ -1,7 +1,7 @@
 """The embedded store, put together: hot path, directory and books on one SQLite file."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +11,7 @@ from server.clock import Clock
 from server.counter_journal.ports import Raised
 from server.counter_journal.records import Accepted
 from server.journal.acts import Act, Deed
+from server.leases import Lease
 from server.moving.ports import Gathered, Progress
 from server.otp.ports import (
     ClientRecord,
@@ -21,6 +22,7 @@ from server.otp.ports import (
     StoreError,
     StoreUnavailableError,
 )
+from server.resealing.ports import Kind
 from server.storage.batch_queue import BatchQueue
 from server.storage.books.client_book import SqlClientBook
 from server.storage.books.customer_book import SqlCustomerBook
@@ -33,6 +35,7 @@ from server.storage.books.lease_book import SqlLeaseBook
 from server.storage.books.meta_book import SqlMetaBook
 from server.storage.books.move_book import SqlMoveBook
 from server.storage.books.operator_book import SqlOperatorBook
+from server.storage.books.resealing_book import SqlResealingBook
 from server.storage.books.usage_book import SqlUsageBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
@@ -62,6 +65,7 @@ class SqliteStore(
     SqlFenceBook,
     SqlHsmLogBook,
     SqlUsageBook,
+    SqlResealingBook,
 ):
     """HotStore, Directory and all books on one file that this process owns.
 
@@ -125,6 +129,13 @@ class SqliteStore(
         """Raise counters as `FenceBook` promises, and while no import brings keys."""
         async with self._import.pause():
             return await super().raise_counters(accepted)
+
+    async def retire_seals(
+        self, kind: Kind, seals: Collection[bytes], *, lease: Lease, deed: Deed
+    ) -> None:
+        """Retire seals as `ResealingBook` promises, and while no import brings records."""
+        async with self._import.pause():
+            await super().retire_seals(kind, seals, lease=lease, deed=deed)
 
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""

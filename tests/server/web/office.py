@@ -10,9 +10,6 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 from hsm.journalkey import JournalKey
-from hsm.keyfile import SealingKey
-from hsm.rings import Rings
-from hsm.sealed_vault import SealedVault
 from server.accounts.clients import ClientDesk
 from server.accounts.customers import CustomerDesk
 from server.accounts.operators import OperatorDesk
@@ -21,12 +18,14 @@ from server.journal.desk import JournalDesk
 from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
 from server.otp.keys import KeyDesk
+from server.resealing.desk import VaultDesk
 from server.usage.desk import UsageDesk
 from server.web.admin import Authenticate, Desks, admin_app
 from server.web.local_peers import Identify, LocalPeers
 from server.web.peer import peer_uid
 from server.web.runner import Serving, serve
 from tests.server.journal.copies import Copies
+from tests.server.memory_keys import MemoryKeys
 from tests.server.memory_store import MemoryStore
 from tests.server.moving_bench import bench
 from tests.server.still_clock import StillClock
@@ -91,7 +90,8 @@ def _last_json(reply: Reply) -> Any:  # noqa: ANN401 - JSON
 
 def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
     """Return all desks over a store; imports gather in the directory `imports`."""
-    vault = SealedVault(Rings.single(SealingKey.of(bytes(range(32)))))
+    keys = MemoryKeys()
+    vault = keys.vault
 
     async def status() -> Mapping[str, object]:
         return {
@@ -113,6 +113,7 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         fence=FenceDesk(store, store="store-1"),
         backups=store,
         usage=UsageDesk(store, frozenset({LEFT_OUT})),
+        vault=VaultDesk(store, keys),
         status=status,
     )
 

@@ -1,0 +1,1 @@
+"""Re-sealing: bringing every record under other keys while all of them are in use."""
