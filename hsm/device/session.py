@@ -143,9 +143,18 @@ class DeviceSession:
     def _discard(self, broken: SessionBrokenError) -> None:
         self._left = None if broken.code in _GONE else self._session
         self._session = None
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         self._line.close()
+        self._hsm = None
 
     def _begin(self) -> AuthSession:
+        """Begin a session. After a failure the device is first asked what it is.
+
+        A device that is busy with something long does afterwards all that it was sent meanwhile.
+        Were that beginnings of sessions, which everybody has given up, they would take all places.
+        """
         hsm = self._hsm
         if hsm is None:
             hsm = self._hsm = greet(self._line, self.where)
@@ -153,7 +162,7 @@ class DeviceSession:
         try:
             return KeptSession(begin(hsm, self.where, self._login))
         except SessionBrokenError:
-            self._line.close()
+            self._hang_up()
             raise
 
     def _free(self) -> None:
@@ -168,6 +177,7 @@ class DeviceSession:
         try:
             left.close()
         except LineError as error:
+            self._hang_up()
             raise translated(error, self.where) from None
         except _STRANGE:
             pass  # it is ended, this way or that

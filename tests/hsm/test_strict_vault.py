@@ -78,7 +78,7 @@ _UNASKED = StrictVault(
 )
 
 
-async def test_s22_a_record_copied_to_another_public_id_does_not_open_and_asks_no_hsm(
+async def test_a_record_copied_to_another_public_id_does_not_open_and_asks_no_hsm(
     vault: StrictVault,
 ) -> None:
     mine = await vault.seal_otp_key(_ROW, _SECRETS)
@@ -89,13 +89,13 @@ async def test_s22_a_record_copied_to_another_public_id_does_not_open_and_asks_n
 
 
 @given(st.binary(max_size=70))
-async def test_s22_what_nobody_bound_reaches_no_hsm(record: bytes) -> None:
+async def test_what_nobody_bound_reaches_no_hsm(record: bytes) -> None:
     for made_up in (record, (b"\x02" + _DATA_KEY.key_id + record).ljust(RECORD_OCTETS, b"\0")):
         with pytest.raises(RecordRefusedError):
             await _UNASKED.open_otp(_ROW, made_up, a_ciphertext())
 
 
-async def test_s22_another_aead_under_the_same_mac_reaches_no_hsm(vault: StrictVault) -> None:
+async def test_another_aead_under_the_same_mac_reaches_no_hsm(vault: StrictVault) -> None:
     mine = await vault.seal_otp_key(_ROW, _SECRETS)
     theirs = await vault.seal_otp_key(OtpKeyBinding("cccccccccccd", 1), _SECRETS)
     with pytest.raises(RecordRefusedError):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from yubihsm.backends import YhsmBackend
+from yubihsm.core import YubiHsm
 from yubihsm.defs import COMMAND, ERROR
 
 from hsm.device.address import device_at
@@ -288,6 +289,41 @@ async def test_a_device_that_hangs_is_left_alone_and_taken_back(aead: bytes) -> 
             assert caught.value.outage is Outage.RESTING
             gate.open.set()
             await _heals(pool, aead)
+
+
+async def test_s16_a_device_that_hangs_holds_up_nobody_else(aead: bytes) -> None:
+    gate = _Gate(an_emulator().transceive)
+    with real_connector(gate.transceive) as connector:
+        async with DevicePool([device_at(connector.url, 20)], VALIDATOR) as pool:
+            await _opens(pool, aead)
+            gate.open.clear()
+            waiting = asyncio.ensure_future(_opens(pool, aead))
+            await asyncio.to_thread(gate.waiting.wait, 20)
+            for _ in range(1000):
+                await asyncio.sleep(0)
+            assert not waiting.done()
+            gate.open.set()
+            await waiting
+
+
+async def test_a_device_busy_for_long_finds_no_sessions_that_everybody_gave_up(
+    monkeypatch: pytest.MonkeyPatch, aead: bytes
+) -> None:
+    monkeypatch.setattr("hsm.device.breaker.LONGEST_WAIT_S", 0.02)
+    emulator = an_emulator()
+    gate = _Gate(emulator.transceive)
+    with real_connector(gate.transceive) as connector:
+        for _ in range(10):  # others', so that few places are left
+            YubiHsm(EmulatorBackend(emulator)).create_session(*PROVISIONER)
+        async with DevicePool([device_at(connector.url, 0.1)], VALIDATOR) as pool:
+            await _heals(pool, aead)
+            gate.open.clear()
+            with pytest.raises(DeviceUnavailableError):
+                await _opens(pool, aead)
+            await asyncio.sleep(1.2)  # the longer, the more is sent to it meanwhile
+            gate.open.set()
+            await _heals(pool, aead)
+            assert len(emulator.device.sessions) <= 10 + 2
 
 
 async def test_a_reboot_in_the_middle_of_a_command_is_survived(aead: bytes) -> None:

@@ -129,7 +129,7 @@ async def test_one_mishap_under_load_costs_nobody_a_verdict(fault: Fault) -> Non
             assert all(await _load(pool, aead, lambda: None))
 
 
-async def test_s22_with_no_device_at_all_nothing_is_opened_and_nothing_is_called_invalid() -> None:
+async def test_with_no_device_at_all_nothing_is_opened_and_nothing_is_called_invalid() -> None:
     aead = await _an_aead()
     with real_connector(an_emulator().transceive) as connector:
         async with DevicePool([device_at(connector.url)], VALIDATOR) as pool:
