@@ -6,7 +6,7 @@ import ipaddress
 import os
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -23,8 +23,10 @@ from server.clock import Clock
 from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
 from server.foundation import Foundation
+from server.hsm_audit import HsmAudit
 from server.hsm_doors import hsm_shown
 from server.hsm_watch import HsmWatch
+from server.jobs.job import Job
 from server.jobs.resealing import watch_rotation
 from server.jobs.runner import JobRunner
 from server.jobs.standing import facts_pruning, journal_checkpoint, usage_pruning
@@ -244,6 +246,7 @@ async def open_side_doors(
     fence: FenceWatch,
     to_reseal: Callable[[], float],
     hsm: HsmWatch | None,
+    audit: HsmAudit,
 ) -> None:
     """Open the admin door and the operations door; `stack` closes them."""
 
@@ -264,7 +267,7 @@ async def open_side_doors(
         Gauge("keystead_worker_restarts", "Workers replaced.", lambda: workforce.restarts),
     ]
     shown = hsm_shown(hsm, config.hsm, base.keys)
-    gauges += shown.gauges
+    gauges += [*shown.gauges, *audit.gauges]
     checks = {"store": base.store.probe, "workers": workers_accept, "fence": no_fence}
     # The same for both doors: there is one import at a time, whoever sends it.
     desks = await open_desks(config, base, clock)
@@ -301,12 +304,18 @@ async def count_usage(
     return clerk.counter
 
 
-def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: Clock) -> None:
-    """Run the jobs beside the service until `stack` ends, and let go of them before the store."""
+def start_jobs(
+    stack: AsyncExitStack, config: Config, base: Foundation, clock: Clock, more: Iterable[Job] = ()
+) -> None:
+    """Run the jobs beside the service until `stack` ends, and let go of them before the store.
+
+    more: beside those of every installation.
+    """
     jobs = [
         journal_checkpoint(base.journal),
         facts_pruning(base.store, base.store),
         usage_pruning(base.store, config.usage.kept_days),
+        *more,
     ]
     holder = f"{socket.gethostname()}/{os.getpid()}"
     runner = JobRunner(base.store, jobs, holder=holder, clock=clock)

@@ -29,6 +29,7 @@ from server.doors import (
 )
 from server.foundation import Patience, Store, foundation, open_store
 from server.handed_keys import HandedKeys, OpenKeys
+from server.hsm_audit import audit_hsm
 from server.hsm_doors import open_hsm_door, waiting_door, watch_hsm
 from server.key_room import KeyRoom
 from server.metrics.counted_store import CountedHotStore
@@ -81,7 +82,8 @@ async def whole_service(
         certificate = serve_certificate(stack, config.tls.files, clock, tally)
         fence = await watch_fence(base.store, clock)
         hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
-        start_jobs(stack, config, base, clock)
+        audit = audit_hsm(stack, base, clock, tally)
+        start_jobs(stack, config, base, clock, audit.jobs)
         watch = await watch_hsm(stack, config, base, doors.hsm)
         batches = batcher(CountedHotStore(hot, tally), config, clock)
         stack.push_async_callback(batches.close)
@@ -97,6 +99,7 @@ async def whole_service(
             fence=fence,
             to_reseal=watch_vault(stack, config, base, clock),
             hsm=watch,
+            audit=audit,
         )
         door = await open_verify_door(
             config=config,
@@ -158,7 +161,8 @@ async def control(
         certificate = serve_certificate(stack, config.tls.files, clock, tallies["control"])
         installation(data)  # now: the workers all begin at once
         fence = await watch_fence(base.store, clock)
-        start_jobs(stack, config, base, clock)
+        audit = audit_hsm(stack, base, clock, tallies["control"])
+        start_jobs(stack, config, base, clock, audit.jobs)
         watch = await watch_hsm(stack, config, base, doors.hsm)
         desk = None
         if config.store.is_sqlite:
@@ -183,6 +187,7 @@ async def control(
             fence=fence,
             to_reseal=watch_vault(stack, config, base, clock),
             hsm=watch,
+            audit=audit,
         )
         yield Control(desk, base.keys, base.salt, certificate)
 

@@ -85,7 +85,8 @@ class Record(NamedTuple):
     key: bytes = b""
     signature: bytes = b""
 
-    def _content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, Any]:
+        """Return everything that the signature covers."""
         return {
             "type": _TYPE,
             "v": _VERSION,
@@ -108,11 +109,11 @@ class Record(NamedTuple):
     def signed(self, signer: Signer) -> Self:
         """Return the record with a signature."""
         named = self._replace(key=key_id_of(signer.public_key))
-        return named._replace(signature=signer.sign(line_of(named._content())))
+        return named._replace(signature=signer.sign(line_of(named.content())))
 
     def line(self) -> bytes:
         """Return its line, without the line feed; `parse` is the inverse."""
-        return line_of({**self._content(), "signature": self.signature.hex()})
+        return line_of({**self.content(), "signature": self.signature.hex()})
 
     @property
     def hash(self) -> bytes:
@@ -122,7 +123,7 @@ class Record(NamedTuple):
     def is_signed_by(self, key: Ed25519PublicKey) -> bool:
         """Whether the signature is this key's."""
         try:
-            key.verify(self.signature, line_of(self._content()))
+            key.verify(self.signature, line_of(self.content()))
         except InvalidSignature:
             return False
         return True

@@ -117,28 +117,34 @@ def judge(rules: Rules, tally: Tally, entries: Iterable[Entry]) -> Judged:
 
 
 def _judge_one(rules: Rules, tally: Tally, entry: Entry) -> list[Finding]:
+    """Judge what was done in a session, or outside of any."""
+    role = rules.roles.get(entry.session_key)
+    found = _judge_stranger(tally, entry) if role is None else _judge_role(rules, role, entry)
+    return [] if found is None else [Finding(found[0], entry.number, found[1])]
+
+
+def _judge_stranger(tally: Tally, entry: Entry) -> tuple[Kind, str] | None:
     did = _told(entry)
     if entry.session_key == NO_KEY:
         if entry.command in _ANYBODY:
-            return []
-        return [Finding(Kind.UNKNOWN_KEY, entry.number, f"{did}, and no session's key is named")]
+            return None
+        return Kind.UNKNOWN_KEY, f"{did}, and no session's key is named"
     if entry.session_key == FACTORY_KEY:
         if tally.factory:
-            return [Finding(Kind.CEREMONY, entry.number, f"the factory's key {did}")]
-        text = f"the factory's key {did}; it should be gone, everybody knows its password"
-        return [Finding(Kind.FACTORY_KEY, entry.number, text)]
-    role = rules.roles.get(entry.session_key)
-    if role is None:
-        text = f"authentication key 0x{entry.session_key:04x}, which the manifest lacks, {did}"
-        return [Finding(Kind.UNKNOWN_KEY, entry.number, text)]
-    text = f"role {role.name} (0x{entry.session_key:04x}) {did}"
+            return Kind.CEREMONY, f"the factory's key {did}"
+        told = f"the factory's key {did}; it should be gone, everybody knows its password"
+        return Kind.FACTORY_KEY, told
+    told = f"authentication key 0x{entry.session_key:04x}, which the manifest lacks, {did}"
+    return Kind.UNKNOWN_KEY, told
+
+
+def _judge_role(rules: Rules, role: Rights, entry: Entry) -> tuple[Kind, str] | None:
+    told = f"role {role.name} (0x{entry.session_key:04x}) {_told(entry)}"
     if not _may(role.capabilities, entry.command):
-        text += "; the manifest does not give it that"
-        return [Finding(Kind.OUTSIDE_ROLE, entry.number, text)]
+        return Kind.OUTSIDE_ROLE, f"{told}; the manifest does not give it that"
     if entry.command in _PUTS and entry.succeeded and entry.target not in rules.known:
-        text += "; the manifest has nothing there"
-        return [Finding(Kind.UNKNOWN_OBJECT, entry.number, text)]
-    return [] if role.host else [Finding(Kind.CEREMONY, entry.number, text)]
+        return Kind.UNKNOWN_OBJECT, f"{told}; the manifest has nothing there"
+    return None if role.host else (Kind.CEREMONY, told)
 
 
 def _counted(rules: Rules, tally: Tally, entry: Entry) -> Tally:
@@ -163,7 +169,7 @@ def _may(capabilities: CAPABILITY, command: int) -> bool:
     if needed is None:
         # Firmware newer than the library: only who may do everything may do that.
         return capabilities == CAPABILITY.ALL
-    return capabilities & needed == needed
+    return bool(capabilities & needed == needed)
 
 
 def _told(entry: Entry) -> str:

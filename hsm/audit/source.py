@@ -1,17 +1,16 @@
 """The device whose log is read: how full it is without a session, the rest as the auditor."""
 
-import struct
 from typing import NamedTuple, Protocol
 
 from yubihsm.core import AuthSession, DeviceInfo
 from yubihsm.defs import COMMAND, ERROR
-from yubihsm.exceptions import YubiHsmError
 
 from hsm.audit.entry import LogRead, MalformedLogError
 from hsm.device.errors import DeviceRefusedError, Outage, SessionBrokenError
-from hsm.device.line import Device, Line
+from hsm.device.line import Device
 from hsm.device.opening import open_session
-from hsm.device.session import Login, greet, translated
+from hsm.device.session import Login
+from hsm.logins import device_info
 
 
 class Used(NamedTuple):
@@ -47,13 +46,7 @@ class AuditedDevice:
 
     def used(self) -> Used:
         """Return how full the log is."""
-        line, where = Line(self._device), self._device.where
-        try:
-            info = greet(line, where).get_device_info()
-        except (YubiHsmError, ValueError, IndexError, struct.error) as error:
-            raise translated(error, where) from None
-        finally:
-            line.close()
+        info = device_info(self._device)
         return Used(info.serial, info.log_used, info.log_size)
 
     def read(self) -> tuple[int, LogRead]:
@@ -70,18 +63,20 @@ class AuditedDevice:
         """Let the device forget its entries up to a number, if it is this device."""
         try:
             with open_session(self._device, self._login) as session:
-                found = _serial(session)
-                if found != serial:
-                    raise DeviceRefusedError(
-                        f"at {self._device.where} is device {found} now, and the log that was read"
-                        f" is that of {serial}: nothing was taken out of it"
-                    )
+                self._require(serial, _serial(session))
                 session.set_log_index(number)
         except DeviceRefusedError as error:
             # The entry is not there any more: its forgetting was asked for before, and only the
             # answer was lost; or it was overwritten, which the next reading finds.
             if error.code != ERROR.INVALID_DATA:
                 raise
+
+    def _require(self, serial: int, found: int) -> None:
+        if found != serial:
+            raise DeviceRefusedError(
+                f"at {self._device.where} is device {found} now, and the log that was read is that"
+                f" of {serial}: nothing was taken out of it"
+            )
 
 
 def _serial(session: AuthSession) -> int:

@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from yubihsm.core import AuthSession
 from yubihsm.defs import CAPABILITY, OBJECT
 from yubihsm.objects import AsymmetricKey, OtpAeadKey, PublicWrapKey, WrapKey, YhsmObject
@@ -71,7 +70,7 @@ class Source:
                 "this device's firmware knows no RSA wrap, which came with 2.4.0: take a backup by"
                 " shares"
             )
-        key: RSAPublicKey = offer.rsa_key()
+        key = offer.rsa_key()
 
         def put(session: AuthSession) -> None:
             transport.put_public(session, self.manifest, key)

@@ -221,8 +221,8 @@ def _brought(
         ) from None
     if (made.object_type, made.id) != one.place:
         raise CeremonyError(
-            f"what the backup calls {one.place} came out as {made.object_type.name} 0x{made.id:04x}:"
-            " the backup is damaged. Reset the device"
+            f"what the backup calls {one.place} came out as {made.object_type.name}"
+            f" 0x{made.id:04x}: the backup is damaged. Reset the device"
         )
 
 

@@ -42,12 +42,12 @@ class SharesError(CeremonyError):
 
 
 class Share(NamedTuple):
-    """One share. set_id: of all that belong together; index: from 1; value: 32 octets."""
+    """One share. set_id: of all that belong together; number: from 1; value: 32 octets."""
 
     kind: Kind
     set_id: bytes
     threshold: int
-    index: int
+    number: int
     value: bytes
 
     def __repr__(self) -> str:
@@ -57,7 +57,7 @@ class Share(NamedTuple):
     @property
     def name(self) -> str:
         """Name it, for those who keep it."""
-        return f"share {self.index} of set {self.set_id.hex()}"
+        return f"share {self.number} of set {self.set_id.hex()}"
 
     def groups(self) -> list[str]:
         """Return it as a person copies it: 17 groups of five."""
@@ -91,7 +91,7 @@ class Share(NamedTuple):
         return int.from_bytes(content) << _CHECK_BITS | check
 
     def _content(self) -> bytes:
-        head = bytes([_VERSION << 4 | self.kind.value, self.threshold << 4 | self.index])
+        head = bytes([_VERSION << 4 | self.kind.value, self.threshold << 4 | self.number])
         return head + self.set_id + self.value
 
 
@@ -103,7 +103,7 @@ def split(
     count: int,
     randomness: Callable[[int], bytes] = os.urandom,
 ) -> list[Share]:
-    """Split a secret of 32 octets; any `threshold` of the `count` shares give it back. ValueError."""
+    """Split a secret of 32 octets; any `threshold` of the `count` shares give it. ValueError."""
     if len(secret) != SECRET_OCTETS:
         raise ValueError(f"what is split has {SECRET_OCTETS} octets")
     if not _FEWEST <= threshold <= count <= MOST:
@@ -129,7 +129,7 @@ def combine(shares: Sequence[Share]) -> bytes:
                 f"{share.name} does not belong to {first.name}: shares of two sets give nothing."
                 " Look at what is written on them"
             )
-    known = {share.index: share.value for share in shares}
+    known = {share.number: share.value for share in shares}
     if len(known) != len(set(shares)):
         raise SharesError("two shares of one number differ: one of them was copied wrongly")
     if len(known) < first.threshold:

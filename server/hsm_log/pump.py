@@ -143,10 +143,10 @@ class LogPump:
                 what = f"what the store notes of the archive cannot be read: {error}"
                 doubts = (Finding(Kind.ARCHIVE, None, what),)
         head = archive.head
-        records = () if head is None else (head,)
-        if note is not None and note.node == self._node and head is not None:
-            if note.sequence != head.sequence:
-                records = tuple(archive.since(note.sequence - 1))
+        records: tuple[Record, ...] = () if head is None else (head,)
+        ours = note is not None and note.node == self._node
+        if note is not None and head is not None and ours and note.sequence != head.sequence:
+            records = tuple(archive.since(note.sequence - 1))
         resumed = resume(note, records, self._node)
         return resumed._replace(findings=doubts + resumed.findings)
 

@@ -14,6 +14,8 @@ from server.otp.ports import StoreError
 
 POLL_S = 1.0
 """How often a device is asked how full its log is: one command, outside of any session."""
+BUSY_S = 0.05
+"""How soon it is asked again after its log was carried away: somebody may be filling it."""
 RECONCILE_S = 900
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -45,18 +47,18 @@ class PumpJob:
 
     async def _run(self, lease: Lease) -> NoReturn:
         while True:
-            await self._turn(lease)
+            busy = await self._turn(lease)
             try:
-                async with asyncio.timeout(self._poll_s):
+                async with asyncio.timeout(min(BUSY_S, self._poll_s) if busy else self._poll_s):
                     await self._wake.wait()
             except TimeoutError:
                 continue
 
-    async def _turn(self, lease: Lease) -> None:
+    async def _turn(self, lease: Lease) -> bool:
         self._wake.clear()
         asked, self._waiting = self._waiting, []
         try:
-            await self._pump.turn(lease, now=bool(asked))
+            carried = await self._pump.turn(lease, now=bool(asked))
         except (VaultError, StoreError) as error:
             # It is tried again in a moment; said once, and the age of the last reading grows.
             if str(error) != self._complaint:
@@ -64,13 +66,14 @@ class PumpJob:
                 _log.warning("hsm_log_not_read", error=self._complaint)
             for one in asked:
                 _settle(one, error)
+            return False
         except BaseException:
             self._waiting += asked  # the next holder of the lease sees to them
             raise
-        else:
-            self._complaint = ""
-            for one in asked:
-                _settle(one, None)
+        self._complaint = ""
+        for one in asked:
+            _settle(one, None)
+        return carried
 
 
 def _settle(waiting: asyncio.Future[None], error: Exception | None) -> None:

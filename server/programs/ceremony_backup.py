@@ -55,7 +55,9 @@ OperatorKey = Annotated[
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the backup goes: a new file.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Where the backup goes: a new file.")
+    ],
     *,
     target: Annotated[
         Path | None,
@@ -143,7 +145,7 @@ def restore(
     if prepare:
         prepared(device, wanted, files, password, file)
     else:
-        restored(device, wanted, files, password, file, share_file or [])
+        restored(device, wanted, files, password, file=file, share_files=share_file or [])
 
 
 def split(

@@ -85,6 +85,7 @@ def restored(
     manifest: Manifest,
     files: Files,
     password: Password,
+    *,
     file: Path,
     share_files: Sequence[Path],
 ) -> None:

@@ -9,9 +9,7 @@ from server.programs.exits import Exit
 from server.programs.options import Data, Json, chosen_data
 from server.programs.terminal import complain, say, say_json, table
 
-app = typer.Typer(
-    help="What the HSMs' logs tell: archived, chained, signed.", no_args_is_help=True
-)
+app = typer.Typer(help="What the HSMs' logs tell: archived, chained, signed.", no_args_is_help=True)
 
 _SHOWN = 50
 

@@ -25,9 +25,7 @@ _CLEAR = "\x1b[2J\x1b[3J\x1b[H"
 def sheet(share: Share) -> str:
     """Return a share's text, for a file or a piece of paper; `read_sheet` reads it."""
     groups = share.groups()
-    lines = [
-        " ".join(groups[at : at + _ON_A_LINE]) for at in range(0, len(groups), _ON_A_LINE)
-    ]
+    lines = [" ".join(groups[at : at + _ON_A_LINE]) for at in range(0, len(groups), _ON_A_LINE)]
     title = f"{share.name}; any {share.threshold} give {share.kind}"
     return "\n".join([_MAGIC, title, *lines, ""])
 
@@ -44,7 +42,7 @@ def write_sheets(folder: Path, shares: Sequence[Share]) -> list[Path]:
     """Write a file for each share, mode 0600, in a folder that exists; PrivateFileError."""
     made = []
     for share in shares:
-        path = folder / f"share-{share.set_id.hex()}-{share.index}.txt"
+        path = folder / f"share-{share.set_id.hex()}-{share.number}.txt"
         privatefile.create(path, sheet(share).encode("ascii"), unless_lost="it is a share")
         made.append(path)
     return made
@@ -109,9 +107,9 @@ def ask(stream: IO[str]) -> list[Share]:
     """Let people type shares until there are enough; SharesError when the input ends before."""
     shares: list[Share] = []
     while not shares or len(shares) < shares[0].threshold:
-        complain(f"Share number {len(shares) + 1}: type its {GROUPS} groups, as many on a line as you like.")
+        complain(f"Share number {len(shares) + 1}: type its {GROUPS} groups, line by line.")
         share = _typed(stream)
-        if any(share.index == one.index and share.set_id == one.set_id for one in shares):
+        if any(share.number == one.number and share.set_id == one.set_id for one in shares):
             complain(f"{share.name} was typed already; another one is wanted.")
             continue
         shares.append(share)

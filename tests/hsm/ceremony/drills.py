@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from yubihsm.objects import OtpAeadKey
+
 from hsm.ceremony.backup import Source
 from hsm.ceremony.perform import Performance
 from hsm.ceremony.reach import DEADLINE_S, Secrets
@@ -16,6 +18,7 @@ from hsm.credentials import HsmSecret
 from hsm.device.address import device_at
 from hsm.device.line import Device
 from hsm.device.opening import open_session
+from hsm.device.session import Login
 from hsm.emulator.backend import EmulatorBackend
 from hsm.emulator.core import Emulator
 from hsm.emulator.wire.firmware import DEFAULT, Firmware
@@ -23,7 +26,6 @@ from hsm.journalkey import JournalKey
 from hsm.logins import role_login
 from hsm.manifest import Manifest, validation
 from validation.otp import OtpCipher, OtpFields
-from yubihsm.objects import OtpAeadKey
 
 OPERATOR = JournalKey.generate()
 
@@ -61,7 +63,7 @@ class Drill:
             found = OtpAeadKey(session, self.manifest.object("otp").id).decrypt_otp(aead, otp)
         return (found.use_counter, found.session_counter) == (fields.session, fields.use)
 
-    def _login(self, role: str):  # type: ignore[no-untyped-def]
+    def _login(self, role: str) -> Login:
         return role_login(self.secrets.host, self.manifest.role(role))
 
 

@@ -1,4 +1,4 @@
-"""The restore drill: what one device sealed another one opens afterwards, and everything is told."""
+"""The restore drill: what one device sealed, another one opens afterwards; all of it is told."""
 
 import dataclasses
 import json

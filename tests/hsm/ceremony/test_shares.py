@@ -57,7 +57,7 @@ def test_fewer_than_enough_fit_every_secret() -> None:
     share = split(Kind.WRAP_KEY, A_SECRET, threshold=2, count=2)[0]
     slopes = set()
     for guess in range(256):
-        slopes.add(gf256.multiply(guess ^ share.value[0], gf256.inverse(share.index)))
+        slopes.add(gf256.multiply(guess ^ share.value[0], gf256.inverse(share.number)))
     assert len(slopes) == 256
 
 
