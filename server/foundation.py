@@ -113,6 +113,7 @@ async def open_key_room(
     store: Store,
     cause: Cause,
     *,
+    clock: Clock,
     ceremony_secret: Path | None = None,
     patience: Patience | None = None,
 ) -> KeyRoom:
@@ -136,6 +137,7 @@ async def open_key_room(
         return room
     # Late: an installation with a key file does not need the HSM's library.
     from server.hsm_host import HsmHost  # noqa: PLC0415
+    from server.log_pumps import make_room  # noqa: PLC0415
 
     hsm = await asyncio.to_thread(HsmHost.open, config.hsm, data)
     strict = config.hsm.mode == "strict"
@@ -144,6 +146,8 @@ async def open_key_room(
 
     async def begin() -> None:
         await asyncio.to_thread(hsm.inspect, production=production)
+        # A device whose log is full unwraps nothing.
+        await make_room(hsm, data, store, clock)
         await _fill(room, data, store, cause, ceremony_secret)
 
     try:
@@ -232,7 +236,13 @@ async def foundation(
     try:
         cause = Cause(this_process())
         keys = await open_key_room(
-            config, data, store, cause, ceremony_secret=ceremony_secret, patience=patience
+            config,
+            data,
+            store,
+            cause,
+            clock=clock,
+            ceremony_secret=ceremony_secret,
+            patience=patience,
         )
         # Whoever is here holds the directory's lock: what an import left behind is nobody's.
         remove_leftovers(data.imports)

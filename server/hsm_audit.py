@@ -4,9 +4,6 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import NamedTuple
 
-from hsm import journalkey
-from hsm.audit.rules import Rules
-from hsm.audit.source import AuditedDevice
 from server.clock import Clock
 from server.foundation import Foundation
 from server.hsm_log.alarms import Alarms
@@ -14,9 +11,9 @@ from server.hsm_log.pump import LogPump
 from server.hsm_log.reconciler import Reconciler
 from server.jobs.hsm_log import PumpJob, aead_reconciling
 from server.jobs.job import Job
+from server.log_pumps import log_pumps
 from server.metrics.exposition import Gauge
 from server.metrics.tally import Tally
-from server.safeguards import installation
 
 
 class HsmAudit(NamedTuple):
@@ -34,27 +31,13 @@ def audit_hsm(stack: AsyncExitStack, base: Foundation, clock: Clock, tally: Tall
     hsm = base.keys.hsm
     if hsm is None:
         return HsmAudit()
-    node = installation(base.data)
-    alarms = Alarms(tally.hsm_alarm)
-    signer = journalkey.load(base.data.journal_key_file)
     pumps = []
     jobs = []
-    for device in hsm.devices.all:
-        pump = LogPump(
-            AuditedDevice(device, hsm.login("auditor")),
-            folder=base.data.hsm_log,
-            signer=signer,
-            rules=Rules.of(hsm.manifest, boots=hsm.is_embedded),
-            book=base.store,
-            node=node,
-            clock=clock,
-            alarms=alarms,
-        )
+    for pump, device in log_pumps(hsm, base.data, base.store, clock, tally.hsm_alarm):
         stack.push_async_callback(pump.close)
         pumps.append(pump)
-        # Every machine that reaches a device by this address takes turns at it.
-        jobs.append(PumpJob(pump, node if hsm.is_embedded else device.where).job)
-    reconciler = Reconciler(base.store, alarms)
+        jobs.append(PumpJob(pump, device).job)
+    reconciler = Reconciler(base.store, Alarms(tally.hsm_alarm))
     jobs.append(aead_reconciling(reconciler))
     return HsmAudit(jobs, _gauges(pumps, reconciler))
 

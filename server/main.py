@@ -34,9 +34,10 @@ from server.hsm_doors import open_hsm_door, waiting_door, watch_hsm
 from server.key_room import KeyRoom
 from server.metrics.counted_store import CountedHotStore
 from server.metrics.tally import Tally
+from server.node_name import installation
 from server.otp.batcher import Batcher
 from server.otp.ports import HotStore
-from server.safeguards import guarded, installation, watch_fence
+from server.safeguards import guarded, watch_fence
 from server.storage.link.connection import Link
 from server.storage.link.desk import StoreDesk
 from server.storage.link.remote import RemoteStore
