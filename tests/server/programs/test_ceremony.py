@@ -49,7 +49,9 @@ class Served:
 
     def _run(self) -> None:
         where = Address("127.0.0.1", 1)
-        application = Connector(self.emulator.transceive, 1, where).application()
+        application = Connector(
+            self.emulator.transceive, 1, host=where.host, port=where.port
+        ).application()
         runner = web.AppRunner(application, access_log=None)
 
         async def serve() -> None:
