@@ -4,7 +4,7 @@
 #   docker run --rm -v keystead:/var/lib/keystead keystead init
 #   docker run -v keystead:/var/lib/keystead -p 8080:8080 keystead
 #
-# The volume holds the store and the key file: keep it, back it up, and let nobody else read it.
+# The volume holds the store and the secrets, with an emulated HSM unless you name one (docs/hsm.md): keep it, back it up, and let nobody else read it.
 # Nothing else is written: with --read-only --tmpfs /tmp --cap-drop ALL it runs as well.
 # docs/deployment.md has the rest; deploy/compose has the same with PostgreSQL.
 

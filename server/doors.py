@@ -6,7 +6,7 @@ import ipaddress
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -317,6 +317,11 @@ def start_jobs(
         usage_pruning(base.store, config.usage.kept_days),
         *more,
     ]
+    run_jobs(stack, base, clock, jobs)
+
+
+def run_jobs(stack: AsyncExitStack, base: Foundation, clock: Clock, jobs: Sequence[Job]) -> None:
+    """Run some jobs until `stack` ends, and let go of them before the store."""
     holder = f"{socket.gethostname()}/{os.getpid()}"
     runner = JobRunner(base.store, jobs, holder=holder, clock=clock)
     task = asyncio.get_running_loop().create_task(runner.run())

@@ -22,6 +22,7 @@ from server.doors import (
     count_usage,
     open_side_doors,
     open_verify_door,
+    run_jobs,
     serve_certificate,
     start_jobs,
     watch_loop,
@@ -258,6 +259,9 @@ async def administration(
         base = await stack.enter_async_context(foundation(config, data, clock))
         # A command that waits for a rotation is the only one there is to work at it.
         watch_vault(stack, config, base, clock)
+        # An import that seals inside the HSM fills its log.
+        audit = audit_hsm(stack, base, clock, Tally.in_memory())
+        run_jobs(stack, base, clock, audit.jobs)
         await open_hsm_door(stack, base, hsm)
         app = await build_admin_app(config, base, clock)
         door = await serve(app, [listener], tally=Tally.in_memory())

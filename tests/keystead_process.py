@@ -186,6 +186,10 @@ class KeysteadProcess:
     def start(self, **launch: Any) -> Ready:  # noqa: ANN401 - as `launch`
         """Start `keystead serve` and wait for its ready line. Arguments as for `launch`."""
         self.launch(**launch)
+        return self.await_ready()
+
+    def await_ready(self) -> Ready:
+        """Wait for the ready line of a service that was launched."""
         self.wait_until(lambda: self._ready_line() is not None or self._has_ended())
         line = self._ready_line()
         assert line is not None, f"it ended before it was ready:\n{self.log_text()}"

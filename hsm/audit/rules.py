@@ -168,8 +168,8 @@ def _may(capabilities: CAPABILITY, command: int) -> bool:
         needed = CAPABILITY.__members__.get(COMMAND(command).name)
     if needed is None:
         # Firmware newer than the library: only who may do everything may do that.
-        return capabilities == CAPABILITY.ALL
-    return bool(capabilities & needed == needed)
+        return bool(capabilities == CAPABILITY.ALL)
+    return capabilities & needed == needed
 
 
 def _told(entry: Entry) -> str:

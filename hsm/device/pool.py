@@ -6,6 +6,7 @@ goes to another device, if there is one and the command may be done twice or was
 
 import asyncio
 import struct
+import time
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
@@ -26,6 +27,10 @@ from validation.otp import OtpFields
 
 WAITING = 256
 """Commands that may wait for one device: a second or two of what hardware does."""
+
+ROOM_S = 10.0
+"""So long a command that is logged waits for room in a full log."""
+_ROOM_AGAIN_S = 0.02
 
 
 class DeviceState(NamedTuple):
@@ -93,9 +98,12 @@ class DevicePool:
             raise DeviceUnavailableError(repr(self), Outage.NONSENSE) from None
 
     async def create_otp_aead(self, key: int, aes_key: bytes, private_id: bytes) -> bytes:
-        """Seal a credential: 36 octets. Never done twice, as the log counts. Raises DeviceError."""
+        """Seal a credential: 36 octets. Never done twice, as the log counts. Raises DeviceError.
+
+        While the log is full it waits for the audit pump, which empties it.
+        """
         payload = otp.create_payload(key, aes_key, private_id)
-        aead = await self.ask(COMMAND.CREATE_OTP_AEAD, payload, again=False)
+        aead = await self._ask_when_there_is_room(COMMAND.CREATE_OTP_AEAD, payload)
         if len(aead) != otp.AEAD_OCTETS:
             raise DeviceUnavailableError(repr(self), Outage.NONSENSE)
         return aead
@@ -128,6 +136,21 @@ class DevicePool:
             if second is None:
                 raise
         return await second.ask(command, payload, again=again)
+
+    async def _ask_when_there_is_room(self, command: COMMAND, payload: bytes) -> bytes:
+        """Do what is logged. What a full log refused was not done, and is asked again."""
+        ends: float | None = None
+        while True:
+            try:
+                return await self.ask(command, payload, again=False)
+            except DeviceUnavailableError as error:
+                is_full, now = error.outage is Outage.LOG_FULL, time.monotonic()
+                if is_full and ends is None:
+                    ends = now + ROOM_S
+                # A full device rests for a moment, too.
+                if ends is None or now > ends or not (is_full or error.outage is Outage.RESTING):
+                    raise
+            await asyncio.sleep(_ROOM_AGAIN_S)
 
     def _choose(self, failed: Asked | None) -> Asked:
         chosen = self._choose_or_none(failed)

@@ -24,5 +24,5 @@ class CommandError(Exception):
 
 EXPLAINED = (
     "Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 no such thing;"
-    " 4 the service does not answer; 5 the journal was tampered with."
+    " 4 the service does not answer; 5 the journal or an archive was tampered with."
 )

@@ -1,5 +1,6 @@
 """The primitives of GlobalPlatform's SCP03 as YubiHSM 2 uses them, always with AES-128."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -62,11 +63,11 @@ def host_cryptogram(keys: SessionKeys, context: bytes) -> bytes:
     return derive(keys.command_mac, _HOST_CRYPTOGRAM, 64, context)
 
 
-def initial_vector(key: bytes, counter: int) -> bytes:
-    """Return the CBC start of message number `counter`, of both directions."""
+def initial_vectors(key: bytes) -> Callable[[int], bytes]:
+    """Return what gives the CBC start of message number `counter`, of both directions."""
     # One block, never the same counter twice under a key: the use SCP03 prescribes.
-    encryptor = Cipher(AES(key), ECB()).encryptor()  # noqa: S305
-    return encryptor.update(counter.to_bytes(BLOCK))
+    encrypt = Cipher(AES(key), ECB()).encryptor().update  # noqa: S305
+    return lambda counter: encrypt(counter.to_bytes(BLOCK))
 
 
 def pad(message: bytes) -> bytes:

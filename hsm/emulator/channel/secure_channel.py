@@ -5,13 +5,13 @@ from hmac import compare_digest
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
+from cryptography.hazmat.primitives.cmac import CMAC
 
 from hsm.emulator.channel.scp03 import (
     BLOCK,
     MAC_SIZE,
     SessionKeys,
-    cmac,
-    initial_vector,
+    initial_vectors,
     pad,
     unpad,
 )
@@ -24,9 +24,13 @@ class SecureChannel:
     """The device's end. chain: the first chaining value of the command MACs."""
 
     def __init__(self, keys: SessionKeys, chain: bytes) -> None:
-        self._keys = keys
         self._chain = chain
         self._counter = 1
+        # Made once a session: what a command costs is mostly what is made for it.
+        self._aes = AES(keys.encryption)
+        self._vector = initial_vectors(keys.encryption)
+        self._command_mac = CMAC(AES(keys.command_mac))
+        self._reply_mac = CMAC(AES(keys.reply_mac))
 
     def open(self, session: int, sealed: bytes) -> bytes:
         """Return the command inside `sealed` (ciphertext and MAC).
@@ -38,7 +42,7 @@ class SecureChannel:
             raise RefusedError(Refusal.WRONG_LENGTH)
         payload = bytes([session]) + sealed
         header = Message(Command.SESSION_MESSAGE, payload).encode()[:-MAC_SIZE]
-        chain = cmac(self._keys.command_mac, self._chain, header)
+        chain = _finish(self._command_mac, self._chain + header)
         if not compare_digest(chain[:MAC_SIZE], mac):
             raise RefusedError(Refusal.AUTHENTICATION_FAILED)
         self._chain = chain
@@ -53,8 +57,13 @@ class SecureChannel:
         body = bytes([session]) + ciphertext
         unfinished = Message(Command.SESSION_MESSAGE | REPLY, body + bytes(MAC_SIZE)).encode()
         signed = unfinished[:-MAC_SIZE]
-        return signed + cmac(self._keys.reply_mac, self._chain, signed)[:MAC_SIZE]
+        return signed + _finish(self._reply_mac, self._chain + signed)[:MAC_SIZE]
 
     def _cipher(self) -> Cipher[CBC]:
-        key = self._keys.encryption
-        return Cipher(AES(key), CBC(initial_vector(key, self._counter)))
+        return Cipher(self._aes, CBC(self._vector(self._counter)))
+
+
+def _finish(begun: CMAC, message: bytes) -> bytes:
+    mac = begun.copy()
+    mac.update(message)
+    return mac.finalize()

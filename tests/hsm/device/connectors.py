@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from server.programs.emulator import Connector
+from server.web.connector import Connector
 
 
 class RealConnector:
@@ -45,7 +45,8 @@ class RealConnector:
         self._loop.close()
 
     async def _start(self) -> None:
-        application = Connector(self._transceive, 3_999_999_999, host="h", port=1).application()
+        connector = Connector(self._transceive, 3_999_999_999, host="h", port=1)
+        application = connector.application()
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         if self._path is not None:

@@ -1,14 +1,17 @@
 """The pump as a job: under a lease, again after a failure, and at once for who needs room."""
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import structlog
+from yubihsm.defs import COMMAND
 
 from hsm.audit.source import AuditedDevice, Used
-from hsm.device.errors import DeviceError
+from hsm.device.errors import DeviceError, DeviceUnavailableError
+from hsm.device.pool import DevicePool
 from hsm.emulator.faults import Fault
 from server.hsm_log.alarms import Alarms
 from server.hsm_log.reconciler import Reconciler
@@ -70,6 +73,37 @@ async def test_who_needs_room_waits_for_it_and_no_longer(house: PumpHouse) -> No
     with pytest.raises(DeviceError):
         await pump.make_room()
     await ended(task)
+    await house.pump.close()
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_more_aeads_than_the_log_has_room_for_are_made_while_it_is_pumped(
+    house: PumpHouse, *, waits: bool
+) -> None:
+    pump = PumpJob(house.pump, "device", poll_s=0.1)
+    task = asyncio.ensure_future(pump.job.run(await house.lease()))
+    device = dataclasses.replace(house.bench.device, waits=waits)
+    async with DevicePool([device], login("provisioner"), stays=False) as pool:
+        for number in range(250):
+            aead = await pool.create_otp_aead(0x0101, bytes(16), number.to_bytes(6))
+            assert len(aead) == 36
+    await pump.make_room()
+    await ended(task)
+    made = [one for one in house.entries() if one.command == COMMAND.CREATE_OTP_AEAD]
+    assert len(made) == 250
+    assert house.alarms() == []
+    assert house.verdict().fault is None
+    await house.pump.close()
+
+
+async def test_who_finds_the_log_full_and_nobody_at_it_is_told(
+    house: PumpHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hsm.device.pool.ROOM_S", 0.1)
+    house.bench.create_aeads(62 - house.bench.log_used)
+    async with DevicePool([house.bench.device], login("provisioner")) as pool:
+        with pytest.raises(DeviceUnavailableError, match="audit pump"):
+            await pool.create_otp_aead(0x0101, bytes(16), bytes(6))
     await house.pump.close()
 
 

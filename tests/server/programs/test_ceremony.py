@@ -1,16 +1,12 @@
 """`keystead-ceremony` as a person uses it: a connector, files, words and exit codes."""
 
-import asyncio
 import json
 import stat
-import threading
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Self
 
 import pytest
-from aiohttp import web
 from yubihsm.core import YubiHsm
 from yubihsm.defs import CAPABILITY
 from yubihsm.objects import AuthenticationKey
@@ -20,51 +16,19 @@ from hsm.emulator.backend import EmulatorBackend
 from hsm.emulator.core import Emulator
 from hsm.emulator.wire.firmware import DEFAULT, Firmware
 from hsm.journalkey import JournalKey, format_public
-from server.address import Address
 from server.programs.ceremony import main
-from server.programs.emulator import Connector
+from tests.hsm.device.connectors import real_connector
 
 Run = Callable[..., int]
 
 
 class Served:
-    """A device behind a connector on a free port, served from a thread of its own."""
+    """A device behind a connector on a free port."""
 
     def __init__(self, firmware: Firmware) -> None:
         # Its time stands still: a machine that pauses ends no session here.
         self.emulator = Emulator(firmware, clock=lambda: 1000.0)
         self.url = ""
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._ready.wait(10)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-
-    def _run(self) -> None:
-        where = Address("127.0.0.1", 1)
-        application = Connector(
-            self.emulator.transceive, 1, host=where.host, port=where.port
-        ).application()
-        runner = web.AppRunner(application, access_log=None)
-
-        async def serve() -> None:
-            await runner.setup()
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            host, port = runner.addresses[0][:2]
-            self.url = f"http://{host}:{port}"
-
-        self._loop.run_until_complete(serve())
-        self._ready.set()
-        self._loop.run_forever()
-        self._loop.run_until_complete(runner.cleanup())
-        self._loop.close()
 
     def factory(self) -> YubiHsm:
         return YubiHsm(EmulatorBackend(self.emulator))
@@ -77,7 +41,9 @@ def firmware(request: pytest.FixtureRequest) -> Firmware:
 
 @pytest.fixture
 def served(firmware: Firmware) -> Iterator[Served]:
-    with Served(firmware) as made:
+    made = Served(firmware)
+    with real_connector(made.emulator.transceive) as connector:
+        made.url = connector.url
         yield made
 
 
