@@ -93,11 +93,14 @@ class DataKeys(NamedTuple):
         """Add a prepared key; DataKeyError when one has this id, or there are too many."""
         if key.state is not KeyState.PREPARED or any(key.key_id == one.key_id for one in self.keys):
             raise DataKeyError(f"data key {key.name} is not a new one")
-        if len(self.keys) >= _MAX_KEYS:
-            raise DataKeyError(
-                f"a store has at most {_MAX_KEYS} data keys, destroyed ones included"
-            )
-        return self._replace(keys=(*self.keys, key))
+        keys = self.keys
+        if len(keys) >= _MAX_KEYS:
+            # A key that was destroyed is a name in the journal, too: the oldest makes room.
+            gone = next((one for one in keys if one.state is KeyState.DESTROYED), None)
+            if gone is None:
+                raise DataKeyError(f"a store has at most {_MAX_KEYS} data keys that open something")
+            keys = tuple(one for one in keys if one is not gone)
+        return self._replace(keys=(*keys, key))
 
     def activated(self, key_id: bytes) -> Self:
         """Let a prepared key seal from now on, and retire the one that did."""

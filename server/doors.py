@@ -196,7 +196,7 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         fence=await fence_desk(base.store),
         backups=base.store,
         usage=UsageDesk(base.store, frozenset(config.usage.left_out)),
-        vault=VaultDesk(base.store, room_keys(config, base)),
+        vault=VaultDesk(base.store, room_keys(config, base), base.keys.progress),
         status=status,
     )
 
@@ -338,7 +338,8 @@ def watch_vault(
     stack: AsyncExitStack, config: Config, base: Foundation, clock: Clock
 ) -> Callable[[], float]:
     """Work at rotations of the vault's keys until `stack` ends; return how to ask what is left."""
-    rotator = Rotator(base.store, room_keys(config, base), clock=clock)
+    progress = base.keys.progress
+    rotator = Rotator(base.store, room_keys(config, base), clock=clock, progress=progress)
     holder = f"{socket.gethostname()}/{os.getpid()}"
     runner = JobRunner(base.store, [], holder=holder, clock=clock, again_s=_ROTATE_AGAIN_S)
     task = asyncio.get_running_loop().create_task(watch_rotation(rotator, runner))
@@ -349,7 +350,7 @@ def watch_vault(
             await task
 
     stack.push_async_callback(stop)
-    return lambda: rotator.progress.left
+    return lambda: progress.left
 
 
 def serve_certificate(

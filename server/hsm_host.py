@@ -7,7 +7,7 @@ Everything here waits for devices, so an event loop calls it in a thread.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn, TypeVar
+from typing import NamedTuple, TypeVar
 
 import structlog
 
@@ -25,6 +25,7 @@ from hsm.emulator.persistence import PersistentEmulator, revived
 from hsm.genuine import Anchors
 from hsm.logins import device_info, role_login
 from hsm.manifest import Manifest
+from hsm.provisioning.rewrap import DeviceRewrapper, has_otp_key, make_otp_key
 from hsm.rings import Purpose, Rings
 from hsm.startup import Report
 from hsm.vault import VaultError
@@ -35,6 +36,7 @@ from server.handed_keys import Role, Strict
 _log = structlog.stdlib.get_logger(__name__)
 
 _WRAP_KEY = "data-keys"
+_OTP_KEY = "otp"
 _Answer = TypeVar("_Answer")
 
 
@@ -160,6 +162,8 @@ class HsmHost:
         self.devices = devices
         self.manifest = manifest
         self._secret = secret
+        self.otp_key = manifest.object(_OTP_KEY).id
+        """The object that seals OTP keys in strict mode; rotations give it successors."""
         self.identified: tuple[Identified, ...] = ()
         """What `inspect` found."""
         self._anchors = anchors
@@ -236,18 +240,40 @@ class HsmHost:
             provisioner,
         )
 
-    @property
-    def otp_key(self) -> int:
-        """The id of the object that seals OTP keys in strict mode."""
-        return self.manifest.object("otp").id
+    def next_otp_key(self, ceremony: HsmSecret) -> int:
+        """Return the object that takes the place of `otp_key`: on every device, made if need be.
 
-    async def rewrap(self, source: int, target: int, aead: bytes) -> NoReturn:
-        """Refuse: it takes the rotator's credential, which the host does not hold."""
-        del aead
-        raise HsmConfigurationError(
-            f"a record is sealed under object 0x{source:04x} of the HSM, wanted is 0x{target:04x}:"
-            " is hsm.manifest the one that the devices were made after?"
-        )
+        ceremony: the rotator is its role. Raises VaultError.
+        """
+        model = self.manifest.object(_OTP_KEY)
+        successor = self.otp_key + 1
+        if successor > model.id + model.successors:
+            raise HsmConfigurationError(
+                f"the manifest keeps {model.successors} ids for successors of the key"
+                f' "{model.name}", and all have been used: prepare devices anew'
+            )
+        lack = [device for device in self.devices.all if not self._has(device, ceremony, successor)]
+        if lack and len(self.devices.all) > 1:
+            raise HsmConfigurationError(
+                f"the HSM at {lack[0].where} has no object 0x{successor:04x}. With several devices"
+                " the new key is made on one of them and brought to the others by a ceremony; what"
+                " each made by itself would open nothing of the others'"
+            )
+        for device in lack:
+            with open_session(device, self._rotator(ceremony)) as session:
+                make_otp_key(session, model, successor)
+        return successor
+
+    def rewrapper(self, ceremony: HsmSecret) -> DeviceRewrapper:
+        """Return what rewraps AEADs; whoever asked closes it."""
+        return DeviceRewrapper(self.devices.all[0], self._rotator(ceremony))
+
+    def _rotator(self, ceremony: HsmSecret) -> Login:
+        return role_login(ceremony, self.manifest.role("rotator"))
+
+    def _has(self, device: Device, ceremony: HsmSecret, object_id: int) -> bool:
+        with open_session(device, self._rotator(ceremony)) as session:
+            return has_otp_key(session, object_id)
 
     def login(self, role: str) -> Login:
         """Return with what a role that the host holds logs in."""

@@ -15,20 +15,27 @@ from hsm.data_keys import DataKeyError, DataKeys
 from hsm.keyfile import SealingKey
 from hsm.rings import Purpose, Rings
 from hsm.sealed_vault import SealedVault
-from hsm.seals import STRICT
 from hsm.vault import OtpKeyBinding, RevealingVault
 from server.handed_keys import HandedKeys, OpenKeys
 from server.journal.acts import Act, Cause
+from server.resealing.progress import Progress
 from server.storage.data_keys import (
     Change,
     change_data_keys,
     first_data_keys,
     stored_data_keys,
 )
-from server.storage.identity import Meta, bind_hsm, release_key_file
+from server.storage.identity import (
+    Meta,
+    bind_hsm,
+    release_key_file,
+    store_otp_object,
+    stored_otp_object,
+)
 
 if TYPE_CHECKING:
     from hsm.credentials import HsmSecret
+    from hsm.provisioning.rewrap import DeviceRewrapper, Rewrapper
     from server.config import Config
     from server.datadir import DataDirectory
     from server.hsm_host import HsmHost
@@ -69,6 +76,11 @@ class KeyRoom:
         self._sealed = SealedVault(self.rings, opened=opened)
         self._held = OpenKeys(self._sealed)
         self._sessions = AsyncExitStack()
+        self._rewrapper: DeviceRewrapper | None = None
+        self.lent: HsmSecret | None = None
+        """The ceremony's secret, while a rotation in the HSM goes on."""
+        self.progress = Progress()
+        """How far a rotation is that this process works at."""
 
     @property
     def vault(self) -> RevealingVault:
@@ -123,6 +135,7 @@ class KeyRoom:
         from server.strict import open_strict  # noqa: PLC0415 - takes the HSM's library
 
         hsm = self._require_hsm()
+        await self._look_for_otp_object()
         strict = hsm.strict(seals=True)
         vault = await open_strict(self._sessions, self._sealed, self.rings, strict, hsm.devices.all)
         self._held = OpenKeys(self._sealed, vault)
@@ -170,12 +183,49 @@ class KeyRoom:
         """Whether OTP keys are in the HSM."""
         return self._is_strict
 
-    def strict_seal(self, binding_key: bytes) -> bytes:
-        """Return what strict records begin with that a key binds (`hsm.seals`)."""
-        return STRICT + binding_key + self._require_hsm().otp_key.to_bytes(2, "big")
+    @property
+    def otp_objects(self) -> tuple[int, ...]:
+        """The HSM's objects that seal OTP keys in strict mode: the one of now, those of before."""
+        hsm = self._require_hsm()
+        first = hsm.manifest.object("otp").id
+        return tuple(range(hsm.otp_key, first - 1, -1))
 
-    async def rebind(self, binding: OtpKeyBinding, record: bytes) -> bytes:
-        """Return a strict record under the binding key that is active now."""
+    async def next_otp_object(self, ceremony: "HsmSecret") -> int:
+        """Return the object that takes the place of the one that seals now. VaultError."""
+        return await asyncio.to_thread(self._require_hsm().next_otp_key, ceremony)
+
+    async def use_otp_object(self, object_id: int, *, cause: Cause) -> None:
+        """Seal OTP keys under another object of the HSM from now on, on all machines."""
+        hsm = self._require_hsm()
+        async with self._turn:
+            await store_otp_object(self._store, hsm.otp_key, object_id, cause=cause)
+            self._take_otp_object(object_id)
+
+    async def _look_for_otp_object(self) -> None:
+        if not self._is_strict:
+            return
+        found = await stored_otp_object(self._store)
+        if found is not None and found != self._require_hsm().otp_key:
+            self._take_otp_object(found)
+
+    def _take_otp_object(self, object_id: int) -> None:
+        from hsm.strict_vault import StrictVault  # noqa: PLC0415 - takes the HSM's library
+        from server.strict import binder  # noqa: PLC0415
+
+        self._require_hsm().otp_key = object_id
+        vault = self.vault
+        if isinstance(vault, StrictVault):
+            vault.take(binder(self.rings), object_id)
+
+    async def rewrapper(self, ceremony: "HsmSecret") -> "DeviceRewrapper":
+        """Return what rewraps AEADs in the HSM, one for the life of this room."""
+        if self._rewrapper is None:
+            self._rewrapper = self._require_hsm().rewrapper(ceremony)
+            self._sessions.push_async_callback(self._rewrapper.close)
+        return self._rewrapper
+
+    async def rebind(self, binding: OtpKeyBinding, record: bytes, rewrapper: "Rewrapper") -> bytes:
+        """Return a strict record under the object and the binding key that are active now."""
         from hsm.provisioning.rewrap import rewrapped  # noqa: PLC0415 - takes the HSM's library
         from hsm.strict_vault import StrictVault  # noqa: PLC0415
 
@@ -183,7 +233,7 @@ class KeyRoom:
         if not isinstance(vault, StrictVault):
             raise DataKeyError("the vault is not strict, and opens no record of the HSM's")
         hsm = self._require_hsm()
-        return await rewrapped(vault, hsm, binding, record, hsm.otp_key)
+        return await rewrapped(vault, rewrapper, binding, record, hsm.otp_key)
 
     async def take_hsm(self, config: "Config", data: "DataDirectory") -> None:
         """Begin to use the HSM of an installation that had none when it started. VaultError."""
@@ -216,6 +266,7 @@ class KeyRoom:
             found = await stored_data_keys(self._store)
             if found is not None and found != self._keys:
                 await self._take(found)
+            await self._look_for_otp_object()
 
     async def watch(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Look again and again, until cancelled. What fails is tried again."""

@@ -1,7 +1,8 @@
 """The key room as re-sealing sees it: keys by their seals, made, taken into use and forgotten.
 
-In sealed mode a rotation gives both kinds new data keys. In strict mode the HSM keeps the OTP
-keys; the data key of the API keys is renewed, and with it the key that binds AEADs to their rows.
+In sealed mode a rotation gives both kinds new data keys. In strict mode the HSM gets a new object
+that OTP keys are rewrapped to, and the data key of the API keys is renewed, and with it the key
+that binds AEADs to their rows. The HSM's old object is left in it: backups of before need it.
 """
 
 import asyncio
@@ -15,7 +16,8 @@ from hsm.keyfile import KEY_ID_OCTETS
 from hsm.privatefile import PrivateFileError
 from hsm.rings import Purpose
 from hsm.sealed_vault import SealedVault
-from hsm.seals import SEALED
+from hsm.seals import SEALED, STRICT
+from hsm.vault import OtpKeyBinding, VaultError
 from server.config import Config
 from server.datadir import DataDirectory
 from server.journal.acts import Cause
@@ -25,6 +27,7 @@ from server.resealing.vault_resealer import VaultResealer
 
 _PURPOSES = {Kind.OTP: Purpose.OTP, Kind.SECRETS: Purpose.SECRETS}
 _FILE = "key file"
+_OBJECT_OCTETS = 2
 SETTLES_AFTER_S = 3 * LOOK_EVERY_S
 """Other machines look for new keys every few seconds; until then nothing is sealed with one."""
 
@@ -62,10 +65,15 @@ class RoomKeys:
                 " to. Move them to data keys first: keystead vault migrate"
             )
         secret = await self._ceremony(ceremony)
+        if not self._room.is_strict:
+            async with self._turn:
+                made = {one: await self._prepared(one, secret, cause) for one in Purpose}
+            return Target(SEALED + made[Purpose.OTP], SEALED + made[Purpose.SECRETS])
+        self._room.lent = secret  # the HSM rewraps for the rotator only, as long as it goes on
         async with self._turn:
-            purposes = [Purpose.SECRETS] if self._room.is_strict else list(Purpose)
-            made = {one: await self._prepared(one, secret, cause) for one in purposes}
-        return self._target(made.get(Purpose.OTP), made[Purpose.SECRETS])
+            object_id = await self._room.next_otp_object(secret)
+            secrets = await self._prepared(Purpose.SECRETS, secret, cause)
+        return Target(_strict_seal(secrets, object_id), SEALED + secrets)
 
     async def adopt(self, *, ceremony: Path | None, cause: Cause) -> Target:
         """Return what the vault, as it is configured, seals under; make it if there is none yet."""
@@ -78,7 +86,10 @@ class RoomKeys:
             await self._room.take_hsm(self._config, self._data)
         if self._room.data_keys is None:
             await self._room.make_first(await self._ceremony(ceremony), cause=cause)
-        return self._target(self._active(Purpose.OTP), self._active(Purpose.SECRETS))
+        secrets = self._active(Purpose.SECRETS)
+        if self._room.is_strict:
+            return Target(_strict_seal(secrets, self._room.otp_objects[0]), SEALED + secrets)
+        return Target(SEALED + self._active(Purpose.OTP), SEALED + secrets)
 
     async def activate(self, target: Target, *, cause: Cause) -> None:
         """Seal under a target from now on. Done once more it does no harm."""
@@ -86,6 +97,10 @@ class RoomKeys:
             key = self._find(target.of(kind))
             if key is not None and key.state is KeyState.PREPARED:
                 await self._room.activate(key.key_id, cause=cause)
+        if target.otp.startswith(STRICT):
+            object_id = int.from_bytes(target.otp[-_OBJECT_OCTETS:], "big")
+            if object_id != self._room.otp_objects[0]:
+                await self._room.use_otp_object(object_id, cause=cause)
 
     def resealer(self, target: Target) -> VaultResealer:
         """Return what brings records under a target that is active."""
@@ -94,7 +109,20 @@ class RoomKeys:
         sealed = SealedVault(rings, opened=1)
         if not self._room.is_strict:
             return VaultResealer(sealed, sealed, target)
-        return VaultResealer(sealed, self._room.vault, target, rewrap=self._room.rebind)
+        rewrapper = _Lent(self._room, self._data)
+
+        async def rewrap(binding: OtpKeyBinding, record: bytes) -> bytes:
+            return await self._room.rebind(binding, record, rewrapper)
+
+        return VaultResealer(sealed, self._room.vault, target, rewrap=rewrap)
+
+    async def lend(self, ceremony: Path) -> None:
+        """Take the ceremony's secret for a rotation that goes on. GoalError."""
+        self._room.lent = await self._ceremony(ceremony)
+
+    def settled(self) -> None:
+        """Give back what was lent: no rotation goes on any more."""
+        self._room.lent = None
 
     async def destroy(self, kind: Kind, seals: Collection[bytes], *, cause: Cause) -> None:
         """Forget keys whose seals are retired. Done once more it does no harm."""
@@ -124,22 +152,10 @@ class RoomKeys:
                 " takes: --ceremony-secret FILE"
             ) from None
 
-    def _target(self, otp: bytes | None, secrets: bytes) -> Target:
-        if self._room.is_strict:
-            return Target(self._room.strict_seal(secrets), SEALED + secrets)
-        if otp is None:
-            raise GoalError(
-                "the vault has no data key for OTP keys: they were moved into the HSM, which gives"
-                ' none of them away. Set hsm.mode = "strict" again'
-            )
-        return Target(SEALED + otp, SEALED + secrets)
-
     def _active(self, purpose: Purpose) -> bytes:
         keys = self._room.data_keys
         active = None if keys is None else keys.active(purpose)
         if active is None:
-            if purpose is Purpose.OTP and self._room.is_strict:
-                return b""
             raise GoalError(
                 "the vault has no data key for OTP keys: they were moved into the HSM, which gives"
                 ' none of them away. Set hsm.mode = "strict" again'
@@ -159,6 +175,38 @@ class RoomKeys:
         kind = Kind.OTP if key.purpose is Purpose.OTP else Kind.SECRETS
         shown = [HeldKey(kind, SEALED + key.key_id, "data key", key.state.value)]
         if self._room.is_strict and kind is Kind.SECRETS:
-            seal = self._room.strict_seal(key.key_id)
-            shown.append(HeldKey(Kind.OTP, seal, "key in the HSM", key.state.value))
+            for at, object_id in enumerate(self._room.otp_objects):
+                # Which key binds an AEAD, and which one it is sealed under: the worse of the two.
+                state = KeyState.RETIRED if at else key.state
+                seal = _strict_seal(key.key_id, object_id)
+                shown.append(HeldKey(Kind.OTP, seal, "key in the HSM", state.value))
         return shown
+
+
+class _Lent:
+    """Rewraps with the ceremony's secret, lent by whoever began, or where it lies first."""
+
+    def __init__(self, room: KeyRoom, data: DataDirectory) -> None:
+        self._room = room
+        self._data = data
+
+    async def rewrap(self, source: int, target: int, aead: bytes) -> bytes:
+        """Return an AEAD under another object. VaultError when there is no secret, DeviceError."""
+        secret = self._room.lent
+        if secret is None:
+            file = self._data.ceremony_secret_file
+            try:
+                secret = await asyncio.to_thread(credentials.load, file, "ceremony")
+            except PrivateFileError as error:
+                raise VaultError(
+                    "the rotation waits for the ceremony's secret, which it began with and which"
+                    f" this process does not have: {error} Lend it again: keystead vault rotate"
+                    " --ceremony-secret FILE"
+                ) from None
+            self._room.lent = secret
+        return await (await self._room.rewrapper(secret)).rewrap(source, target, aead)
+
+
+def _strict_seal(binding_key: bytes, object_id: int) -> bytes:
+    """Return what strict records begin with (`hsm.seals`)."""
+    return STRICT + binding_key + object_id.to_bytes(_OBJECT_OCTETS, "big")

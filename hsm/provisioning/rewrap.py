@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 from yubihsm.core import AuthSession
-from yubihsm.defs import COMMAND
+from yubihsm.defs import COMMAND, OBJECT
 from yubihsm.objects import OtpAeadKey
 
 from hsm.device.line import Device
@@ -102,3 +102,9 @@ def make_otp_key(session: AuthSession, model: DeviceObject, object_id: int) -> N
         model.algorithm,
         model.nonce_id or 0,
     )
+
+
+def has_otp_key(session: AuthSession, object_id: int) -> bool:
+    """Tell whether a device has an OTP AEAD key of this id, in the domains of the session."""
+    found = session.list_objects(object_id=object_id, object_type=OBJECT.OTP_AEAD_KEY)
+    return any(one.id == object_id for one in found)

@@ -50,6 +50,8 @@ def status(
         say(f"{found['unknown']} records are under keys that this vault does not have: an alarm.")
     if found["rotation"]:
         say(f"A rotation goes on since {found['rotation']['began']}: {_left(found)} records left.")
+        if found["rotation"]["trouble"]:
+            say(f"It waits, and is tried again by itself: {found['rotation']['trouble']}")
 
 
 @app.command("rotate")
@@ -129,11 +131,10 @@ def _waited(admin: "AdminClient") -> Any:  # noqa: ANN401 - JSON
             found = admin.get("/vault")
             if found["rotation"] is None:
                 return found
-            if found["unknown"]:
+            trouble = found["rotation"]["trouble"]
+            if trouble:
                 raise CommandError(
-                    f"{found['unknown']} records are under keys that the vault does not have: the"
-                    " rotation cannot end before they are restored or removed. The log names them",
-                    Exit.REFUSED,
+                    f"the rotation waits, and is tried again by itself: {trouble}", Exit.REFUSED
                 )
             left = _left(found)
             total = max(total, left)

@@ -185,6 +185,14 @@ class Keys(Protocol):
         """Return what brings records under a target that is active."""
         ...
 
+    async def lend(self, ceremony: Path) -> None:
+        """Take the ceremony's secret for a rotation that goes on. GoalError."""
+        ...
+
+    def settled(self) -> None:
+        """Give back what was lent: no rotation goes on any more."""
+        ...
+
     async def destroy(self, kind: Kind, seals: Collection[bytes], *, cause: Cause) -> None:
         """Forget keys whose seals are retired. Done once more it does no harm."""
         ...

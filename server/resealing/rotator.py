@@ -9,10 +9,12 @@ import asyncio
 import structlog
 
 from hsm.seals import describe
+from hsm.vault import VaultError
 from server.clock import Clock
 from server.journal.acts import Deed
 from server.leases import Lease
-from server.resealing.ports import Keys, Kind, RecordsLeftError, RotationBook
+from server.resealing.ports import GoalError, Keys, Kind, RecordsLeftError, RotationBook
+from server.resealing.progress import Progress
 from server.resealing.rotation import Rotation, end, standing
 from server.resealing.walk import Pace, Walk, Walked
 
@@ -32,14 +34,6 @@ class StuckError(Exception):
         self.refused = refused
 
 
-class Progress:
-    """How far a rotation is, as far as this process knows. left: 0 without a rotation."""
-
-    def __init__(self) -> None:
-        self.left = 0
-        self.refused = 0
-
-
 class Rotator:
     """Does what is to be done for the rotation that stands."""
 
@@ -50,12 +44,13 @@ class Rotator:
         *,
         clock: Clock,
         pace: Pace = Pace(),  # noqa: B008 - a frozen value
+        progress: Progress | None = None,
     ) -> None:
         self._book = book
         self._keys = keys
         self._clock = clock
         self._pace = pace
-        self.progress = Progress()
+        self.progress = progress or Progress()
 
     async def is_wanted(self) -> bool:
         """Tell whether a rotation stands."""
@@ -69,6 +64,17 @@ class Rotator:
         rotation = await standing(self._book)
         if rotation is None:
             return
+        try:
+            await self._bring_to_its_end(rotation, lease)
+        except (GoalError, StuckError, VaultError) as error:
+            self.progress.trouble = str(error)
+            raise
+        self.progress.clear()
+        _log.info(
+            "vault_rotated", **{kind.value: describe(rotation.target.of(kind)) for kind in Kind}
+        )
+
+    async def _bring_to_its_end(self, rotation: Rotation, lease: Lease) -> None:
         await self._let_settle(rotation)
         await self._keys.activate(rotation.target, cause=rotation.cause)
         retired = False
@@ -76,10 +82,7 @@ class Rotator:
             # Again for what somebody changed meanwhile, or stored under the old key.
             retired = await self._walked(rotation, lease) and await self._retired(rotation, lease)
         await end(self._book, rotation)
-        self.progress.left = self.progress.refused = 0
-        _log.info(
-            "vault_rotated", **{kind.value: describe(rotation.target.of(kind)) for kind in Kind}
-        )
+        self._keys.settled()
 
     async def _let_settle(self, rotation: Rotation) -> None:
         """Wait until every process has the new keys: a record under one it lacks opens nothing."""
@@ -94,6 +97,7 @@ class Rotator:
         self.progress.left = before
 
         def told(done: Walked) -> None:
+            self.progress.trouble = ""
             self.progress.left = max(0, before - done.swapped)
             self.progress.refused = done.refused
 

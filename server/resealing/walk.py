@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import structlog
 
-from hsm.vault import OtpKeyBinding, RecordRefusedError
+from hsm.vault import OtpKeyBinding, RecordRefusedError, VaultUnavailableError
 from server.clock import Clock
 from server.leases import Lease
 from server.otp.client_cache import api_key_label
@@ -23,17 +23,22 @@ _log = structlog.stdlib.get_logger(__name__)
 _ALARMS = 20
 """Records that a walk names in the log; the rest are counted."""
 
+_LONGEST_WAIT_S = 10.0
+
 
 class Pace(NamedTuple):
     """How fast a walk goes.
 
     piece: records per transaction; breath: after how many of them other work gets its turn;
-    share: which part of the time it may take at most, 0 < share <= 1.
+    share: which part of the time it may take at most, 0 < share <= 1; outage_s: how long to wait
+    at first for a vault that is away; patience_s: how long altogether while nothing goes on.
     """
 
     piece: int = 100
     breath: int = 10
     share: float = 0.2
+    outage_s: float = 1.0
+    patience_s: float = 60.0
 
     def pause_s(self, worked_s: float) -> float:
         """Return how long to rest after so much work."""
@@ -53,6 +58,38 @@ class Walked(NamedTuple):
     def plus(self, other: "Walked") -> "Walked":
         """Return the sum of two."""
         return Walked(*(one + two for one, two in zip(self, other, strict=True)))
+
+
+class _Piece(NamedTuple):
+    """What became of a page. reached: records of it that were dealt with; outage: why not all."""
+
+    swaps: list[Swap]
+    refused: int
+    reached: int
+    outage: VaultUnavailableError | None = None
+
+
+class _Patience:
+    """Waits for a vault that is away: longer each time that nothing at all went on.
+
+    An HSM that must log whatever it seals does sixty records, and then nothing until its log was
+    read; the next sixty come after that. An HSM that stays away ends the walk.
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._next_s = pace.outage_s
+        self._waited_s = 0.0
+
+    async def wait(self, outage: VaultUnavailableError, *, progress: bool) -> None:
+        """Wait a while; raise the outage when it has lasted too long."""
+        if progress:
+            self._next_s, self._waited_s = self._pace.outage_s, 0.0
+        if self._waited_s >= self._pace.patience_s:
+            raise outage
+        await asyncio.sleep(self._next_s)
+        self._waited_s += self._next_s
+        self._next_s = min(2 * self._next_s, _LONGEST_WAIT_S)
 
 
 class Walk:
@@ -83,32 +120,43 @@ class Walk:
     async def _through(self, kind: Kind, lease: Lease, before: Walked) -> Walked:
         seal = self._resealer.target.of(kind)
         done, after = Walked(), None
+        patience = _Patience(self._pace)
         while True:
             began = self._clock.monotonic()
             page = await self._book.not_under(kind, seal, after, self._pace.piece)
             if not page:
                 return done
-            after = page[-1]
-            swaps = await self._resealed(kind, page, before.refused + done.refused)
-            swapped = await self._book.swap(kind, swaps, lease=lease) if swaps else 0
-            done = done.plus(Walked(len(page), swapped, len(page) - len(swaps)))
+            piece = await self._resealed(kind, page, before.refused + done.refused)
+            if piece.swaps:
+                swapped = await self._book.swap(kind, piece.swaps, lease=lease)
+                done = done.plus(Walked(swapped=swapped))
+            done = done.plus(Walked(seen=piece.reached, refused=piece.refused))
             self._told(before.plus(done))
-            await asyncio.sleep(self._pace.pause_s(self._clock.monotonic() - began))
+            if piece.reached:
+                after = page[piece.reached - 1]
+            if piece.outage is not None:
+                await patience.wait(piece.outage, progress=piece.reached > 0)
+            else:
+                await asyncio.sleep(self._pace.pause_s(self._clock.monotonic() - began))
 
-    async def _resealed(self, kind: Kind, page: Sequence[SealedRecord], alarms: int) -> list[Swap]:
+    async def _resealed(self, kind: Kind, page: Sequence[SealedRecord], alarms: int) -> _Piece:
+        """Reseal a page, or what can be resealed of it before the vault is away."""
         swaps: list[Swap] = []
+        refused = 0
         for number, old in enumerate(page):
             try:
                 swaps.append(Swap(old, await self._reseal(kind, old)))
-            except RecordRefusedError as refused:
-                alarms += 1
-                if alarms <= _ALARMS:
+            except RecordRefusedError as error:
+                refused += 1
+                if alarms + refused <= _ALARMS:
                     # The place is a name, never a secret; nor does the error show any.
                     place = "/".join(map(str, old.place))
-                    _log.error("record_not_resealed", kind=kind, place=place, error=str(refused))
+                    _log.error("record_not_resealed", kind=kind, place=place, error=str(error))
+            except VaultUnavailableError as outage:
+                return _Piece(swaps, refused, number, outage)
             if number % self._pace.breath == self._pace.breath - 1:
                 await asyncio.sleep(0)
-        return swaps
+        return _Piece(swaps, refused, len(page))
 
     async def _reseal(self, kind: Kind, old: SealedRecord) -> bytes:
         name, number = old.place

@@ -11,6 +11,7 @@ SEALING_KEY_ID = "sealing_key_id"
 IN_HSM = "hsm"
 """In the place of a key file's id: records are sealed under data keys that an HSM unwraps."""
 DATA_KEYS = "data_keys"
+_OTP_OBJECT = "otp_object"
 _SALT = "bucket_salt"
 _SALT_OCTETS = 16
 STORE_ID = "store_id"
@@ -77,6 +78,20 @@ async def release_key_file(store: Meta, key_id: bytes, *, cause: Cause) -> None:
     act = cause.act("store.release_key_file")
     deed = Deed(act, Subject("store", ""), {"sealing_key": was}, {"sealing_key": IN_HSM})
     await store.swap_meta(SEALING_KEY_ID, was, IN_HSM, deed)
+
+
+async def stored_otp_object(store: Meta) -> int | None:
+    """Return the HSM's object that seals OTP keys, None for the manifest's."""
+    text = await store.meta(_OTP_OBJECT)
+    return None if text is None else int(text)
+
+
+async def store_otp_object(store: Meta, before: int, after: int, *, cause: Cause) -> None:
+    """Note that another object of the HSM seals OTP keys from now on; nothing if it stands so."""
+    act = cause.act("vault.otp_object")
+    deed = Deed(act, Subject("store", ""), {"otp_object": before}, {"otp_object": after})
+    if await store.settle_meta(_OTP_OBJECT, str(after), deed) != str(after):
+        await store.swap_meta(_OTP_OBJECT, str(before), str(after), deed)
 
 
 async def store_id(store: Meta) -> str:

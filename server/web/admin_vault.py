@@ -43,7 +43,10 @@ class VaultKeyShown(Shown):
 
 
 class RotationShown(Shown):
-    """A rotation that stands: what every record is to be under, and how many are not yet."""
+    """A rotation that stands: what every record is to be under, and how many are not yet.
+
+    trouble: why it waits, "" while it goes on; it is tried again by itself.
+    """
 
     otp: str
     secrets: str
@@ -51,6 +54,7 @@ class RotationShown(Shown):
     actor: str
     reason: str
     left: int
+    trouble: str
 
 
 class VaultShown(Shown):
@@ -110,7 +114,7 @@ class AdminVault:
             for key in status.keys
         ]
         total = sum(sum(counted.values()) for counted in status.counts.values())
-        rotation = status.rotation and _shown(status.rotation, status.left)
+        rotation = status.rotation and _shown(status.rotation, status.left, status.trouble)
         unknown = total - sum(key.records for key in keys)
         return answer(request, VaultShown(keys=keys, unknown=unknown, rotation=rotation))
 
@@ -141,7 +145,7 @@ def _begun(request: web.Request, action: str, begun: Rotation) -> web.Response:
     return answer(request, BegunShown(otp=otp, secrets=secrets))
 
 
-def _shown(rotation: Rotation, left: int) -> RotationShown:
+def _shown(rotation: Rotation, left: int, trouble: str) -> RotationShown:
     return RotationShown(
         otp=describe(rotation.target.otp),
         secrets=describe(rotation.target.secrets),
@@ -149,4 +153,5 @@ def _shown(rotation: Rotation, left: int) -> RotationShown:
         actor=str(rotation.cause.actor),
         reason=rotation.cause.reason,
         left=left,
+        trouble=trouble,
     )

@@ -95,3 +95,23 @@ def test_two_active_keys_of_one_purpose_are_damage() -> None:
 def test_a_newer_form_is_named() -> None:
     with pytest.raises(DataKeyError, match="newer"):
         DataKeys.decode('{"format":2,"keys":[]}')
+
+
+def test_rotations_without_end_forget_the_names_of_the_oldest_keys_only() -> None:
+    keys = DataKeys()
+    for number in range(100):
+        fresh = SealingKey.of(number.to_bytes(32, "big"))
+        before = keys.active(Purpose.OTP)
+        keys = keys.with_new(prepared(0)._replace(key_id=fresh.key_id)).activated(fresh.key_id)
+        keys = keys if before is None else keys.destroyed(before.key_id)
+    assert len(keys.keys) == 64
+    assert [key.key_id for key in keys.usable] == [fresh.key_id]
+
+
+def test_keys_that_open_something_are_never_forgotten_for_room() -> None:
+    keys = DataKeys()
+    for number in range(64):
+        fresh = SealingKey.of(number.to_bytes(32, "big"))
+        keys = keys.with_new(prepared(0)._replace(key_id=fresh.key_id))
+    with pytest.raises(DataKeyError, match="at most 64"):
+        keys.with_new(prepared(1)._replace(key_id=b"more"))

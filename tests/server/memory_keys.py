@@ -29,6 +29,7 @@ class MemoryKeys:
         self.vault = SealedVault(self.rings)
         self.prepared: dict[Kind, SealingKey] = {}
         self.settle_s = 0.0
+        self.lent: Path | None = None
         self.destroyed: list[bytes] = []
 
     def held(self) -> Sequence[HeldKey]:
@@ -67,6 +68,12 @@ class MemoryKeys:
     def resealer(self, target: Target) -> VaultResealer:
         vault = SealedVault(self.rings, opened=1)
         return VaultResealer(vault, vault, target)
+
+    async def lend(self, ceremony: Path) -> None:
+        self.lent = ceremony
+
+    def settled(self) -> None:
+        self.lent = None
 
     async def destroy(self, kind: Kind, seals: Collection[bytes], *, cause: Cause) -> None:
         del cause

@@ -182,3 +182,42 @@ async def test_a_rotation_on_postgresql_ends_although_no_service_runs(
         known_keys(keystead, 50)
         await command(keystead, "vault", "rotate", *WHY)
         assert sum(sealed_under(await command(keystead, "vault", "status")).values()) == 50
+
+
+async def test_keys_move_into_the_hsm_and_to_another_key_of_its_while_it_serves(
+    tmp_path: Path,
+) -> None:
+    with KeysteadProcess(tmp_path / "var") as keystead:
+        keystead.init()
+        url = keystead.start(workers=2).verify_url
+        party = RelyingParty.enrol(keystead, "crowd")
+        keys = known_keys(keystead, 300)
+        await everybody_gets_in(url, party, keys[:20])
+        assert keystead.terminate() == 0
+        keystead.configure('[hsm]\nmode = "strict"\n[verify]\ndeadline_seconds = 20\n')
+        url = keystead.start(workers=2).verify_url
+        async with pressing(url, party, keys[: 2 * HANDS]) as crowd:
+            async with asyncio.timeout(MOST_SECONDS):
+                moved = await command(keystead, "vault", "migrate", *WHY)
+                inside = await command(keystead, "vault", "status")
+                renewed = await command(keystead, "vault", "rotate", *WHY)
+        assert crowd.undecided == []
+        assert moved["otp"].startswith("AEAD key 0x0101 of the HSM")
+        assert renewed["otp"].startswith("AEAD key 0x0102 of the HSM")
+        assert {key["name"] for key in inside["keys"] if key["kind"] == "otp"} == {"key in the HSM"}
+        after = sealed_under(await command(keystead, "vault", "status"))
+        assert after["otp", renewed["otp"]] == 300
+        assert after["secrets", renewed["secrets"]] == 1
+        # New keys are sealed under the new object, by the next process too; and none comes out.
+        await asyncio.to_thread(known_keys, keystead, 5)
+        assert keystead.terminate() == 0
+        url = keystead.start(workers=2).verify_url
+        await everybody_gets_in(url, party, keys[::10])
+        await asyncio.to_thread(known_keys, keystead, 5)
+        after = sealed_under(await command(keystead, "vault", "status"))
+        assert after["otp", renewed["otp"]] == 310
+        assert keystead.terminate() == 0
+        keystead.configure("")
+        refused = await asyncio.to_thread(keystead.run, "vault", "migrate", *WHY)
+        assert refused.code != 0
+        assert "gives none of them away" in refused.err

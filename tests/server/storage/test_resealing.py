@@ -264,20 +264,39 @@ async def test_a_vault_that_seals_under_another_key_than_agreed_writes_nothing(
 
 
 class Away(SealedVault):
-    """A vault that does not answer."""
+    """A vault that does not answer, but for the first few times after each rest."""
 
-    async def seal_otp_key(self, _binding: OtpKeyBinding, _secrets: OtpKeySecrets) -> bytes:
-        raise VaultUnavailableError("the HSM does not answer")
+    def __init__(self, rings: Rings, answers: int) -> None:
+        super().__init__(rings)
+        self._answers = answers
+        self.asked = 0
+
+    async def seal_otp_key(self, binding: OtpKeyBinding, secrets: OtpKeySecrets) -> bytes:
+        self.asked += 1
+        if self._answers == 0 or self.asked % (self._answers + 1) == 0:
+            raise VaultUnavailableError("the HSM does not answer")
+        return await super().seal_otp_key(binding, secrets)
 
 
-async def test_an_outage_ends_the_walk_and_is_no_refusal(store: Store) -> None:
+IMPATIENT = Pace(piece=50, share=1.0, outage_s=0.01, patience_s=0.02)
+
+
+async def test_an_outage_that_lasts_ends_the_walk_and_is_no_refusal(store: Store) -> None:
     api_keys = await filled(store, 2)
-    walk = Walk(
-        store, VaultResealer(OLD_VAULT, Away(Rings.single(NEW)), TARGET), clock=StillClock()
-    )
+    vault = Away(Rings.single(NEW), 0)
+    walk = Walk(store, VaultResealer(OLD_VAULT, vault, TARGET), clock=StillClock(), pace=IMPATIENT)
     with pytest.raises(VaultUnavailableError):
         await walk.once(await a_lease(store))
+    assert vault.asked == 3, "the first time, and twice after a rest"
     await all_open(store, OLD_VAULT, range(2), api_keys)
+
+
+async def test_a_vault_that_does_a_few_at_a_time_is_waited_for(store: Store) -> None:
+    api_keys = await filled(store, 20)
+    resealer = VaultResealer(OLD_VAULT, Away(Rings.single(NEW), 3), TARGET)
+    walk = Walk(store, resealer, clock=StillClock(), pace=IMPATIENT)
+    assert await walk.once(await a_lease(store)) == Walked(23, 23, 0)
+    await all_open(store, NEW_VAULT, range(20), api_keys)
 
 
 class Unconfirmed(Fragile):

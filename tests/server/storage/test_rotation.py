@@ -220,6 +220,11 @@ async def test_a_record_that_does_not_open_keeps_the_old_keys_and_is_an_alarm(
         await rotator.work(lease)
     assert {one["event"] for one in logged} == {"record_not_resealed"}
     assert (rotator.progress.left, rotator.progress.refused) == (1, 1)
+    assert "1 records do not open" in rotator.progress.trouble
+    assert (
+        "do not open"
+        in (await VaultDesk(house.store, house.keys, rotator.progress).status()).trouble
+    )
     assert house.keys.destroyed == []
     assert (await house.desk.status()).left == 1
     # The row is put right, and it goes on.
