@@ -49,7 +49,10 @@ class Kind(enum.Enum):
 
     HARDWARE = "hardware"
     EMULATOR = "emulator"
+    # Nothing contradicts it, but its certificate leads to no root that is known here.
     UNKNOWN = "unknown"
+    # What it shows does not fit together: no fresh signature, another serial, another key.
+    IMPOSTOR = "impostor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +159,12 @@ def judge(
     chain = chain_doubts(device, anchors, now)
     if chain and not doubts and _says_emulator(device):
         return Genuineness(Kind.EMULATOR, said.serial, said.firmware_version, tuple(chain))
+    kind = Kind.IMPOSTOR if doubts else Kind.HARDWARE
     doubts += chain
     if device_said is None:
         doubts.append("its factory's certificate names no serial number")
-    kind = Kind.UNKNOWN if doubts else Kind.HARDWARE
+    if doubts and kind is Kind.HARDWARE:
+        kind = Kind.UNKNOWN
     return Genuineness(kind, said.serial, said.firmware_version, tuple(doubts))
 
 

@@ -70,6 +70,11 @@ def check(
         anchors or Anchors.yubico(),
         now or dt.datetime.now(dt.UTC),
     )
+    if verdict.kind is genuine.Kind.IMPOSTOR:
+        said = "; ".join(verdict.doubts)
+        findings.append(
+            Finding(Kind.IDENTITY, "identity", f"it is not the device it claims to be: {said}")
+        )
     return Report(found, tuple(findings), verdict)
 
 

@@ -33,6 +33,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 if TYPE_CHECKING:
     from hsm.credentials import HsmSecret
+    from server.hsm_host import HsmHost
     from server.storage.postgres.store import PostgresStore
     from server.storage.sqlite.store import SqliteStore
 
@@ -82,6 +83,9 @@ class Patience(NamedTuple):
     stop: asyncio.Event
 
 
+MakeRoom: TypeAlias = Callable[[Store, "HsmHost"], Awaitable[None]]
+
+
 async def patiently(begin: Callable[[], Awaitable[None]], patience: Patience | None) -> None:
     """Do what needs the HSM, again and again until it is there; StoppedError."""
     try:
@@ -113,11 +117,14 @@ async def open_key_room(
     store: Store,
     cause: Cause,
     *,
-    clock: Clock,
     ceremony_secret: Path | None = None,
     patience: Patience | None = None,
+    make_room: MakeRoom | None = None,
 ) -> KeyRoom:
-    """Return the keys that belong to this store. Raises VaultError and ForeignStoreError."""
+    """Return the keys that belong to this store. Raises VaultError and ForeignStoreError.
+
+    make_room: empties an HSM's log before something is asked of it that it has to log.
+    """
     file = data.sealing_key_file
     file_key = keyfile.load(file) if file.exists() or not data.has_hsm else None
     opened = config.verify.ciphers_cached
@@ -137,7 +144,6 @@ async def open_key_room(
         return room
     # Late: an installation with a key file does not need the HSM's library.
     from server.hsm_host import HsmHost  # noqa: PLC0415
-    from server.log_pumps import make_room  # noqa: PLC0415
 
     hsm = await asyncio.to_thread(HsmHost.open, config.hsm, data)
     strict = config.hsm.mode == "strict"
@@ -146,8 +152,8 @@ async def open_key_room(
 
     async def begin() -> None:
         await asyncio.to_thread(hsm.inspect, production=production)
-        # A device whose log is full unwraps nothing.
-        await make_room(hsm, data, store, clock)
+        if make_room is not None:
+            await make_room(store, hsm)
         await _fill(room, data, store, cause, ceremony_secret)
 
     try:
@@ -232,10 +238,12 @@ async def foundation(
     create: bool = False,
     ceremony_secret: Path | None = None,
     patience: Patience | None = None,
+    make_room: MakeRoom | None = None,
 ) -> AsyncIterator[Foundation]:
     """Open store and vault, make sure that they belong together, close the store at the end.
 
-    patience: wait for an HSM that does not answer; without it that is refused.
+    patience: wait for an HSM that does not answer; without it that is refused. make_room: as of
+    `open_key_room`.
     """
     # An empty PostgreSQL database was made on purpose; a SQLite file that is not there was lost.
     store = await open_store(config, data, clock, create=create or not config.store.is_sqlite)
@@ -247,9 +255,9 @@ async def foundation(
             data,
             store,
             cause,
-            clock=clock,
             ceremony_secret=ceremony_secret,
             patience=patience,
+            make_room=make_room,
         )
         # Whoever is here holds the directory's lock: what an import left behind is nobody's.
         remove_leftovers(data.imports)

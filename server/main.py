@@ -30,15 +30,14 @@ from server.doors import (
 )
 from server.foundation import Patience, Store, foundation, open_store
 from server.handed_keys import HandedKeys, OpenKeys
-from server.hsm_audit import audit_hsm
+from server.hsm_audit import audit_hsm, room_maker
 from server.hsm_doors import open_hsm_door, waiting_door, watch_hsm
 from server.key_room import KeyRoom
 from server.metrics.counted_store import CountedHotStore
 from server.metrics.tally import Tally
-from server.node_name import installation
 from server.otp.batcher import Batcher
 from server.otp.ports import HotStore
-from server.safeguards import guarded, watch_fence
+from server.safeguards import guarded, installation, watch_fence
 from server.storage.link.connection import Link
 from server.storage.link.desk import StoreDesk
 from server.storage.link.remote import RemoteStore
@@ -78,7 +77,9 @@ async def whole_service(
     """
     async with AsyncExitStack() as stack:
         patience = Patience(partial(waiting_door, doors.ops), stop)
-        base = await stack.enter_async_context(foundation(config, data, clock, patience=patience))
+        base = await stack.enter_async_context(
+            foundation(config, data, clock, patience=patience, make_room=room_maker(data, clock))
+        )
         tally = Tally.open(data.run / "tally-0")
         watch_loop(stack, clock, tally)
         certificate = serve_certificate(stack, config.tls.files, clock, tally)
@@ -154,7 +155,9 @@ async def control(
     """
     async with AsyncExitStack() as stack:
         patience = Patience(partial(waiting_door, doors.ops), stop)
-        base = await stack.enter_async_context(foundation(config, data, clock, patience=patience))
+        base = await stack.enter_async_context(
+            foundation(config, data, clock, patience=patience, make_room=room_maker(data, clock))
+        )
         tallies = {"control": Tally.open(data.run / "tally-control")}
         for slot in range(config.workers):
             for seat in seats(slot):
@@ -256,7 +259,9 @@ async def administration(
     """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(foundation(config, data, clock))
+        base = await stack.enter_async_context(
+            foundation(config, data, clock, make_room=room_maker(data, clock))
+        )
         # A command that waits for a rotation is the only one there is to work at it.
         watch_vault(stack, config, base, clock)
         # An import that seals inside the HSM fills its log.

@@ -1,6 +1,8 @@
 """Around a store that commits: the fence of a restored one, the counter journal of every one."""
 
 import asyncio
+import os
+import secrets
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -15,16 +17,34 @@ from server.counter_journal.ports import JournalError, Place
 from server.counter_journal.segments import NodeInUseError, segment_path
 from server.datadir import DataDirectory
 from server.foundation import Store
-from server.node_name import installation
 from server.otp.ports import HotStore
 from server.storage.identity import store_epoch, store_id
 from server.storage.refusals import StoreRefusedError
+
+_ID_OCTETS = 6
 
 _log = structlog.stdlib.get_logger(__name__)
 
 
 class SafeguardError(StoreRefusedError):
     """The store must not be used like this; the message says what to do."""
+
+
+def installation(data: DataDirectory) -> str:
+    """Return what tells this data directory's nodes from all others; made at first use."""
+    path = data.node_file
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(path, flags, 0o600), "w", encoding="ascii") as stream:
+            stream.write(secrets.token_hex(_ID_OCTETS) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+    except FileExistsError:
+        pass
+    name = path.read_text("ascii", "replace").strip()
+    if len(name) != 2 * _ID_OCTETS or not name.isalnum():
+        raise SafeguardError(f"{path} is damaged. Remove it: the next start makes another one")
+    return name
 
 
 async def guarded(

@@ -107,6 +107,7 @@ class Performance:
         admin = self._secrets.login(self._manifest.role("admin"))
         self._do(admin, making, doer, record)
         self._prove_identity_certificate(admin)
+        self._prove_no_impostor(there.serial)
         self._do(admin, deleting, doer, record)
         self._prove_factory_key_gone(factory_password)
         inventory = startup.read(self._device, self._manifest, self._secrets.host)
@@ -157,6 +158,22 @@ class Performance:
                 " certificate, and perform the ceremony again"
             )
 
+    def _prove_no_impostor(self, serial: int) -> None:
+        """While the factory's key is there, whoever takes the device back can still reset it."""
+        with open_session(
+            self._device, self._secrets.login(self._manifest.role("identity"))
+        ) as session:
+            proof = self._asked(session)
+        verdict = genuine.judge(proof, self._manifest, serial, self._anchors, self._clock())
+        if verdict.kind is genuine.Kind.IMPOSTOR:
+            raise CeremonyError(
+                "this is not the device it claims to be; do not use it:"
+                f" {'; '.join(verdict.doubts)}. The factory's key, if it was there, still is"
+            )
+
+    def _asked(self, session: AuthSession) -> Proof:
+        return genuine.ask(session, self._manifest, self._randomness(genuine.NONCE_OCTETS))
+
     def _prove_factory_key_gone(self, factory_password: str) -> None:
         for password in {factory_password, FACTORY_PASSWORD}:
             if admits(self._device, factory_login(password)):
@@ -187,8 +204,7 @@ class Performance:
             log = session.get_log_entries()
         record.log += [_entry(one) for one in log.entries]
         with open_session(self._device, identity) as session:
-            nonce = self._randomness(genuine.NONCE_OCTETS)
-            proof = genuine.ask(session, self._manifest, nonce)
+            proof = self._asked(session)
             ended = self._clock()
             verdict = genuine.judge(proof, self._manifest, inventory.serial, self._anchors, ended)
             body = self._body(record, inventory, proof, verdict)

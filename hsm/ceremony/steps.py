@@ -1,6 +1,7 @@
 """The acts of a ceremony. Credentials travel to the device sealed, and nowhere else."""
 
 from collections.abc import Callable, Mapping
+from typing import cast
 
 from yubihsm.core import AuthSession
 from yubihsm.defs import AUDIT, CAPABILITY, COMMAND, OBJECT, Version
@@ -29,13 +30,13 @@ class Doer:
 
     def _audit(self, session: AuthSession, _name: str) -> COMMAND:
         audited = self._manifest.options.audited
-        session.set_command_audit(
-            {
-                COMMAND(command): AUDIT.FIXED if command in audited else AUDIT.OFF
-                for command, setting in self._inventory.audit.items()
-                if setting is not (AUDIT.FIXED if command in audited else AUDIT.OFF)
-            }
-        )
+        wanted: dict[int, AUDIT] = {}
+        for command, setting in self._inventory.audit.items():
+            shall = AUDIT.FIXED if command in audited else AUDIT.OFF
+            if setting is not shall:
+                wanted[command] = shall
+        # Newer firmware may have commands that the library has no name for: the number will do.
+        session.set_command_audit(cast("Mapping[COMMAND, AUDIT]", wanted))
         return COMMAND.SET_OPTION
 
     def _force_audit(self, session: AuthSession, _name: str) -> COMMAND:

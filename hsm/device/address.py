@@ -11,6 +11,7 @@ from hsm.device.line import DEADLINE_S, Device
 
 CONNECTOR_PORT = 12345
 _FORMS = "http://HOST:PORT of a connector, http+unix:///PATH of its socket, usb: or usb:SERIAL"
+_HOST = re.compile(r"[0-9a-z._:%-]{1,255}")
 _SERIAL = re.compile(r"[0-9]{1,10}")
 
 
@@ -36,12 +37,13 @@ def _http(url: str, endpoint: Endpoint, deadline_s: float) -> Device:
 
 
 def _tcp(url: str) -> Endpoint:
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = CONNECTOR_PORT if parts.port is None else parts.port
     except ValueError:
-        raise ValueError(f"{url!r} has no valid port") from None
-    if not parts.hostname or not port:
+        raise ValueError(f"{url!r} has no valid host or port") from None
+    # The name goes into the head of every request.
+    if not parts.hostname or not _HOST.fullmatch(parts.hostname) or not port:
         raise ValueError(f"{url!r} names no host and port")
     if parts.username is not None or parts.path not in {"", "/"} or parts.query or parts.fragment:
         raise ValueError(f"{url!r} has more than a host and a port")

@@ -24,7 +24,10 @@ KEEP_ALIVE_S = 15.0
 LONGEST_WAIT_S = 2.0
 """Who waited so long in the queue is told so, and not asked for any more."""
 _BATCH_S = 0.004
-"""For so long answers are gathered while there is more to do: less than hardware takes for one."""
+"""For so long answers are gathered while there is more to do: less than hardware takes for one.
+
+The price: should the device then hang, the few that were gathered wait with the one that hangs.
+"""
 _JOIN_S = 5.0
 
 

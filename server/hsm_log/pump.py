@@ -83,17 +83,12 @@ class LogPump:
         """How long ago the log was seen to be in order, or emptied: seconds."""
         return self._clock.monotonic() - (self._began if self._read_at is None else self._read_at)
 
-    async def look(self) -> Used:
-        """Ask how full the log is. Raises VaultError."""
-        used = self.used = await self._blocking(self._source.used)
-        return used
-
     async def turn(self, lease: Lease, *, now: bool = False) -> bool:
         """Look, and carry the log away if it is time; return whether that was done.
 
         now: whatever time it is. Raises VaultError, the store's errors and LeaseLostError.
         """
-        used = await self.look()
+        used = self.used = await self._blocking(self._source.used)
         first = self._read_at is None
         if not (now or first or used.entries >= self._mark):
             if used.entries == 0:

@@ -15,7 +15,9 @@ from server.programs.ceremony_options import (
     Password,
     PasswordFile,
     SecretFile,
+    SubCa,
     beside,
+    chosen_anchors,
     chosen_device,
     chosen_manifest,
     secret_in,
@@ -84,6 +86,7 @@ def perform(
         ),
     ] = None,
     clone: Clone = False,
+    sub_ca: SubCa = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")
     ] = False,
@@ -108,6 +111,7 @@ def perform(
         chosen_manifest(manifest),
         files,
         Password(password_file),
+        anchors=chosen_anchors(sub_ca or []),
         clone=clone,
         dry_run=dry_run,
     )
@@ -137,14 +141,7 @@ def verify(
             show_default=False,
         ),
     ] = None,
-    sub_ca: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="A sub-CA of Yubico's (PEM) that is newer than this program.",
-            show_default=False,
-        ),
-    ] = None,
+    sub_ca: SubCa = None,
     as_json: Json = False,
 ) -> None:
     """Check a device as the service does at its start, or a transcript without the device."""
@@ -152,7 +149,7 @@ def verify(
 
     keep_memory_private()
     wanted = chosen_manifest(manifest)
-    anchors = verifying.anchors(sub_ca or [])
+    anchors = chosen_anchors(sub_ca or [])
     checks = []
     if transcript is not None:
         checks.append(verifying.of_transcript(transcript, wanted, operator_public_key, anchors))

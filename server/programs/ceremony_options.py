@@ -2,6 +2,7 @@
 
 import getpass
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from hsm.ceremony.reach import DEADLINE_S, CeremonyError, Reached, reach
 from hsm.credentials import Holder, HsmSecret
 from hsm.device.address import device_at
 from hsm.device.line import Device
+from hsm.genuine import Anchors
 from hsm.logins import FACTORY_PASSWORD
 from hsm.manifest import Manifest, load, validation
 from server.programs.exits import CommandError, Exit
@@ -70,6 +72,23 @@ Clone = Annotated[
         "--clone", help="Leave the keys that it shares with a first device for `restore`."
     ),
 ]
+SubCa = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--sub-ca",
+        metavar="FILE",
+        help="A sub-CA of Yubico's (PEM) that is newer than this program.",
+        show_default=False,
+    ),
+]
+
+
+def chosen_anchors(files: Sequence[Path]) -> Anchors:
+    """Return Yubico's roots and sub-CAs, and those of some files; VaultError."""
+    believed = Anchors.yubico()
+    for file in files:
+        believed = believed.with_file(file)
+    return believed
 
 
 def chosen_manifest(file: Path | None) -> Manifest:

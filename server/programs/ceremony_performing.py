@@ -14,6 +14,7 @@ from hsm.ceremony.reach import Reached, Secrets
 from hsm.ceremony.transcript import Transcript
 from hsm.credentials import Holder, HsmSecret
 from hsm.device.line import Device
+from hsm.genuine import Anchors
 from hsm.journalkey import JournalKey
 from hsm.manifest import Manifest
 from hsm.privatefile import PrivateFileError
@@ -103,6 +104,7 @@ def perform_on(
     files: Files,
     password: Password,
     *,
+    anchors: Anchors,
     clone: bool,
     dry_run: bool,
 ) -> None:
@@ -125,6 +127,7 @@ def perform_on(
         manifest,
         secrets,
         operator=operator_key(files.operator),
+        anchors=anchors,
         archive=lambda entries: archived(out.with_name(f"{out.name}.log"), entries),
     )
     transcript = performance.perform(password.reveal(), clone=clone)
@@ -139,6 +142,7 @@ _KINDS = {
     "hardware": "genuine hardware: its attestation leads to Yubico's YubiHSM root",
     "emulator": "an EMULATOR, no hardware",
     "unknown": "not proven to be hardware; the transcript says why",
+    "impostor": "NOT the device it claims to be; the transcript says why. Do not use it",
 }
 
 

@@ -1,6 +1,5 @@
 """Checking a device, or a transcript, and saying what came of it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,14 +29,6 @@ class Check:
             "details": list(self.details),
             "faults": list(self.faults),
         }
-
-
-def anchors(files: Sequence[Path]) -> Anchors:
-    """Return Yubico's roots and sub-CAs, and those of some files; VaultError."""
-    believed = Anchors.yubico()
-    for file in files:
-        believed = believed.with_file(file)
-    return believed
 
 
 def of_device(device: Device, manifest: Manifest, secret_file: Path, believed: Anchors) -> Check:

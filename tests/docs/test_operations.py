@@ -66,7 +66,9 @@ def test_what_is_to_be_typed_is_understood(page: Path) -> None:
     """Names of commands and their options; what they do is tested elsewhere."""
     for line in re.findall(r"\bkeystead ([a-z][^\n`|)]*)", page.read_text("utf-8")):
         words = line.split("#")[0].split()
-        command = next((" ".join(words[:n]) for n in (2, 1) if " ".join(words[:n]) in COMMANDS), "")
+        command = next(
+            (" ".join(words[:n]) for n in (3, 2, 1) if " ".join(words[:n]) in COMMANDS), ""
+        )
         if not command:
             command = SHORT.get(words[0], "")
         if not command:

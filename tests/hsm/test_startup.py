@@ -221,13 +221,14 @@ def test_a_key_that_somebody_brought_from_outside_is_found(made: Made) -> None:
     only(made, Kind.ORIGIN, "otp", "somebody may know it")
 
 
-def test_an_identity_key_that_was_replaced_is_not_believed(made: Made) -> None:
+def test_an_identity_key_that_was_replaced_is_an_impostors(made: Made) -> None:
     made.change(remade("identity"))
     report = made.found()
-    assert report.findings == ()
     assert report.genuineness is not None
-    assert report.genuineness.kind is Genuine.UNKNOWN
-    assert any("fresh nonce" in doubt for doubt in report.genuineness.doubts)
+    assert report.genuineness.kind is Genuine.IMPOSTOR
+    (finding,) = report.grave
+    assert finding.kind is Kind.IDENTITY
+    assert "fresh nonce" in str(finding)
 
 
 def test_a_successor_is_held_to_the_same_rights(made: Made) -> None:

@@ -330,8 +330,8 @@ def test_s10_a_crash_leaves_no_core_dump(tmp_path: Path) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
+        assert process.stdout is not None
         try:
-            assert process.stdout is not None
             assert process.stdout.readline().startswith(b"ready")
             process.send_signal(signal.SIGSEGV)
             ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)

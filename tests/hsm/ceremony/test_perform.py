@@ -1,5 +1,8 @@
 """A ceremony makes a device what its manifest says, once, and leaves no known password behind."""
 
+import secrets as randomness
+from dataclasses import replace
+
 import pytest
 from yubihsm.core import AuthSession, YubiHsm
 from yubihsm.defs import AUDIT, CAPABILITY, COMMAND, ERROR, OBJECT
@@ -7,6 +10,7 @@ from yubihsm.exceptions import YubiHsmDeviceError
 from yubihsm.objects import AsymmetricKey, AuthenticationKey, Opaque, OtpAeadKey, WrapKey
 
 from hsm import startup
+from hsm.ceremony import steps
 from hsm.ceremony.perform import CeremonyRefusedError, Performance, perform
 from hsm.ceremony.plan import left_for_restore
 from hsm.ceremony.reach import CeremonyError, Secrets
@@ -15,6 +19,7 @@ from hsm.device.opening import open_session
 from hsm.drift import Kind
 from hsm.emulator.backend import EmulatorBackend
 from hsm.emulator.faults import Fault
+from hsm.emulator.objects.identity import Identity
 from hsm.emulator.wire.firmware import KNOWN, Firmware
 from hsm.genuine import Kind as Genuine
 from hsm.logins import admits, factory_login, role_login
@@ -234,6 +239,34 @@ def test_a_log_without_room_is_kept_before_it_is_cleared(make: Make) -> None:
     transcript = performance.perform()
     assert len(kept) >= 50
     assert transcript.body["log"][: len(kept)] == [one.hex() for one in kept]
+
+
+def test_a_device_with_the_attestation_of_another_keeps_its_factorys_key(bench: Bench) -> None:
+    # What a device says of itself is no proof: this one says another serial than its attestation.
+    other = Identity.create(randomness.token_bytes)
+    device = bench.emulator.device
+    device.identity = replace(device.identity, certificate=other.certificate)
+    with pytest.raises(CeremonyError, match="not the device it claims to be"):
+        perform(bench.device, validation(), bench.secrets)
+    assert admits(bench.device, factory_login())
+
+
+def test_a_certificate_of_another_identity_key_is_refused(bench: Bench) -> None:
+    manifest = validation()
+    perform(bench.device, manifest, bench.secrets)
+    admin = role_login(bench.secrets.ceremony, manifest.role("admin"))
+    with open_session(bench.device, admin) as session:
+        AsymmetricKey(session, manifest.object("identity").id).delete()
+    with pytest.raises(CeremonyRefusedError, match="another key's"):
+        perform(bench.device, manifest, bench.secrets)
+    with open_session(bench.device, admin) as session:
+        steps.generate(session, manifest.object("identity"), (2, 4, 1))
+    with pytest.raises(CeremonyError, match="certifies another key"):
+        perform(bench.device, manifest, bench.secrets)
+    with open_session(bench.device, admin) as session:
+        Opaque(session, manifest.object("identity-certificate").id).delete()
+    transcript = perform(bench.device, manifest, bench.secrets)
+    assert [one["command"] for one in transcript.body["steps"]] == ["SIGN_ATTESTATION_CERTIFICATE"]
 
 
 def test_every_object_lies_where_the_manifest_says(bench: Bench) -> None:

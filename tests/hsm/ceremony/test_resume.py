@@ -18,15 +18,17 @@ def assert_made(bench: Bench) -> None:
     assert not admits(bench.device, factory_login())
 
 
+# A message that was never heard leaves the device as a lost reply to the one before it did; so one
+# fault goes through all messages, and the others through some of them.
 @pytest.mark.parametrize(
     ("version", "fault", "pace"),
     [
-        ("2.4.1", Fault.UNHEARD, 1),
         ("2.4.1", Fault.REPLY_LOST, 1),
-        ("2.4.1", Fault.REBOOT, 3),
-        ("2.4.1", Fault.GARBLED, 3),
-        ("2.2.0", Fault.REPLY_LOST, 3),
-        ("2.2.0", Fault.REBOOT, 5),
+        ("2.4.1", Fault.UNHEARD, 5),
+        ("2.4.1", Fault.REBOOT, 4),
+        ("2.4.1", Fault.GARBLED, 4),
+        ("2.2.0", Fault.REPLY_LOST, 6),
+        ("2.2.0", Fault.REBOOT, 7),
     ],
 )
 def test_it_is_cut_off_at_every_message_and_goes_on(

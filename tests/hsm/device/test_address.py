@@ -3,7 +3,10 @@
 import pytest
 
 from hsm.device.address import device_at
+from hsm.device.errors import DeviceUnavailableError, Outage
 from hsm.device.http_backend import Endpoint, HttpBackend
+from hsm.device.session import DeviceSession
+from tests.hsm.device.provisioned import VALIDATOR
 
 
 def _endpoint(url: str) -> Endpoint:
@@ -38,6 +41,10 @@ def test_a_connector_is_found(url: str, endpoint: tuple[str, int], name: str) ->
         "http://",
         "http://:1",
         "http://host:0",
+        "http://[::1",
+        "http://a b",
+        "http://ho\u00dft",
+        "http://host:1\r\nX: y",
         "http://host:99999",
         "http://user:word@host",
         "http://host/path",
@@ -53,11 +60,14 @@ def test_what_is_none_is_refused_before_anything_is_connected(url: str) -> None:
         device_at(url)
 
 
-def test_a_device_that_is_not_plugged_in_is_unreachable_or_pyusb_is_asked_for() -> None:
-    import importlib.util  # noqa: PLC0415 - to tell which of the two it is here
+def test_a_device_that_is_not_plugged_in_is_unreachable() -> None:
+    session = DeviceSession(device_at("usb:4294967295"), VALIDATOR)
+    with pytest.raises(DeviceUnavailableError, match="plugged in") as caught:
+        session.open()
+    assert caught.value.outage is Outage.UNREACHABLE
 
-    if importlib.util.find_spec("usb") is None:
-        with pytest.raises(ValueError, match="pyusb"):
-            device_at("usb:12345")
-    else:
-        assert device_at("usb:12345").waits
+
+def test_without_pyusb_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(ValueError, match="pyusb"):
+        device_at("usb:12345")
