@@ -264,7 +264,7 @@ class Store(_Section):
 
 
 STRICT_WORKERS = 10
-"""Beside them: two sessions of the control process, two of an import, an audit, a relieving worker."""
+"""Beside them there are sessions of the control process, of imports, of audits, of relief."""
 
 
 class Hsm(_Section):
