@@ -23,7 +23,6 @@ from server.clock import Clock
 from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
 from server.foundation import Foundation
-from server.hsm_audit import HsmAudit
 from server.hsm_doors import hsm_shown
 from server.hsm_watch import HsmWatch
 from server.jobs.job import Job
@@ -65,6 +64,7 @@ from server.web.source import SourceReader
 from server.web.verify import verify_app
 
 if TYPE_CHECKING:
+    from server.hsm_audit import HsmAudit
     from server.web.certificate import ServedCertificate
 
 try:
@@ -246,7 +246,7 @@ async def open_side_doors(
     fence: FenceWatch,
     to_reseal: Callable[[], float],
     hsm: HsmWatch | None,
-    audit: HsmAudit,
+    audit: "HsmAudit",
 ) -> None:
     """Open the admin door and the operations door; `stack` closes them."""
 

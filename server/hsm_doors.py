@@ -13,7 +13,6 @@ from server.hsm_watch import HsmWatch
 from server.key_room import KeyRoom
 from server.metrics.exposition import Gauge, metrics_registry
 from server.metrics.tally import Tally
-from server.web.connector import Connector
 from server.web.ops import Check, Note, NotReadyError, ops_app
 from server.web.runner import serve
 
@@ -63,6 +62,8 @@ async def open_hsm_door(
         return
     if hsm.devices.answer is None:
         return
+    from server.web.connector import Connector  # noqa: PLC0415 - workers have no need of it
+
     serial = hsm.devices.embedded.emulator.device.identity.serial
     app = Connector(hsm.devices.answer, serial, host="hsm.sock", port=0).application()
     door = await serve(app, [listener], tally=Tally.in_memory())

@@ -28,9 +28,8 @@ from server.doors import (
     watch_loop,
     watch_vault,
 )
-from server.foundation import Patience, Store, foundation, open_store
+from server.foundation import Foundation, MakeRoom, Patience, Store, foundation, open_store
 from server.handed_keys import HandedKeys, OpenKeys
-from server.hsm_audit import audit_hsm, room_maker
 from server.hsm_doors import open_hsm_door, waiting_door, watch_hsm
 from server.key_room import KeyRoom
 from server.metrics.counted_store import CountedHotStore
@@ -46,12 +45,28 @@ from server.web.runner import Serving, serve
 from server.web.security_txt import SecurityTxt
 
 if TYPE_CHECKING:
+    from server.hsm_audit import HsmAudit
     from server.web.certificate import ServedCertificate
 
 
 def batcher(hot: HotStore, config: Config, clock: Clock) -> Batcher:
     """Return what gathers a process's verifications into batches."""
     return Batcher(hot, clock=clock, queue_limit=config.verify.queue)
+
+
+# Late: workers start without the HSM's library, and so does an installation with a key file.
+def _room_maker(data: DataDirectory, clock: Clock) -> MakeRoom | None:
+    if not data.has_hsm:
+        return None
+    from server.hsm_audit import room_maker  # noqa: PLC0415 - as said above
+
+    return room_maker(data, clock)
+
+
+def _audit(stack: AsyncExitStack, base: Foundation, clock: Clock, tally: Tally) -> "HsmAudit":
+    from server.hsm_audit import audit_hsm  # noqa: PLC0415 - as said above
+
+    return audit_hsm(stack, base, clock, tally)
 
 
 class OneProcess(NamedTuple):
@@ -78,14 +93,14 @@ async def whole_service(
     async with AsyncExitStack() as stack:
         patience = Patience(partial(waiting_door, doors.ops), stop)
         base = await stack.enter_async_context(
-            foundation(config, data, clock, patience=patience, make_room=room_maker(data, clock))
+            foundation(config, data, clock, patience=patience, make_room=_room_maker(data, clock))
         )
         tally = Tally.open(data.run / "tally-0")
         watch_loop(stack, clock, tally)
         certificate = serve_certificate(stack, config.tls.files, clock, tally)
         fence = await watch_fence(base.store, clock)
         hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
-        audit = audit_hsm(stack, base, clock, tally)
+        audit = _audit(stack, base, clock, tally)
         start_jobs(stack, config, base, clock, audit.jobs)
         watch = await watch_hsm(stack, config, base, doors.hsm)
         batches = batcher(CountedHotStore(hot, tally), config, clock)
@@ -156,7 +171,7 @@ async def control(
     async with AsyncExitStack() as stack:
         patience = Patience(partial(waiting_door, doors.ops), stop)
         base = await stack.enter_async_context(
-            foundation(config, data, clock, patience=patience, make_room=room_maker(data, clock))
+            foundation(config, data, clock, patience=patience, make_room=_room_maker(data, clock))
         )
         tallies = {"control": Tally.open(data.run / "tally-control")}
         for slot in range(config.workers):
@@ -166,7 +181,7 @@ async def control(
         certificate = serve_certificate(stack, config.tls.files, clock, tallies["control"])
         installation(data)  # now: the workers all begin at once
         fence = await watch_fence(base.store, clock)
-        audit = audit_hsm(stack, base, clock, tallies["control"])
+        audit = _audit(stack, base, clock, tallies["control"])
         start_jobs(stack, config, base, clock, audit.jobs)
         watch = await watch_hsm(stack, config, base, doors.hsm)
         desk = None
@@ -260,12 +275,12 @@ async def administration(
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(
-            foundation(config, data, clock, make_room=room_maker(data, clock))
+            foundation(config, data, clock, make_room=_room_maker(data, clock))
         )
         # A command that waits for a rotation is the only one there is to work at it.
         watch_vault(stack, config, base, clock)
         # An import that seals inside the HSM fills its log.
-        audit = audit_hsm(stack, base, clock, Tally.in_memory())
+        audit = _audit(stack, base, clock, Tally.in_memory())
         run_jobs(stack, base, clock, audit.jobs)
         await open_hsm_door(stack, base, hsm)
         app = await build_admin_app(config, base, clock)

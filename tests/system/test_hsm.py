@@ -339,8 +339,7 @@ def test_s10_a_crash_leaves_no_core_dump(tmp_path: Path) -> None:
             assert (ended.si_status, ended.si_code) == (signal.SIGSEGV, os.CLD_KILLED)
         finally:
             process.kill()
-            process.wait()
-            process.stdout.close()
+            process.communicate()
         assert not [path for path in tmp_path.rglob("*core*") if path.is_file()]
 
 

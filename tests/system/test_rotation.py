@@ -48,6 +48,21 @@ async def command(keystead: KeysteadProcess, *arguments: str) -> Any:  # noqa: A
     return await asyncio.to_thread(keystead.cli, *arguments)
 
 
+async def rotated(keystead: KeysteadProcess, what: str, *options: str) -> Any:  # noqa: ANN401 - any JSON
+    """Begin a rotation and wait for its end; return what it was to be."""
+    begun = await command(keystead, "vault", what, "--no-wait", *WHY, *options)
+    await ended(keystead)
+    return begun
+
+
+async def ended(keystead: KeysteadProcess) -> None:
+    await asyncio.to_thread(
+        keystead.wait_until,
+        lambda: keystead.cli("vault", "status")["rotation"] is None,
+        within_s=MOST_SECONDS,
+    )
+
+
 async def everybody_gets_in(url: str, party: RelyingParty, keys: Sequence[YubiKey]) -> None:
     async with Wire(url) as wire:
         for key in keys:
@@ -71,9 +86,8 @@ async def test_no_verification_fails_while_ten_thousand_keys_are_rotated(
     # Workers hold these records in memory, as they are now.
     await everybody_gets_in(url, party, resting)
     async with pressing(url, party, used) as crowd:
-        async with asyncio.timeout(MOST_SECONDS):
-            begun = await command(keystead, "vault", "rotate", *WHY)
-            again = await command(keystead, "vault", "rotate", *WHY)
+        begun = await rotated(keystead, "rotate")
+        again = await rotated(keystead, "rotate")
     assert begun["otp"] != again["otp"]
     assert crowd.undecided == [], "BACKEND_ERROR, or no answer"
     after = sealed_under(await command(keystead, "vault", "status"))
@@ -107,11 +121,7 @@ async def test_a_killed_control_process_goes_on_with_the_rotation(
             keystead.wait()
             keystead.start(workers=2, listen=listen)
             await everybody_gets_in(f"http://{listen}", party, keys[:20])
-        await asyncio.to_thread(
-            keystead.wait_until,
-            lambda: keystead.cli("vault", "status")["rotation"] is None,
-            within_s=MOST_SECONDS,
-        )
+        await ended(keystead)
         assert strikes > 0
         assert len(sealed_under(await command(keystead, "vault", "status"))) == 2
         await everybody_gets_in(f"http://{listen}", party, keys[::10])
@@ -140,8 +150,7 @@ async def test_an_installation_with_a_key_file_moves_to_data_keys_while_it_serve
         assert refused.code != 0
         assert "keystead vault migrate" in refused.err
         async with pressing(url, party, keys[: 2 * HANDS]) as crowd:
-            async with asyncio.timeout(MOST_SECONDS):
-                await command(keystead, "vault", "migrate", *WHY)
+            await rotated(keystead, "migrate")
         assert crowd.undecided == []
         after = await command(keystead, "vault", "status")
         assert {key["name"] for key in after["keys"]} == {"data key"}
@@ -197,10 +206,9 @@ async def test_keys_move_into_the_hsm_and_to_another_key_of_its_while_it_serves(
         keystead.configure('[hsm]\nmode = "strict"\n[verify]\ndeadline_seconds = 20\n')
         url = keystead.start(workers=2).verify_url
         async with pressing(url, party, keys[: 2 * HANDS]) as crowd:
-            async with asyncio.timeout(MOST_SECONDS):
-                moved = await command(keystead, "vault", "migrate", *WHY)
-                inside = await command(keystead, "vault", "status")
-                renewed = await command(keystead, "vault", "rotate", *WHY)
+            moved = await rotated(keystead, "migrate")
+            inside = await command(keystead, "vault", "status")
+            renewed = await rotated(keystead, "rotate")
         assert crowd.undecided == []
         assert moved["otp"].startswith("AEAD key 0x0101 of the HSM")
         assert renewed["otp"].startswith("AEAD key 0x0102 of the HSM")
