@@ -263,6 +263,10 @@ class Store(_Section):
         return 100 * self.commit_waits_for // self.replicas
 
 
+STRICT_WORKERS = 10
+"""Beside them there are sessions of the control process, of imports, of audits, of relief."""
+
+
 class Hsm(_Section):
     """Where the keys are. Without connectors: in the emulator that `keystead init` made."""
 
@@ -520,6 +524,15 @@ class Config(_Section):
     http: Http = Http()
     backup: Backup = Backup()
     usage: Usage = Usage()
+
+    @model_validator(mode="after")
+    def _has_sessions(self) -> Self:
+        if self.hsm.mode == "strict" and self.workers > STRICT_WORKERS:
+            raise ValueError(
+                f'hsm.mode = "strict" goes with at most {STRICT_WORKERS} workers: each holds a'
+                " session with every HSM, which has sixteen, and some are needed beside them"
+            )
+        return self
 
     @model_validator(mode="after")
     def _decrypts_for_somebody(self) -> Self:
