@@ -25,6 +25,9 @@ from server.counter_journal.hot_stores import FenceWatch
 from server.foundation import Foundation
 from server.jobs.runner import JobRunner
 from server.jobs.standing import facts_pruning, journal_checkpoint, usage_pruning
+from server.maintenance.desk import MaintenanceDesk
+from server.maintenance.ports import MaintenanceSource
+from server.maintenance.watch import MaintenanceWatch
 from server.metrics.exposition import Gauge, metrics_registry
 from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
@@ -54,6 +57,7 @@ from server.web.runner import Serving, serve
 from server.web.security_txt import PATH as SECURITY_TXT
 from server.web.security_txt import SecurityTxt
 from server.web.source import SourceReader
+from server.web.status import status_app
 from server.web.verify import verify_app
 
 if TYPE_CHECKING:
@@ -96,6 +100,7 @@ async def open_verify_door(
     certificate: "ServedCertificate | None",
     security_txt: SecurityTxt | None,
     usage: UsageCounter | None,
+    maintenance: MaintenanceWatch,
 ) -> Serving:
     """Build the verification room and open its door."""
     verifier = Verifier(
@@ -123,6 +128,7 @@ async def open_verify_door(
         legacy=config.verify.legacy,
         body_s=config.http.body_seconds,
     )
+    app.add_subapp("/status", status_app(maintenance))
     if security_txt is not None:
         app.router.add_get(SECURITY_TXT, security_txt.answer)
     if config.verify.decrypt != "off":
@@ -180,6 +186,7 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         fence=await fence_desk(base.store),
         backups=base.store,
         usage=UsageDesk(base.store, frozenset(config.usage.left_out)),
+        maintenance=MaintenanceDesk(base.store, notice_s=config.maintenance.notice_seconds),
         status=status,
     )
 
@@ -272,6 +279,18 @@ async def count_usage(
     await clerk.start()
     stack.push_async_callback(clerk.close)
     return clerk.counter
+
+
+async def watch_maintenance(
+    stack: AsyncExitStack, config: Config, source: MaintenanceSource, clock: Clock, tally: Tally
+) -> MaintenanceWatch:
+    """Return what this process knows of maintenance; `tally` counts in the phase that is now."""
+    watch = MaintenanceWatch(
+        source, clock=clock, notice_s=config.maintenance.notice_seconds, tell=tally.enter
+    )
+    await watch.start()
+    stack.push_async_callback(watch.close)
+    return watch
 
 
 def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: Clock) -> None:

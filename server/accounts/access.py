@@ -31,6 +31,8 @@ class Permission(enum.StrEnum):
     JOURNAL_READ = "journal.read"
     JOURNAL_SIGN = "journal.sign"
     BACKUP_WRITE = "backup.write"
+    MAINTENANCE_READ = "maintenance.read"
+    MAINTENANCE_WRITE = "maintenance.write"
     FENCE_READ = "fence.read"
     FENCE_LIFT = "fence.lift"
     OPERATOR_READ = "operator.read"
@@ -54,6 +56,7 @@ _VIEWER = frozenset(
         Permission.CUSTOMER_READ,
         Permission.CLIENT_READ,
         Permission.KEY_READ,
+        Permission.MAINTENANCE_READ,
         Permission.FENCE_READ,
     }
 )
@@ -70,6 +73,7 @@ _OPERATOR = _SUPPORT | {
     Permission.CLIENT_ASSIGN,
     Permission.KEY_IMPORT,
     Permission.MOVING_IMPORT,
+    Permission.MAINTENANCE_WRITE,
     Permission.JOURNAL_READ,
 }
 # Whoever approves what others do does not do it alone as well: they read, and sign.

@@ -18,6 +18,7 @@ from server.programs import (
     fence_commands,
     journal_commands,
     key_commands,
+    maintenance_commands,
     moving_commands,
     operator_commands,
 )
@@ -61,6 +62,7 @@ app.add_typer(operator_commands.app, name="operator")
 app.add_typer(journal_commands.app, name="journal")
 app.add_typer(availability_commands.availability_app, name="availability")
 app.add_typer(availability_commands.clock_app, name="clock")
+app.add_typer(maintenance_commands.app, name="maintenance")
 app.add_typer(store_app, name="store")
 app.add_typer(config_app, name="config")
 

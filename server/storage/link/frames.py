@@ -20,6 +20,7 @@ class Kind(enum.IntEnum):
     CLIENT = 2
     KEY = 3
     USAGE = 4
+    MAINTENANCE = 5
     ANSWER = 16
     FAILED_UNAVAILABLE = 17
     FAILED_UNKNOWN = 18
@@ -32,7 +33,7 @@ class Kind(enum.IntEnum):
     RELOAD = 38  # control to worker: read the TLS files again
 
 
-CALLS = frozenset({Kind.BATCH, Kind.CLIENT, Kind.KEY, Kind.USAGE})
+CALLS = frozenset({Kind.BATCH, Kind.CLIENT, Kind.KEY, Kind.USAGE, Kind.MAINTENANCE})
 ANSWERS = frozenset({Kind.ANSWER, Kind.FAILED_UNAVAILABLE, Kind.FAILED_UNKNOWN})
 
 
