@@ -17,10 +17,9 @@ FAR_S = 4_000_000_000
 """Later than the clock of any keeper here: the server's is the present."""
 
 
-def a_plan(after_h: int = 0, hours: int = 1, **more: object) -> Plan:
+def a_plan(after_h: int = 0, component: Component = Component.VALIDATION) -> Plan:
     start = FAR_S + after_h * HOUR
-    plan = Plan(Component.VALIDATION, "Datenbank größer", Span(start, start + hours * HOUR))
-    return plan._replace(**more)
+    return Plan(component, "Datenbank größer", Span(start, start + HOUR))
 
 
 async def add(store: Store, plan: Plan, *, announce: bool = True) -> Maintenance:
