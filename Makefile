@@ -8,6 +8,8 @@ DATA = var
 PORT = 8080
 OPS_PORT = 8081
 WORKERS = 1
+# Many tests wait for real programs: more of them than processors keep a machine busy.
+TESTERS = 3
 UV = uv
 LOAD_FLAGS = --users 40 --processes 2 --p99-ms 2000
 PACKAGES = agent hsm loadtest server validation
@@ -34,7 +36,8 @@ check: $(VENV)/.dev ## Check format, lint, types, import directions, scripts and
 	$(BIN)/pytest -q tests/docs tests/packaging/test_repository.py
 
 test: $(VENV)/.dev ## Run the tests; what the machine lacks is skipped by name (CI=true: fails)
-	$(BIN)/pytest
+	$(BIN)/pytest -m 'not alone' --numprocesses=$(TESTERS) --dist=loadfile
+	$(BIN)/pytest -m alone
 
 bench: $(VENV)/.dev ## Measure this machine: wrk against Keystead and against a bare handler
 	$(BIN)/python -m loadtest.bench

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 from tests.keystead_process import KeysteadProcess
 from tests.postgres_server import PostgresServer
 from tests.system.crowd import HANDS, Crowd
@@ -22,6 +24,8 @@ from tests.system.wire import Wire
 from tests.system.workers import some_worker
 from tests.system.yubikeys import known_keys
 from validation.status import Status
+
+pytestmark = pytest.mark.alone
 
 ROUNDS = int(os.environ.get("KEYSTEAD_ROUNDS", "50"))
 RECOVERY_WITHIN_S = 10.0
