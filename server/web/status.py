@@ -6,15 +6,20 @@ to the store or the vault, so it stands while they are down and costs verificati
 
 import asyncio
 import hashlib
+import secrets
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import NamedTuple, Protocol
 
+import structlog
 from aiohttp import hdrs, web
 
 from server.maintenance.feed import MEDIA_TYPE, write_calendar
 from server.maintenance.plan import Maintenance
 from server.web.bare import SERVER_NAME, bare_answer
+from server.web.faults import describe_fault
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 MAX_AGE_S = 60
 _RETRY_S = 5
@@ -54,10 +59,12 @@ class MaintenanceFeed:
         """Show the calendar; 304 to whoever has it."""
         known = self._announced.announced
         if known is None:
-            refusal = bare_answer(HTTPStatus.SERVICE_UNAVAILABLE)
-            refusal.headers[hdrs.RETRY_AFTER] = str(_RETRY_S)
-            return refusal
-        written = await self._write(known)
+            return _later()
+        try:
+            written = await self._write(known)
+        except Exception as fault:  # noqa: BLE001 - it would count as downtime of validation
+            _log.error("status_fault", request_id=secrets.token_hex(8), **describe_fault(fault))
+            return _later()
         headers = {
             hdrs.CACHE_CONTROL: f"public, max-age={MAX_AGE_S}",
             hdrs.ETAG: written.tag,
@@ -77,3 +84,9 @@ class MaintenanceFeed:
                 digest = hashlib.sha256(octets).hexdigest()[:32]
                 self._written = _Written(known, octets, f'"{digest}"')
             return self._written
+
+
+def _later() -> web.Response:
+    refusal = bare_answer(HTTPStatus.SERVICE_UNAVAILABLE)
+    refusal.headers[hdrs.RETRY_AFTER] = str(_RETRY_S)
+    return refusal

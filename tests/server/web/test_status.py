@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import structlog
 from aiohttp import web
 
 from server.maintenance.plan import Maintenance
@@ -75,3 +76,15 @@ async def test_it_is_there_to_be_read(open_door: OpenDoor) -> None:
     door = await opened(open_door, Known())
     assert (await ask(door, post(PATH, b"x"))).status == 405
     assert (await ask(door, get("/status/"))).status == 404
+
+
+async def test_a_fault_of_the_calendar_is_told_and_is_no_fault_of_validation(
+    open_door: OpenDoor,
+) -> None:
+    known = Known()
+    door = await opened(open_door, known)
+    known.announced = [Maintenance(1, (announced().history[1],))]  # nothing that a store has
+    with structlog.testing.capture_logs() as lines:
+        reply = await ask(door, get(PATH))
+    assert (reply.status, reply.header("retry-after")) == (503, "5")
+    assert [line["event"] for line in lines] == ["status_fault"]
