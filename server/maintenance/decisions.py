@@ -25,6 +25,9 @@ MAX_TITLE = 120
 MAX_LENGTH_S = 31 * 86_400
 """A window of more than a month is a slip of the pen, or no maintenance."""
 
+MAX_CHANGES = 35
+"""A history stays small: all that is public travels to every process every few seconds."""
+
 _US = 1_000_000
 
 
@@ -94,6 +97,11 @@ def change(changes: Changes) -> Decision:
 
     def decide(situation: Situation) -> Sequence[Record]:
         known = _known(situation, Step.CHANGE)
+        if sum(record.step is Step.CHANGE for record in known.history) >= MAX_CHANGES:
+            raise MaintenanceStateError(
+                f"maintenance {known.maintenance_id} was changed {MAX_CHANGES} times: nobody can"
+                " follow that. Cancel or finish it, and schedule another one"
+            )
         before = known.plan
         span = Span(
             before.span.start if changes.start is None else changes.start,

@@ -7,8 +7,8 @@ from server.journal.acts import Act
 from server.maintenance.decisions import Decision
 from server.maintenance.plan import Maintenance
 
-MOST_PUBLIC = 500
-"""How many are told of at once: the newest. Years of weekly maintenance."""
+MOST_PUBLIC = 200
+"""How many are told of at once: the newest."""
 
 
 class UnknownMaintenanceError(LookupError):

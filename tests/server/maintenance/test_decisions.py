@@ -6,6 +6,7 @@ from server.accounts.text import InputError
 from server.incidents.intervals import Span
 from server.maintenance import decisions
 from server.maintenance.decisions import (
+    MAX_CHANGES,
     MAX_LENGTH_S,
     Changes,
     Decision,
@@ -166,3 +167,12 @@ def test_how_it_looks_at_a_moment(state: State, at: int, looks: Condition) -> No
 def test_a_history_does_not_go_back_when_a_clock_does() -> None:
     known = announced(at=T0)
     assert changed(known, T0 - 500, end=END + 60).history[-1].at_us == known.history[-1].at_us
+
+
+def test_nobody_can_follow_a_plan_that_changes_forever() -> None:
+    known = announced()
+    for late in range(1, MAX_CHANGES + 1):
+        known = changed(known, T0 + late, end=END + late)
+    with pytest.raises(MaintenanceStateError, match="changed 35 times"):
+        changed(known, T0 + 99, end=END)
+    assert do(known, decisions.cancel, T0 + 99).state is State.CANCELLED
