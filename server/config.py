@@ -482,6 +482,20 @@ class Backup(_Section):
     ] = ()
 
 
+class Maintenance(_Section):
+    """When announced maintenance is left out of availability."""
+
+    notice_seconds: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=31 * 86_400,
+            description="maintenance counts if it was announced more than so long before its start",
+            examples=[259_200],
+        ),
+    ] = 0
+
+
 class Usage(_Section):
     """What is counted of each client's requests, minute by minute."""
 
@@ -523,6 +537,7 @@ class Config(_Section):
     log: Log = Log()
     http: Http = Http()
     backup: Backup = Backup()
+    maintenance: Maintenance = Maintenance()
     usage: Usage = Usage()
 
     @model_validator(mode="after")

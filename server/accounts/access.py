@@ -31,6 +31,8 @@ class Permission(enum.StrEnum):
     JOURNAL_READ = "journal.read"
     JOURNAL_SIGN = "journal.sign"
     BACKUP_WRITE = "backup.write"
+    MAINTENANCE_READ = "maintenance.read"
+    MAINTENANCE_WRITE = "maintenance.write"
     FENCE_READ = "fence.read"
     FENCE_LIFT = "fence.lift"
     VAULT_READ = "vault.read"
@@ -56,6 +58,7 @@ _VIEWER = frozenset(
         Permission.CUSTOMER_READ,
         Permission.CLIENT_READ,
         Permission.KEY_READ,
+        Permission.MAINTENANCE_READ,
         Permission.FENCE_READ,
     }
 )
@@ -72,6 +75,7 @@ _OPERATOR = _SUPPORT | {
     Permission.CLIENT_ASSIGN,
     Permission.KEY_IMPORT,
     Permission.MOVING_IMPORT,
+    Permission.MAINTENANCE_WRITE,
     Permission.JOURNAL_READ,
     Permission.VAULT_READ,
 }

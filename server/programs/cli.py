@@ -19,6 +19,7 @@ from server.programs import (
     hsm_audit_commands,
     journal_commands,
     key_commands,
+    maintenance_commands,
     moving_commands,
     operator_commands,
     vault_commands,
@@ -68,6 +69,7 @@ app.add_typer(journal_commands.app, name="journal")
 app.add_typer(availability_commands.availability_app, name="availability")
 app.add_typer(availability_commands.clock_app, name="clock")
 app.add_typer(hsm_app, name="hsm")
+app.add_typer(maintenance_commands.app, name="maintenance")
 app.add_typer(store_app, name="store")
 app.add_typer(config_app, name="config")
 

@@ -32,6 +32,7 @@ from server.storage.books.hsm_log_book import SqlHsmLogBook
 from server.storage.books.journal_book import SqlJournalBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.lease_book import SqlLeaseBook
+from server.storage.books.maintenance_book import SqlMaintenanceBook
 from server.storage.books.meta_book import SqlMetaBook
 from server.storage.books.move_book import SqlMoveBook
 from server.storage.books.operator_book import SqlOperatorBook
@@ -66,6 +67,7 @@ class SqliteStore(
     SqlHsmLogBook,
     SqlUsageBook,
     SqlResealingBook,
+    SqlMaintenanceBook,
 ):
     """HotStore, Directory and all books on one file that this process owns.
 
