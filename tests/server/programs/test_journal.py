@@ -55,6 +55,7 @@ def test_what_was_done_is_listed_with_who_and_why(filled: Path) -> None:
     keystead = KeysteadProcess(filled / "var")
     entries = keystead.cli("journal", "list")["entries"]
     assert [entry["action"] for entry in entries] == [
+        "data_key.make",
         "store.init",
         "journal.key",
         "client.add",
@@ -62,12 +63,12 @@ def test_what_was_done_is_listed_with_who_and_why(filled: Path) -> None:
         "client.disable",
         "client.enable",
     ]
-    assert entries[4]["reason"] == "lost & found"
+    assert entries[5]["reason"] == "lost & found"
     assert {entry["actor"]["kind"] for entry in entries} == {"local"}
-    shown = keystead.cli("journal", "show", "5")
+    shown = keystead.cli("journal", "show", "6")
     assert (shown["before"]["active"], shown["after"]["active"]) == (True, False)
     about = keystead.cli("journal", "list", "--about", "client:1", "--limit", "2")["entries"]
-    assert [entry["sequence"] for entry in about] == [5, 6]
+    assert [entry["sequence"] for entry in about] == [6, 7]
     after = keystead.cli("journal", "list", "--after", "1", "--limit", "1")["entries"]
     assert [entry["sequence"] for entry in after] == [2]
     printed = keystead.run("journal", "list", "--about", "client")
@@ -79,7 +80,7 @@ def test_an_export_is_verified_without_any_installation(filled: Path) -> None:
     code, verdict = verify(filled, filled / "export.jsonl")
     assert code == 0
     assert verdict["whole"]
-    assert (verdict["entries"], verdict["confirmed"], verdict["first_bad"]) == (6, 6, None)
+    assert (verdict["entries"], verdict["confirmed"], verdict["first_bad"]) == (7, 7, None)
     assert verdict["checkpoints"] >= 3
     assert stat.S_IMODE((filled / "export.jsonl").stat().st_mode) == 0o600
 
@@ -87,26 +88,26 @@ def test_an_export_is_verified_without_any_installation(filled: Path) -> None:
 def test_the_stores_journal_is_verified(filled: Path) -> None:
     keystead = KeysteadProcess(filled / "var")
     verdict = keystead.cli("journal", "verify", "--checkpoint", str(filled / "kept.jsonl"))
-    assert (verdict["whole"], verdict["entries"]) == (True, 6)
+    assert (verdict["whole"], verdict["entries"]) == (True, 7)
     ended = keystead.run("journal", "verify", "--public-key", str(filled / "key.pem"))
     assert ended.code == 0
-    assert "The journal is whole: 6 entries" in ended.out
+    assert "The journal is whole: 7 entries" in ended.out
 
 
 def damaged(lines: list[str]) -> dict[str, tuple[list[str], int]]:
     """Return what may be done to an export and the first bad entry then."""
     first = next(n for n, line in enumerate(lines) if '"type":"entry"' in line)
-    at = first + 4  # entry 5
+    at = first + 5  # entry 6
     edited = lines[at].replace("lost & found", "lost & fount")
     assert edited != lines[at]
     return {
-        "an edit": ([*lines[:at], edited, *lines[at + 1 :]], 5),
-        "a deletion": ([*lines[:at], *lines[at + 1 :]], 5),
-        "a new order": ([*lines[:at], lines[at + 1], lines[at], *lines[at + 2 :]], 5),
-        "an insertion": ([*lines[:at], lines[at - 1], *lines[at:]], 4),
-        "a truncation": (lines[:at], 5),
-        "a careful truncation": ([*lines[:at], lines[-1]], 5),
-        "nonsense": ([*lines[:at], "nonsense\n", *lines[at:]], 5),
+        "an edit": ([*lines[:at], edited, *lines[at + 1 :]], 6),
+        "a deletion": ([*lines[:at], *lines[at + 1 :]], 6),
+        "a new order": ([*lines[:at], lines[at + 1], lines[at], *lines[at + 2 :]], 6),
+        "an insertion": ([*lines[:at], lines[at - 1], *lines[at:]], 5),
+        "a truncation": (lines[:at], 6),
+        "a careful truncation": ([*lines[:at], lines[-1]], 6),
+        "nonsense": ([*lines[:at], "nonsense\n", *lines[at:]], 6),
     }
 
 
