@@ -16,7 +16,7 @@ from server.clock import Clock
 from server.config import Config
 from server.foundation import Foundation
 from server.hsm_doors import open_hsm_door
-from server.hsm_watch import HsmWatch
+from server.hsm_watch import HsmWatch, Seen
 from server.jobs.runner import run_jobs
 from server.metrics.exposition import Gauge
 from server.metrics.tally import Tally
@@ -38,6 +38,7 @@ class HsmCare:
         self._clock = clock
         self._tally = tally
         self._gauges: Sequence[Gauge] = ()
+        self._watched: HsmWatch | None = None
         self.checks: dict[str, Check] = {}
         self.notes: dict[str, Note] = {}
 
@@ -99,10 +100,11 @@ class HsmCare:
                 raise NotReadyError(watch.trouble)
 
         def away() -> str:
-            return "" if watch.is_strict else watch.trouble
+            return watch.note or ("" if watch.is_strict else watch.trouble)
 
         self.checks["hsm"] = answers
         self.notes["hsm"] = away
+        self._watched = watch
         self._gauges = [
             *gauges,
             Gauge("keystead_hsm_up", "HSMs that answer.", lambda: watch.up),
@@ -113,9 +115,21 @@ class HsmCare:
         """Yield what metrics show of the HSMs: nothing of an installation with a key file."""
         for gauge in self._gauges:
             yield GaugeMetricFamily(gauge.name, gauge.text, value=gauge.read())
+        if self._watched is not None:
+            yield _devices(self._watched.seen)
         hsm = self._base.keys.hsm
         if hsm is not None and hsm.identified:
             yield _info(hsm.identified, self._config.hsm.mode)
+
+
+def _devices(seen: Sequence[Seen]) -> Metric:
+    """Return which of several devices is out. The address tells apart those never seen."""
+    metric = GaugeMetricFamily(
+        "keystead_hsm_device_up", "1 while the HSM answers.", labels=["address", "serial"]
+    )
+    for one in seen:
+        metric.add_metric([one.where, "" if one.serial is None else str(one.serial)], one.up)
+    return metric
 
 
 def _info(identified: "Sequence[Identified]", mode: str) -> Metric:

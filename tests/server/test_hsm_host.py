@@ -127,6 +127,23 @@ async def test_the_watch_sees_a_device_go_and_come(device: Device) -> None:
     assert [one.where for one in host.identified] == ["sometimes"]
 
 
+async def test_the_watch_says_which_of_several_devices_is_out(device: Device) -> None:
+    there = [True]
+    other = made(Emulator())
+    sometimes = Device("another", lambda: other.connect() if there[0] else away(), waits=False)
+    host = the_host(device, sometimes)
+    host.inspect(production=False)
+    watch = HsmWatch(host, Hsm(), production=False)
+    await watch.look()
+    assert watch.note == ""
+    there[0] = False
+    await watch.look()
+    assert (watch.up, watch.trouble) == (1, "")
+    assert watch.note.startswith("1 of 2 HSMs do no work: the HSM at another")
+    first, second = host.identified
+    assert watch.seen == [("a device", first.serial, True), ("another", second.serial, False)]
+
+
 async def test_a_device_that_comes_late_and_wrong_counts_as_away(device: Device) -> None:
     host = the_host(device)
     watch = HsmWatch(host, Hsm(), production=True)
