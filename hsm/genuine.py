@@ -142,13 +142,20 @@ def judge(
 ) -> Genuineness:
     """Say what a device is. serial: what it says it is; now: with a time zone. It never raises."""
     try:
-        device = x509.load_der_x509_certificate(proof.device_certificate)
-        identity = x509.load_der_x509_certificate(proof.identity_certificate)
-        said = KeyAttestationExtensions.parse(identity)
-        device_said = DeviceAttestationExtensions.parse(device) if _has_serial(device) else None
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, TypeError):
+        return _judged(proof, manifest, serial, anchors, now)
+    except Exception:  # noqa: BLE001 - certificates are read bit by bit, and a stranger wrote them
         doubt = "its attestation certificates cannot be read"
         return Genuineness(Kind.UNKNOWN, None, None, (doubt,))
+
+
+def _judged(
+    proof: Proof, manifest: Manifest, serial: int, anchors: Anchors, now: dt.datetime
+) -> Genuineness:
+    """Do so; whatever the libraries raise at what they cannot read passes through."""
+    device = x509.load_der_x509_certificate(proof.device_certificate)
+    identity = x509.load_der_x509_certificate(proof.identity_certificate)
+    said = KeyAttestationExtensions.parse(identity)
+    device_said = DeviceAttestationExtensions.parse(device) if _has_serial(device) else None
     doubts = [
         *_key_doubts(identity, said, manifest),
         *_signature_doubts(proof, identity),

@@ -4,12 +4,11 @@ What they hold are keys; so they are never overwritten, and never read through a
 file that somebody else may have put there or looked into.
 """
 
-import fcntl
 import os
 import stat
-import sys
 from pathlib import Path
 
+from hsm import durable_file
 from hsm.vault import VaultError
 
 
@@ -24,21 +23,13 @@ def create(path: Path, content: bytes, *, unless_lost: str) -> None:
     exist. Raises PrivateFileError.
     """
     try:
-        # O_EXCL: a key that may have been used is never overwritten. It refuses symbolic
-        # links by itself, O_NOFOLLOW says so where a system's O_EXCL does not.
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CAREFULLY, 0o600)
+        durable_file.create(path, content)
     except FileExistsError:
         raise PrivateFileError(
             f"{path} exists already and is not replaced: {unless_lost}"
         ) from None
     except OSError as error:
         raise PrivateFileError(f"{path} cannot be made: {error.strerror}") from error
-    try:
-        _write(file, content)
-        _sync_folder(path.parent)
-    except OSError as error:
-        path.unlink(missing_ok=True)  # half a key is none, and it would block the next attempt
-        raise PrivateFileError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def replace(path: Path, content: bytes) -> None:
@@ -46,12 +37,8 @@ def replace(path: Path, content: bytes) -> None:
 
     For what is no key by itself but changes, and is sealed. Raises PrivateFileError.
     """
-    fresh = path.with_name(f"{path.name}.new")
     try:
-        fresh.unlink(missing_ok=True)  # left by a crash
-        _write(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CAREFULLY, 0o600), content)
-        fresh.replace(path)
-        _sync_folder(path.parent)
+        durable_file.replace(path, content)
     except OSError as error:
         raise PrivateFileError(f"{path} cannot be written: {error.strerror}") from error
 
@@ -99,28 +86,3 @@ def _check(path: Path, status: os.stat_result, when_open: str) -> None:
         raise PrivateFileError(
             f"{path} is open to others (mode {mode:04o}): `chmod 600` it, and {when_open}"
         )
-
-
-def _write(file: int, content: bytes) -> None:
-    """Write and sync one new file, then close it."""
-    with os.fdopen(file, "wb") as stream:
-        os.fchmod(stream.fileno(), 0o600)  # whatever the umask took away
-        stream.write(content)
-        stream.flush()
-        _sync(stream.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the file's name as durable as its content."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        _sync(handle)
-    finally:
-        os.close(handle)
-
-
-def _sync(handle: int) -> None:
-    os.fsync(handle)
-    if sys.platform == "darwin":
-        # There fsync hands the data to the drive only; this asks the drive to keep it.
-        fcntl.fcntl(handle, fcntl.F_FULLFSYNC)

@@ -263,8 +263,12 @@ class Store(_Section):
         return 100 * self.commit_waits_for // self.replicas
 
 
-STRICT_WORKERS = 10
-"""Beside them there are sessions of the control process, of imports, of audits, of relief."""
+STRICT_WORKERS = 5
+"""A device has sixteen sessions, and keeps one whose owner was killed for thirty seconds.
+
+Workers and the control process hold one each. All killed at once, their successors need as many
+beside those: twice six. Four are left for auditor, unsealer, identity and provisioner.
+"""
 
 
 class Hsm(_Section):
@@ -545,7 +549,8 @@ class Config(_Section):
         if self.hsm.mode == "strict" and self.workers > STRICT_WORKERS:
             raise ValueError(
                 f'hsm.mode = "strict" goes with at most {STRICT_WORKERS} workers: each holds a'
-                " session with every HSM, which has sixteen, and some are needed beside them"
+                " session with every HSM, which has sixteen and keeps those of killed workers for"
+                " half a minute beside those of their successors"
             )
         return self
 

@@ -6,7 +6,8 @@ import ipaddress
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -23,11 +24,9 @@ from server.clock import Clock
 from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
 from server.foundation import Foundation
-from server.hsm_doors import hsm_shown
-from server.hsm_watch import HsmWatch
-from server.jobs.job import Job
+from server.hsm_care import HsmCare
 from server.jobs.resealing import watch_rotation
-from server.jobs.runner import JobRunner
+from server.jobs.runner import JobRunner, run_jobs
 from server.jobs.standing import facts_pruning, journal_checkpoint, usage_pruning
 from server.maintenance.desk import MaintenanceDesk
 from server.maintenance.ports import MaintenanceSource
@@ -59,7 +58,7 @@ from server.web.guard import Caps
 from server.web.local_peers import LocalPeers
 from server.web.lockout import Lockout
 from server.web.loop_lag import watch_loop_lag
-from server.web.ops import NotReadyError, ops_app
+from server.web.ops import Check, NotReadyError, ops_app
 from server.web.runner import Serving, serve
 from server.web.security_txt import PATH as SECURITY_TXT
 from server.web.security_txt import SecurityTxt
@@ -68,7 +67,6 @@ from server.web.status import status_app
 from server.web.verify import verify_app
 
 if TYPE_CHECKING:
-    from server.hsm_audit import HsmAudit
     from server.web.certificate import ServedCertificate
 
 try:
@@ -252,8 +250,7 @@ async def open_side_doors(
     workforce: Workforce,
     fence: FenceWatch,
     to_reseal: Callable[[], float],
-    hsm: HsmWatch | None,
-    audit: "HsmAudit",
+    hsm: HsmCare,
 ) -> None:
     """Open the admin door and the operations door; `stack` closes them."""
 
@@ -273,9 +270,11 @@ async def open_side_doors(
         Gauge("keystead_records_to_reseal", "Records a rotation has left to do.", to_reseal),
         Gauge("keystead_worker_restarts", "Workers replaced.", lambda: workforce.restarts),
     ]
-    shown = hsm_shown(hsm, config.hsm, base.keys)
-    gauges += [*shown.gauges, *audit.gauges]
-    checks = {"store": base.store.probe, "workers": workers_accept, "fence": no_fence}
+    checks: dict[str, Check] = {
+        "store": base.store.probe,
+        "workers": workers_accept,
+        "fence": no_fence,
+    }
     # The same for both doors: there is one import at a time, whoever sends it.
     desks = await open_desks(config, base, clock)
     if doors.remote is not None:
@@ -286,9 +285,9 @@ async def open_side_doors(
         )
     build = {"version": VERSION, "store": "sqlite" if config.store.is_sqlite else "postgresql"}
     ops = ops_app(
-        registry=metrics_registry(tallies, gauges=gauges, build=build, hsms=shown.identified),
-        checks={**checks, **shown.checks},
-        notes=shown.notes,
+        registry=metrics_registry(tallies, gauges=gauges, build=build, hsms=hsm.families),
+        checks=ChainMap(hsm.checks, checks),
+        notes=hsm.notes,
     )
     tally = tallies["control"]
     admin = admin_app(desks, LocalPeers())
@@ -323,34 +322,14 @@ async def watch_maintenance(
     return watch
 
 
-def start_jobs(
-    stack: AsyncExitStack, config: Config, base: Foundation, clock: Clock, more: Iterable[Job] = ()
-) -> None:
-    """Run the jobs beside the service until `stack` ends, and let go of them before the store.
-
-    more: beside those of every installation.
-    """
+def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: Clock) -> None:
+    """Run the jobs beside the service until `stack` ends, and let go of them before the store."""
     jobs = [
         journal_checkpoint(base.journal),
         facts_pruning(base.store, base.store),
         usage_pruning(base.store, config.usage.kept_days),
-        *more,
     ]
-    run_jobs(stack, base, clock, jobs)
-
-
-def run_jobs(stack: AsyncExitStack, base: Foundation, clock: Clock, jobs: Sequence[Job]) -> None:
-    """Run some jobs until `stack` ends, and let go of them before the store."""
-    holder = f"{socket.gethostname()}/{os.getpid()}"
-    runner = JobRunner(base.store, jobs, holder=holder, clock=clock)
-    task = asyncio.get_running_loop().create_task(runner.run())
-
-    async def stop() -> None:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-    stack.push_async_callback(stop)
+    run_jobs(stack, base.store, clock, jobs)
 
 
 def watch_vault(

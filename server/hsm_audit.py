@@ -33,20 +33,19 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class HsmAudit(NamedTuple):
-    """What a process that has the HSM does with its logs; empty with a key file."""
+    """What a process that has the HSM does with its logs."""
 
-    jobs: Sequence[Job] = ()
-    gauges: Sequence[Gauge] = ()
+    jobs: Sequence[Job]
+    gauges: Sequence[Gauge]
 
 
-def audit_hsm(stack: AsyncExitStack, base: Foundation, clock: Clock, tally: Tally) -> HsmAudit:
+def audit_hsm(
+    stack: AsyncExitStack, base: Foundation, hsm: "HsmHost", clock: Clock, tally: Tally
+) -> HsmAudit:
     """Return the jobs and gauges of the HSMs' logs; `stack` ends what the jobs have left open.
 
     It has to be entered before the jobs, so that it is left after them. Raises PrivateFileError.
     """
-    hsm = base.keys.hsm
-    if hsm is None:
-        return HsmAudit()
     alarms = Alarms(tally.hsm_alarm)
     make = _maker(base.store, hsm, base.data, clock, alarms)
     pumps = []

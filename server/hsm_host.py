@@ -13,6 +13,7 @@ import structlog
 
 from hsm import credentials, genuine, startup, wrapping
 from hsm import manifest as manifests
+from hsm.audit.source import AuditedDevice
 from hsm.credentials import HsmSecret
 from hsm.data_keys import DataKey, DataKeys, unwrapped
 from hsm.device.address import device_at
@@ -212,7 +213,7 @@ class HsmHost:
             device = revived(emulator, host.store_key(), "the copy of secrets/emulator")
             backend = EmulatorBackend(device)
             devices = Devices((Device("a copy of the emulator", backend.another, waits=False),))
-        return cls(
+        made = cls(
             devices,
             load_manifest(config.manifest),
             host,
@@ -220,6 +221,17 @@ class HsmHost:
             addresses=config.connectors,
             deadline_s=config.deadline_seconds,
         )
+        if emulator is not None:
+            made._empty_log()
+        return made
+
+    def _empty_log(self) -> None:
+        """Let a copy forget its log, the original's to archive: with a full one it does nothing."""
+        for device in self.devices.all:
+            source = AuditedDevice(device, self.login("auditor"))
+            serial, log = source.read()
+            if log.entries:
+                source.forget(serial, log.entries[-1].number)
 
     def __repr__(self) -> str:
         return f"HsmHost({', '.join(device.where for device in self.devices.all)})"

@@ -1,8 +1,8 @@
 """Whether the HSM answers, for readiness and metrics: asked now and then, without a session."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
@@ -17,6 +17,14 @@ _log = structlog.stdlib.get_logger(__name__)
 LOOK_EVERY_S = 2.0
 
 Sleep = Callable[[float], Awaitable[None]]
+
+
+class Seen(NamedTuple):
+    """A device as it was seen last. serial: None until it was there once; up: it answers."""
+
+    where: str
+    serial: int | None
+    up: bool
 
 
 class HsmWatch:
@@ -50,6 +58,20 @@ class HsmWatch:
         if self.up:
             return ""
         return "; ".join(dict.fromkeys(self._wrong.values()))
+
+    @property
+    def note(self) -> str:
+        """What is wrong with some devices while another one answers, "" otherwise."""
+        away = [why for why in self._wrong.values() if why]
+        if not away or self.trouble:
+            return ""
+        return f"{len(away)} of {self.devices} HSMs do no work: {'; '.join(dict.fromkeys(away))}"
+
+    @property
+    def seen(self) -> Sequence[Seen]:
+        """How each device is."""
+        serials = {one.where: one.serial for one in self._hsm.identified}
+        return [Seen(where, serials.get(where), not why) for where, why in self._wrong.items()]
 
     async def look(self) -> None:
         """Ask every device once."""

@@ -45,6 +45,9 @@ _log = structlog.stdlib.get_logger(__name__)
 Listener: TypeAlias = Callable[[HandedKeys], Awaitable[None]]
 """Is told of other keys, and returns when everybody whom it answers for has them."""
 
+Beginning: TypeAlias = Callable[["HsmHost"], Awaitable[None]]
+"""Begins what takes the HSM."""
+
 LOOK_EVERY_S = 5.0
 """How often another machine's changes of the data keys are looked for."""
 
@@ -69,6 +72,7 @@ class KeyRoom:
         self._file_key = file_key
         self._keys: DataKeys | None = None
         self._listeners: list[Listener] = []
+        self._begin_late: Beginning | None = None
         self._turn = asyncio.Lock()
         self.rings = Rings() if file_key is None else Rings.single(file_key)
         self._file_purposes = frozenset(Purpose)
@@ -121,6 +125,13 @@ class KeyRoom:
     def listen(self, listener: Listener) -> None:
         """Tell somebody of other rings, from now on."""
         self._listeners.append(listener)
+
+    async def with_hsm(self, begin: Beginning) -> None:
+        """Begin what takes the HSM: now, or when this process takes one."""
+        if self.hsm is None:
+            self._begin_late = begin
+        else:
+            await begin(self.hsm)
 
     async def open(self) -> None:
         """Fill the rings at the start. VaultError; unavailable when the HSM does not answer."""
@@ -239,13 +250,18 @@ class KeyRoom:
         """Begin to use the HSM of an installation that had none when it started. VaultError."""
         from server.hsm_host import HsmHost  # noqa: PLC0415 - takes the HSM's library
 
-        hsm = await asyncio.to_thread(HsmHost.open, config.hsm, data)
-        try:
-            await asyncio.to_thread(hsm.inspect, production=config.environment == "production")
-        except BaseException:
-            hsm.close()
-            raise
-        self.hsm = hsm
+        async with self._turn:
+            if self.hsm is not None:
+                return  # somebody asked at the same time
+            hsm = await asyncio.to_thread(HsmHost.open, config.hsm, data)
+            try:
+                await asyncio.to_thread(hsm.inspect, production=config.environment == "production")
+                if self._begin_late is not None:
+                    await self._begin_late(hsm)
+            except BaseException:
+                hsm.close()
+                raise
+            self.hsm = hsm
 
     async def forget_file_key(self, purpose: Purpose, *, cause: Cause) -> None:
         """Open nothing more with the key file's key: no record of this purpose is under it.

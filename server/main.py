@@ -22,16 +22,16 @@ from server.doors import (
     count_usage,
     open_side_doors,
     open_verify_door,
-    run_jobs,
     serve_certificate,
     start_jobs,
     watch_loop,
     watch_maintenance,
     watch_vault,
 )
-from server.foundation import Foundation, MakeRoom, Patience, Store, foundation, open_store
+from server.foundation import MakeRoom, Patience, Store, foundation, open_store
 from server.handed_keys import HandedKeys, OpenKeys
-from server.hsm_doors import open_hsm_door, waiting_door, watch_hsm
+from server.hsm_care import HsmCare
+from server.hsm_doors import waiting_door
 from server.key_room import KeyRoom
 from server.metrics.counted_store import CountedHotStore
 from server.metrics.tally import Tally
@@ -46,7 +46,6 @@ from server.web.runner import Serving, serve
 from server.web.security_txt import SecurityTxt
 
 if TYPE_CHECKING:
-    from server.hsm_audit import HsmAudit
     from server.web.certificate import ServedCertificate
 
 
@@ -62,12 +61,6 @@ def _room_maker(data: DataDirectory, clock: Clock) -> MakeRoom | None:
     from server.hsm_audit import room_maker  # noqa: PLC0415 - as said above
 
     return room_maker(data, clock)
-
-
-def _audit(stack: AsyncExitStack, base: Foundation, clock: Clock, tally: Tally) -> "HsmAudit":
-    from server.hsm_audit import audit_hsm  # noqa: PLC0415 - as said above
-
-    return audit_hsm(stack, base, clock, tally)
 
 
 class OneProcess(NamedTuple):
@@ -101,9 +94,9 @@ async def whole_service(
         certificate = serve_certificate(stack, config.tls.files, clock, tally)
         fence = await watch_fence(base.store, clock)
         hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
-        audit = _audit(stack, base, clock, tally)
-        start_jobs(stack, config, base, clock, audit.jobs)
-        watch = await watch_hsm(stack, config, base, doors.hsm)
+        care = HsmCare(config, base, clock, tally)
+        await care.begin(stack, doors.hsm)
+        start_jobs(stack, config, base, clock)
         batches = batcher(CountedHotStore(hot, tally), config, clock)
         stack.push_async_callback(batches.close)
         usage = await count_usage(stack, config, base.store, clock)
@@ -118,8 +111,7 @@ async def whole_service(
             workforce=OneProcess(),
             fence=fence,
             to_reseal=watch_vault(stack, config, base, clock),
-            hsm=watch,
-            audit=audit,
+            hsm=care,
         )
         door = await open_verify_door(
             config=config,
@@ -184,9 +176,9 @@ async def control(
         certificate = serve_certificate(stack, config.tls.files, clock, tallies["control"])
         installation(data)  # now: the workers all begin at once
         fence = await watch_fence(base.store, clock)
-        audit = _audit(stack, base, clock, tallies["control"])
-        start_jobs(stack, config, base, clock, audit.jobs)
-        watch = await watch_hsm(stack, config, base, doors.hsm)
+        care = HsmCare(config, base, clock, tallies["control"])
+        await care.begin(stack, doors.hsm)
+        start_jobs(stack, config, base, clock)
         desk = None
         if config.store.is_sqlite:
             hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
@@ -209,8 +201,7 @@ async def control(
             workforce=workforce,
             fence=fence,
             to_reseal=watch_vault(stack, config, base, clock),
-            hsm=watch,
-            audit=audit,
+            hsm=care,
         )
         yield Control(desk, base.keys, base.salt, certificate)
 
@@ -285,9 +276,8 @@ async def administration(
         # A command that waits for a rotation is the only one there is to work at it.
         watch_vault(stack, config, base, clock)
         # An import that seals inside the HSM fills its log.
-        audit = _audit(stack, base, clock, Tally.in_memory())
-        run_jobs(stack, base, clock, audit.jobs)
-        await open_hsm_door(stack, base, hsm)
+        care = HsmCare(config, base, clock, Tally.in_memory())
+        await care.begin(stack, hsm, watches=False)
         app = await build_admin_app(config, base, clock)
         door = await serve(app, [listener], tally=Tally.in_memory())
         try:

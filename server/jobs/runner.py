@@ -6,7 +6,10 @@ other process from doing the same work again; one whose holder died ends by itse
 
 import asyncio
 import contextlib
+import os
+import socket
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 
 import structlog
 
@@ -147,3 +150,17 @@ def _describe(fault: Exception) -> str:
     if kind.__module__.partition(".")[0] in {"server", "hsm"}:
         return str(fault)
     return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def run_jobs(stack: AsyncExitStack, leases: LeaseBook, clock: Clock, jobs: Sequence[Job]) -> None:
+    """Run some jobs until `stack` ends, and let go of them then."""
+    holder = f"{socket.gethostname()}/{os.getpid()}"
+    runner = JobRunner(leases, jobs, holder=holder, clock=clock)
+    task = asyncio.get_running_loop().create_task(runner.run())
+
+    async def stop() -> None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    stack.push_async_callback(stop)

@@ -5,7 +5,7 @@ it is asked. Names, labels and buckets come from `layout`; every label value is 
 start with 0, so that a rate over a status that never happened is 0 and not "no data".
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
@@ -39,7 +39,7 @@ class TallyCollector(Collector):
         *,
         gauges: Sequence[Gauge] = (),
         build: Mapping[str, str] | None = None,
-        hsms: Callable[[], Sequence[Mapping[str, str]]] = tuple,
+        hsms: Callable[[], Iterable[Metric]] = tuple,
     ) -> None:
         self._tallies = tallies
         self._gauges = gauges
@@ -75,7 +75,7 @@ class TallyCollector(Collector):
             yield GaugeMetricFamily(gauge.name, gauge.text, value=gauge.read())
         if self._build:
             yield InfoMetricFamily("keystead_build", "What is running.", value=self._build)
-        yield from _hsms(self._hsms())
+        yield from self._hsms()
 
 
 def _certificate(processes: Sequence[Sequence[int]]) -> Iterator[Metric]:
@@ -93,16 +93,6 @@ def _certificate(processes: Sequence[Sequence[int]]) -> Iterator[Metric]:
         "Processes that refused the TLS files as they are now, and serve with older ones.",
         value=sum(cells[layout.CERTIFICATE_REFUSED_AT] for cells in processes),
     )
-
-
-def _hsms(hsms: Sequence[Mapping[str, str]]) -> Iterator[Metric]:
-    """Show what the HSMs are; nothing of an installation with a key file."""
-    if hsms:
-        labels = sorted(hsms[0])
-        metric = InfoMetricFamily("keystead_hsm", "The HSMs that were checked.", labels=labels)
-        for one in hsms:
-            metric.add_metric([one[label] for label in labels], {})
-        yield metric
 
 
 def _counter(family: layout.Family, total: Sequence[int]) -> Metric:
@@ -135,13 +125,13 @@ def metrics_registry(
     *,
     gauges: Sequence[Gauge] = (),
     build: Mapping[str, str] | None = None,
-    hsms: Callable[[], Sequence[Mapping[str, str]]] = tuple,
+    hsms: Callable[[], Iterable[Metric]] = tuple,
 ) -> CollectorRegistry:
     """Return a registry of our own: tallies, gauges, and this process and platform.
 
     tallies: by process name; gauges: read at each scrape; build: labels of
-    `keystead_build_info`, such as the version; hsms: of each `keystead_hsm_info`. The library's
-    global registry stays untouched.
+    `keystead_build_info`, such as the version; hsms: what there is to show of HSMs, asked for at
+    each scrape. The library's global registry stays untouched.
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(TallyCollector(tallies, gauges=gauges, build=build, hsms=hsms))

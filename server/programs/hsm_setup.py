@@ -6,7 +6,7 @@ completes it. Nothing is ever overwritten.
 
 from pathlib import Path
 
-from hsm import credentials
+from hsm import credentials, durable_file
 from hsm.ceremony.perform import perform
 from hsm.ceremony.reach import Secrets
 from hsm.credentials import HsmSecret
@@ -15,7 +15,6 @@ from hsm.emulator.persistence import PersistentEmulator
 from server.config import Hsm
 from server.datadir import DataDirectory
 from server.hsm_host import embedded, load_manifest
-from server.programs import durable_file
 from server.programs.exits import CommandError
 
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from hsm import durable_file
 from server.datadir import DataDirectory
-from server.programs import durable_file, sandbox
+from server.programs import sandbox
 from server.programs.administration import administration
 from server.programs.exits import CommandError
 from server.programs.installation import Setting, configuration

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hsm import durable_file
 from hsm.vault import VaultError, VaultUnavailableError
 from server import logs
 from server.backup.drill import drill
@@ -21,7 +22,6 @@ from server.datadir import DataDirectory
 from server.foundation import open_store
 from server.journal.acts import Cause
 from server.local_users import this_process
-from server.programs import durable_file
 from server.programs.exits import CommandError
 from server.programs.kept_secrets import KeptSecrets, Opener, kept_secrets
 from server.programs.terminal import say

@@ -15,13 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from hsm import keyfile
+from hsm import durable_file, keyfile
 from hsm.keyfile import SealingKey
 from hsm.rings import Rings
 from hsm.sealed_vault import SealedVault
 from hsm.vault import VaultError
 from server.datadir import DataDirectory
-from server.programs import durable_file
 from server.programs.exits import CommandError
 from validation import modhex
 from validation.virtual import VirtualYubiKey, WornOutError

@@ -37,9 +37,9 @@ def ops_app(
 
     registry: what /metrics shows; checks: by the name /readyz shows; deadline_s: seconds that
     each check may take before it counts as not ready. notes: what is said there although it
-    keeps nobody from deciding.
+    keeps nobody from deciding. Which checks and notes there are is looked up at each request.
     """
-    door = OpsDoor(registry, checks, notes or {}, deadline_s)
+    door = OpsDoor(registry, checks, {} if notes is None else notes, deadline_s)
     app = web.Application()
     app.router.add_get("/metrics", door.metrics)
     app.router.add_get("/healthz", door.health)
@@ -58,8 +58,8 @@ class OpsDoor:
         deadline_s: float,
     ) -> None:
         self._registry = registry
-        self._checks = dict(checks)
-        self._notes = dict(notes)
+        self._checks = checks
+        self._notes = notes
         self._deadline_s = deadline_s
 
     async def metrics(self, _: web.Request) -> web.Response:
@@ -73,14 +73,13 @@ class OpsDoor:
 
     async def readiness(self, _: web.Request) -> web.Response:
         """Run all checks side by side; 503 names those that are not ready, and why."""
-        reasons = await asyncio.gather(*(self._reason(check) for check in self._checks.values()))
-        unready = {
-            name: reason for name, reason in zip(self._checks, reasons, strict=True) if reason
-        }
+        checks = dict(self._checks)
+        reasons = await asyncio.gather(*(self._reason(check) for check in checks.values()))
+        unready = {name: reason for name, reason in zip(checks, reasons, strict=True) if reason}
         return web.json_response(
             {
                 "ready": not unready,
-                "checks": list(self._checks),
+                "checks": list(checks),
                 "not_ready": unready,
                 "notes": {name: said for name, note in self._notes.items() if (said := note())},
             },

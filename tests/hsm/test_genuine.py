@@ -2,6 +2,7 @@
 
 import datetime as dt
 import secrets
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from yubihsm.objects import DeviceAttestationExtensions, KeyAttestationExtensions
 
 from hsm import genuine
@@ -276,6 +279,44 @@ def test_octets_that_are_no_certificate_are_none(forge: Forge, junk: bytes) -> N
         Proof(proof.device_certificate, proof.identity_certificate, proof.nonce, junk),
     ):
         assert forge.judged(broken).kind in {Kind.UNKNOWN, Kind.IMPOSTOR}
+
+
+_P256 = bytes.fromhex("06082a8648ce3d030107")
+
+
+@pytest.mark.parametrize("which", ["device_certificate", "identity_certificate"])
+@pytest.mark.parametrize("key", [_P256[:-1] + b"\x63", b"\x06\x08\x2a\x86\x48\xce\x3d\x63\x01\x07"])
+def test_a_key_on_a_curve_that_nobody_knows_is_none(forge: Forge, which: str, key: bytes) -> None:
+    proof = forge.proof()
+    mangled = getattr(proof, which).replace(_P256, key)
+    verdict = forge.judged(replace(proof, **{which: mangled}))
+    assert verdict.kind in {Kind.UNKNOWN, Kind.IMPOSTOR}
+
+
+_FORGE = Forge()
+_PROOF = _FORGE.proof()
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    which=st.sampled_from(["device_certificate", "identity_certificate", "signature"]),
+    changes=st.lists(
+        st.tuples(st.integers(0, 4000), st.binary(max_size=4), st.integers(0, 4)),
+        min_size=1,
+        max_size=4,
+    ),
+)
+def test_whatever_a_device_shows_there_is_a_verdict(
+    which: str, changes: list[tuple[int, bytes, int]]
+) -> None:
+    """changes: where in the DER, what is put there, in the place of how many octets."""
+    octets = shown = getattr(_PROOF, which)
+    for place, put, length in changes:
+        at = place % len(octets)
+        octets = octets[:at] + put + octets[at + length :] or b"\0"
+    verdict = _FORGE.judged(replace(_PROOF, **{which: octets}))
+    # What the forge signed is hardware; nothing that was mangled is.
+    assert (verdict.kind is Kind.HARDWARE) <= (octets == shown or which == "signature")
 
 
 def test_a_newer_sub_ca_is_added_by_file(forge: Forge, tmp_path: Path) -> None:

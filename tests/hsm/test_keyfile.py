@@ -2,7 +2,10 @@
 
 import errno
 import os
+import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,9 +80,24 @@ def test_half_a_file_does_not_stay(path: Path, monkeypatch: pytest.MonkeyPatch) 
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), handle)
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(KeyFileError, match="cannot be written: No space left"):
+    with pytest.raises(KeyFileError, match="cannot be made: No space left"):
         keyfile.create(path)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_kill_while_it_is_written_is_no_obstacle_to_the_next_attempt(path: Path) -> None:
+    program = (
+        "import os, pathlib, signal, sys; from hsm import keyfile;"
+        " os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL);"
+        " keyfile.create(pathlib.Path(sys.argv[1]))"
+    )
+    killed = subprocess.run([sys.executable, "-c", program, str(path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
     assert not path.exists()
+    keyfile.create(path)
+    keyfile.load(path)
+    # Nor does anything stay of what was half written: it may be half a key.
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_content_and_name_are_both_synced(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,7 +180,7 @@ def test_decrypting_for_certificates_needs_an_authority_for_them() -> None:
 
 
 def test_strict_mode_refuses_more_workers_than_a_device_has_sessions_for() -> None:
-    (problem,) = problems('workers = 11\n[hsm]\nmode = "strict"\n')
+    (problem,) = problems('workers = 6\n[hsm]\nmode = "strict"\n')
     assert "sixteen" in problem
-    assert parse('workers = 10\n[hsm]\nmode = "strict"\n', "keystead.toml").workers == 10
+    assert parse('workers = 5\n[hsm]\nmode = "strict"\n', "keystead.toml").workers == 5
     assert parse("workers = 64\n", "keystead.toml").workers == 64

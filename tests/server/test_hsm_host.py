@@ -1,5 +1,6 @@
 """The host's side of the HSM: whom it refuses, and that it asks another device when one is away."""
 
+from contextlib import ExitStack
 from importlib import resources
 
 import pytest
@@ -16,13 +17,14 @@ from hsm.credentials import HsmSecret
 from hsm.data_keys import DataKeys
 from hsm.device.errors import DeviceUnavailableError
 from hsm.device.line import Device
+from hsm.device.opening import open_session
 from hsm.emulator.backend import EmulatorBackend
 from hsm.emulator.core import Emulator
 from hsm.emulator.wire.firmware import Firmware
 from hsm.genuine import Anchors
 from hsm.rings import Purpose
 from hsm.vault import VaultError
-from server.config import Hsm
+from server.config import STRICT_WORKERS, Hsm
 from server.hsm_host import Devices, HsmHost, HsmRefusedError
 from server.hsm_watch import HsmWatch
 
@@ -125,9 +127,37 @@ async def test_the_watch_sees_a_device_go_and_come(device: Device) -> None:
     assert [one.where for one in host.identified] == ["sometimes"]
 
 
+async def test_the_watch_says_which_of_several_devices_is_out(device: Device) -> None:
+    there = [True]
+    other = made(Emulator())
+    sometimes = Device("another", lambda: other.connect() if there[0] else away(), waits=False)
+    host = the_host(device, sometimes)
+    host.inspect(production=False)
+    watch = HsmWatch(host, Hsm(), production=False)
+    await watch.look()
+    assert watch.note == ""
+    there[0] = False
+    await watch.look()
+    assert (watch.up, watch.trouble) == (1, "")
+    assert watch.note.startswith("1 of 2 HSMs do no work: the HSM at another")
+    first, second = host.identified
+    assert watch.seen == [("a device", first.serial, True), ("another", second.serial, False)]
+
+
 async def test_a_device_that_comes_late_and_wrong_counts_as_away(device: Device) -> None:
     host = the_host(device)
     watch = HsmWatch(host, Hsm(), production=True)
     await watch.look()
     assert watch.up == 0
     assert "not proven" in watch.trouble
+
+
+def test_successors_of_killed_processes_find_sessions_in_strict_mode() -> None:
+    device = made(Emulator())
+    host = the_host(device)
+    most = STRICT_WORKERS + 1  # the control process has one, too
+    with ExitStack() as stack:
+        # The device does not know that the first half is gone.
+        roles = ["validator"] * (2 * most) + ["auditor", "unsealer", "identity", "provisioner"]
+        for role in roles:
+            stack.enter_context(open_session(device, host.login(role)))

@@ -1,7 +1,7 @@
 """The key room: data keys come into being, change, and reach everybody before anybody seals."""
 
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from hsm import credentials
 from hsm.credentials import HsmSecret
 from hsm.data_keys import DataKeyError, KeyState
+from hsm.device.errors import DeviceUnavailableError
 from hsm.keyfile import SealingKey
 from hsm.rings import Purpose, Rings
 from hsm.sealed_vault import SealedVault
@@ -239,6 +240,24 @@ def test_a_copy_of_the_emulator_opens_and_stays_as_it_is(data: DataDirectory) ->
         HsmHost.of_copies(
             Hsm.model_construct(connectors=("gopher://x",)), data.hsm_secret_file.read_bytes(), None
         )
+
+
+async def test_a_copy_of_an_emulator_whose_log_was_full_opens(
+    store: MemoryStore, data: DataDirectory, hsm: HsmHost, ceremony: HsmSecret
+) -> None:
+    room = a_room(store, hsm)
+    await room.make_first(ceremony, cause=CAUSE)
+    assert room.data_keys is not None
+    with suppress(DeviceUnavailableError):
+        for _ in range(62):
+            hsm.unwrap(room.data_keys)
+    with pytest.raises(DeviceUnavailableError, match="full log"):
+        hsm.unwrap(room.data_keys)
+    before = data.emulator_file.read_bytes()
+    copy = HsmHost.of_copies(Hsm(), data.hsm_secret_file.read_bytes(), before)
+    assert copy.unwrap(room.data_keys) == room.rings
+    # The log of the device itself is for its archive.
+    assert data.emulator_file.read_bytes() == before
 
 
 def test_setting_up_twice_changes_nothing(data: DataDirectory) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from hsm.keyfile import SealingKey
+from hsm.vault import VaultError
 from server.config import Config
 from server.datadir import DataDirectory
+from server.hsm_host import HsmHost
 from server.key_room import KeyRoom
 from server.programs.hsm_setup import set_up_hsm
 from server.resealing.ports import GoalError
@@ -37,3 +39,29 @@ async def test_a_shared_store_gets_data_keys_when_every_machine_began_with_the_h
             assert room.data_keys is None
     finally:
         await room.close()
+
+
+async def test_an_hsm_whose_care_cannot_begin_is_not_taken_and_the_next_try_begins_it(
+    tmp_path: Path,
+) -> None:
+    data, config = DataDirectory(tmp_path / "var"), Config()
+    data.create()
+    set_up_hsm(data, config.hsm, None)
+    store = MemoryStore(clock=StillClock(), default_policy=POLICY)
+    room = KeyRoom(store, None, SealingKey.of(os.urandom(32)), opened=1)
+    begun: list[HsmHost] = []
+
+    async def begin(hsm: HsmHost) -> None:
+        begun.append(hsm)
+        if len(begun) == 1:
+            raise VaultError("its log cannot be carried away")
+
+    await room.with_hsm(begin)
+    assert begun == []
+    with pytest.raises(VaultError, match="carried away"):
+        await room.take_hsm(config, data)
+    assert room.hsm is None
+    await room.take_hsm(config, data)
+    await room.take_hsm(config, data)
+    assert begun[1:] == [room.hsm]
+    await room.close()

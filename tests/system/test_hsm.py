@@ -109,6 +109,23 @@ def test_strict_without_the_hsm_is_backend_error_and_heals_by_itself(
     assert keystead.metrics()["keystead_worker_restarts"] == 0
 
 
+def test_with_several_devices_it_shows_which_one_is_out(
+    keystead: KeysteadProcess, connector: ConnectorThread
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        absent = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    keystead.configure(f'[hsm]\nconnectors = ["{connector.url}", "{absent}"]\n')
+    keystead.start()
+    serial = connector.emulator.device.identity.serial
+    out = f'keystead_hsm_device_up{{address="{absent}",serial=""}}'
+    keystead.wait_until(lambda: keystead.metrics()[out] == 0)
+    there = f'keystead_hsm_device_up{{address="{connector.url}",serial="{serial}"}}'
+    assert keystead.metrics()[there] == 1
+    said = readiness(keystead)
+    assert said["ready"]
+    assert said["notes"]["hsm"].startswith(f"1 of 2 HSMs do no work: the HSM at {absent}")
+
+
 def test_a_start_waits_for_the_hsm_alive_and_not_ready(
     keystead: KeysteadProcess, connector: ConnectorThread
 ) -> None:

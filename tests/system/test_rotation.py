@@ -5,12 +5,15 @@ all records come under new keys; then again with the control process killed in t
 """
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from hsm import keyfile
 from server.config import Config
@@ -161,6 +164,26 @@ async def test_an_installation_with_a_key_file_moves_to_data_keys_while_it_serve
         (keystead.directory / "secrets/sealing.key").unlink()
         url = keystead.start(workers=2).verify_url
         await everybody_gets_in(url, party, keys[::10])
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_an_hsm_that_was_moved_to_is_looked_after_without_a_restart(
+    tmp_path: Path, workers: int
+) -> None:
+    with await asyncio.to_thread(of_before, tmp_path / "var") as keystead:
+        ready = keystead.start(workers=workers)
+        assert "keystead_hsm_up" not in keystead.metrics()
+        await rotated(keystead, "migrate")
+        shown = keystead.metrics()
+        assert (shown["keystead_hsm_up"], shown["keystead_hsm_devices"]) == (1, 1)
+        assert "keystead_hsm_log_entries" in shown
+        said = json.loads(keystead.get(f"{ready.ops_url}/readyz").text)
+        assert (said["ready"], said["checks"][-1]) == (True, "hsm")
+        assert "hsm_is_an_emulator" in keystead.log_text()
+        # What the move itself left in the log is carried away.
+        archives = keystead.directory / "hsm-log"
+        keystead.wait_until(lambda: any(archives.glob("*.jsonl")))
+        assert keystead.terminate() == 0
 
 
 async def test_without_the_ceremonys_secret_no_rotation_begins(tmp_path: Path) -> None:

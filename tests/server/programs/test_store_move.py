@@ -1,5 +1,6 @@
 """`keystead store move`: everything, compared, once, and never a way back by accident."""
 
+import json
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from server.storage.identity import DATA_KEYS
 from tests.keystead_process import KeysteadProcess
 from tests.postgres_server import PostgresServer
 from tests.server.moving_files import ReferenceClient, ReferenceKey, counter_file, key_file
+from tests.system.yubikeys import known_keys
 
 _HOLD = """
 CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql
@@ -35,6 +38,14 @@ CREATE TRIGGER hold BEFORE DELETE ON meta FOR EACH ROW
 """A database that is never told that a move has come to its end."""
 
 _LET_GO_THE_END = _LET_GO.replace("otp_key", "meta")
+
+
+def data_keys_of_sqlite(database: Path) -> str:
+    with closing(sqlite3.connect(database)) as connection:
+        (text,) = connection.execute(
+            "SELECT value FROM meta WHERE name = ?", (DATA_KEYS,)
+        ).fetchone()
+    return str(text)
 
 
 class Estate:
@@ -105,6 +116,25 @@ def test_a_moved_store_goes_on_where_it_was_and_the_old_one_is_refused(
         "bad_otp": 1,
     }
     assert len(before - after) == 2, "the two keys that were used since"
+
+
+def test_data_keys_move_with_the_store(keystead: KeysteadProcess, target: str) -> None:
+    """After a rotation: those that were destroyed are known for that, the others open."""
+    keystead.init()
+    (key,) = known_keys(keystead, 1)
+    party = keystead.cli("client", "add", "mail")["id"]
+    keystead.cli("vault", "rotate", "--reason", "a test")
+    before = keystead.cli("vault", "status")["keys"]
+    wrapped = data_keys_of_sqlite(keystead.directory / "keystead.db")
+    assert {"active", "destroyed"} == {one["state"] for one in json.loads(wrapped)["keys"]}
+    keystead.cli("store", "move", "--to", target)
+    keystead.configure(f'[store]\ndatabase = "{target}"\n')
+    keystead.start()
+    assert keystead.cli("vault", "status")["keys"] == before
+    assert keystead.verify(party, key.press()).status == "OK"
+    # They seal, too, and are rotated as before.
+    keystead.cli("vault", "rotate", "--reason", "a test")
+    assert keystead.verify(party, key.press()).status == "OK"
 
 
 def test_a_store_that_is_being_served_is_not_moved(estate: Estate, target: str) -> None:

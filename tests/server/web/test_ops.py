@@ -12,7 +12,7 @@ from server.metrics.exposition import metrics_registry
 from server.metrics.tally import Tally
 from server.otp.ports import StoreUnavailableError
 from server.web.loop_lag import watch_loop_lag
-from server.web.ops import Check, NotReadyError, ops_app
+from server.web.ops import Check, Note, NotReadyError, ops_app
 from tests.server.still_clock import StillClock
 from tests.server.web.conftest import Door, OpenDoor
 from tests.server.web.peer import Peer, get, until
@@ -59,8 +59,25 @@ async def test_ready_names_the_checks(open_door: OpenDoor) -> None:
     async with Peer(door.host, door.port) as peer:
         reply = await peer.ask(get("/readyz"))
     assert reply.status == 200
-    assert json.loads(reply.body) == {"ready": True, "checks": ["store", "vault"], "not_ready": {}}
+    said = json.loads(reply.body)
+    assert said == {"ready": True, "checks": ["store", "vault"], "not_ready": {}, "notes": {}}
     assert reply.header("Cache-Control") == "no-store"
+
+
+async def test_a_check_that_comes_while_the_door_is_open_counts(open_door: OpenDoor) -> None:
+    async def away() -> None:
+        raise NotReadyError("it is away")
+
+    checks: dict[str, Check] = {"store": ready}
+    notes: dict[str, Note] = {}
+    door = await open_door(ops_app(registry=CollectorRegistry(), checks=checks, notes=notes))
+    checks["hsm"] = away
+    notes["hsm"] = lambda: "a note"
+    async with Peer(door.host, door.port) as peer:
+        reply = await peer.ask(get("/readyz"))
+    assert reply.status == 503
+    said = json.loads(reply.body)
+    assert (said["not_ready"], said["notes"]) == ({"hsm": "it is away"}, {"hsm": "a note"})
 
 
 async def test_not_ready_names_what_and_why_and_leaks_no_message(open_door: OpenDoor) -> None:
