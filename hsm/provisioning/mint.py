@@ -37,9 +37,9 @@ async def mint(
     """Make an OTP secret for a YubiKey.
 
     vault: seals it (in strict mode: has the HSM create the AEAD) bound to the public id and
-    generation; randomness: `MixedRandomness`, waited for; recipient: the station's key. The record is proved
-    before anything is returned: an OTP made with the secret opens under it. Raises VaultError,
-    and ValueError for a context of the wrong form.
+    generation; randomness: `MixedRandomness`, waited for; recipient: the station's key. The record
+    is proved before anything is returned: an OTP made with the secret opens under it. Raises
+    VaultError, and ValueError for a context of the wrong form.
     """
     context.pack()  # before any secret is made
     octets = await randomness(_AES_KEY_OCTETS + _PRIVATE_ID_OCTETS)

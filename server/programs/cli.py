@@ -18,7 +18,6 @@ from server.programs import (
     fence_commands,
     hsm_audit_commands,
     journal_commands,
-    key_commands,
     minting_commands,
     moving_commands,
     operator_commands,
@@ -58,7 +57,7 @@ config_app = typer.Typer(help="The configuration.", no_args_is_help=True)
 app.command("import", cls=RemoteCommand)(moving_commands.import_)
 app.command("export", cls=RemoteCommand)(moving_commands.export)
 app.add_typer(client_commands.app, name="client")
-app.add_typer(minting_commands.app, name="key")
+app.add_typer(minting_commands.app, name="key")  # with those of `key_commands`
 app.add_typer(backup_commands.app, name="backup")
 app.command("restore")(backup_commands.restore)
 app.add_typer(fence_commands.app, name="fence")

@@ -10,14 +10,17 @@ from urllib.parse import quote
 
 import typer
 
-from server.programs import durable_file
+from server.programs import durable_file, key_commands
 from server.programs.exits import CommandError
-from server.programs.key_commands import PublicId, app
+from server.programs.key_commands import PublicId
 from server.programs.options import Data, Database, Json, Reason, admin_api
 from server.programs.terminal import fields, say, say_json
 
 if TYPE_CHECKING:
     from server.programs.admin_client import AdminClient
+
+app = key_commands.app
+"""The group that these commands join."""
 
 _LONGEST = 4096
 _MAX_EXPIRES = 30 * 24 * 60
@@ -74,7 +77,7 @@ def mint(
     _require_place(out)
     with admin_api(context, data, database) as admin:
         made = admin.post("/keys/mint", wanted)
-        _fetch(admin, made["public_id"], order, station, out)
+        _fetch(admin, made["public_id"], out, order=order, station=station)
     if as_json:
         say_json({**made, "release": "taken", "file": str(out)})
         return
@@ -113,7 +116,7 @@ def release(
     """Fetch a release that `keystead key mint` was cut off before it had; once, ever."""
     _require_place(out)
     with admin_api(context, data, database) as admin:
-        _fetch(admin, public_id, order, station, out, reason)
+        _fetch(admin, public_id, out, order=order, station=station, reason=reason)
     if as_json:
         say_json({"public_id": public_id, "file": str(out)})
     else:
@@ -130,7 +133,7 @@ def activate(
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Accept a minted key's OTPs from now on; an OTP of it is read from standard input or asked for.
+    """Accept a minted key's OTPs from now on, shown one: on standard input, or asked for.
 
     That OTP is spent.
     """
@@ -186,10 +189,7 @@ def _require_place(out: Path) -> None:
         raise CommandError(f"{out.parent} is no folder that can be written to; nothing was done")
 
 
-def _fetch(
-    admin: "AdminClient", public_id: str, order: str, station: str, out: Path, reason: str = ""
-) -> None:
-    wanted = {"order": order, "station": station, "reason": reason}
+def _fetch(admin: "AdminClient", public_id: str, out: Path, **wanted: str) -> None:
     taken = admin.post(_path(public_id, "release"), wanted)
     try:
         durable_file.create(out, base64.b64decode(taken["release"], validate=True))

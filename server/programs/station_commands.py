@@ -1,4 +1,4 @@
-"""`keystead station ...`: at the station that programs YubiKeys. It needs no service and no data."""
+"""`keystead station ...`: at the station that programs YubiKeys. Needs no service and no data."""
 
 import os
 from datetime import UTC, datetime

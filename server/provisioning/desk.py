@@ -43,10 +43,11 @@ _DRAWN_OCTETS = 5
 
 
 class Order(NamedTuple):
-    """What is to be made. station_key: the station's X25519 public key, PEM; public_id: "" draws one.
+    """What is to be made.
 
-    serial: the YubiKey's, 0 when it has none to show; expires_minutes: within which the
-    release is taken, the YubiKey programmed and the key activated.
+    serial: the YubiKey's, 0 when it has none to show; station_key: the station's X25519 public
+    key, PEM; public_id: "" draws one; expires_minutes: within which the release is taken, the
+    YubiKey programmed and the key activated.
     """
 
     order: str
@@ -264,6 +265,6 @@ def _read(text: str, public_id: str) -> Otp:
 
 def _taken(public_id: str) -> MintError:
     return MintError(
-        f"the public id {public_id!r} is known already: no second key is made under it. Leave it out"
-        " to have one drawn"
+        f"the public id {public_id!r} is known already: no second key is made under it. Leave it"
+        " out to have one drawn"
     )

@@ -1,9 +1,9 @@
 """What minting needs of a store, and its values.
 
-A minted key has two states, each a table of its own: its release (`hsm.provisioning.release_states`)
-and the key itself (`hsm.provisioning.key_states`). Both change in one transaction with what the
-change means for verifications: an active key is one that the hot path accepts, a destroyed one
-has no record any more.
+A minted key has two states, each a table of its own: its release
+(`hsm.provisioning.release_states`) and the key itself (`hsm.provisioning.key_states`). Both change
+in one transaction with what that means for verifications: an active key is one that the hot path
+accepts, a destroyed one has no record any more.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ from server.journal.acts import Act
 from server.otp.ports import Advance, KeyDetails, KeyRecord, NewKey
 
 Draw: TypeAlias = Callable[[int], Awaitable[bytes]]
-"""n -> n octets of the HSM's and this host's randomness; VaultError, or MintError without an HSM."""
+"""n -> n octets of the HSM's and this host's randomness. VaultError; MintError without an HSM."""
 
 
 class MintError(Exception):

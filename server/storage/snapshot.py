@@ -184,7 +184,7 @@ class Filling:
             await self._connection.execute(delete(tokens))
 
     async def withdraw_releases(self) -> None:
-        """Hand out no release of a backup: it may have been taken since. Its key stays as it was."""
+        """Hand out no release of a backup: it may have been taken since. Its key stays."""
         if (minted := self._tables.get("minted_key")) is not None:  # not of an older schema
             offered = minted.c.release_state == ReleaseState.OFFERED.value
             withdrawn = ReleaseState.WITHDRAWN.value

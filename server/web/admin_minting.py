@@ -22,7 +22,7 @@ _Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 _Reason = Annotated[str, Field(max_length=MAX_REASON)]
 _STATION_KEY = (
     "-----BEGIN PUBLIC KEY-----\n"
-    "MCowBQYDK2VuAyEAhSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=\n"
+    "MCowBQYDK2VuAyEAxivx4fT1HhQB+r9faCUXp7oJ+ZBcM34yi2Ctqk2j9go=\n"
     "-----END PUBLIC KEY-----\n"
 )
 

@@ -7,7 +7,7 @@ from server.journal.acts import Act, State, Subject
 from server.otp.ports import Advance, KeyExistsError, NewKey
 from server.otp.states import key_subject
 from server.provisioning.ports import MintedKey
-from server.provisioning.states import minted_state
+from server.provisioning.states import minted_state, refuse_illegal
 
 
 class MemoryMinting:
@@ -57,6 +57,7 @@ class MemoryMinting:
     async def change_minted(
         self, before: MintedKey, after: MintedKey, *, counters: Advance | None = None, act: Act
     ) -> bool:
+        refuse_illegal(before, after)
         place = (before.public_id, before.kept.context.generation)
         if self._minted.get(place) != before:
             return False

@@ -17,7 +17,7 @@ from server.journal.acts import Act, Deed
 from server.otp.ports import Advance, KeyExistsError, NewKey
 from server.otp.states import key_subject
 from server.provisioning.ports import MintedKey
-from server.provisioning.states import minted_state
+from server.provisioning.states import minted_state, refuse_illegal
 from server.resealing.ports import Kind
 from server.storage.books.imports import one_at_a_time, refuse_known
 from server.storage.books.journal_book import record
@@ -61,10 +61,11 @@ class SqlMintingBook:
         self, before: MintedKey, after: MintedKey, *, counters: Advance | None = None, act: Act
     ) -> bool:
         """Put `after` in the place of `before` if that is what is kept; tell whether."""
+        refuse_illegal(before, after)
         public_id, generation = before.public_id, before.kept.context.generation
         place = (minted_key.c.public_id == public_id, minted_key.c.generation == generation)
         async with self._transactions.writing() as connection:
-            # As an UPDATE locks: of two who take one release, the second one sees what became of it.
+            # As an UPDATE locks: the second of two who take one release sees what became of it.
             lock = select(minted_key).where(*place).with_for_update()
             row = (await connection.execute(lock)).one_or_none()
             if row is None or _minted(row) != before:
