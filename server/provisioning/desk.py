@@ -126,8 +126,8 @@ class MintingDesk:
 
         Raises InputError, MintError, IllegalTransitionError (void, or active already).
         """
-        shown = _read(otp, public_id)
         minted = await self.show(public_id)
+        shown = _read(otp, public_id)
         state = key_states.after(minted.state, KeyEvent.ACTIVATE)
         if await self._book.store_time_us() >= minted.kept.context.expires_us:
             await self._expire(minted, cause)

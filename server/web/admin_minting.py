@@ -31,7 +31,7 @@ def _example(**values: Any) -> ConfigDict:  # noqa: ANN401 - JSON
     return ConfigDict(json_schema_extra={"examples": [values]})
 
 
-class _Wanted(Body):
+class _KeyWanted(Body):
     """A key to be made, and whose station may open it.
 
     serial: the YubiKey's, 0 when it has none to show; station_key: X25519, PEM; public_id: null
@@ -116,7 +116,7 @@ class AdminMinting:
         created = HTTPStatus.CREATED
         return [
             Route(
-                post, "/keys/mint", self.mint, mint, service, shown, status=created, body=_Wanted
+                post, "/keys/mint", self.mint, mint, service, shown, status=created, body=_KeyWanted
             ),
             Route(get, _ONE + "/minting", self.show, Permission.KEY_READ, service, shown),
             Route(post, _ONE + "/release", self.release, mint, service, ReleaseShown, body=_Taking),
@@ -126,7 +126,7 @@ class AdminMinting:
 
     async def mint(self, request: web.Request) -> web.Response:
         """Make a key whose release waits for its station; no OTP of it is accepted yet."""
-        wanted = await read_json(request, _Wanted)
+        wanted = await read_json(request, _KeyWanted)
         order = Order(
             wanted.order,
             wanted.serial,

@@ -42,6 +42,7 @@ from tests.server.acts import CAUSE
 from tests.server.memory_store import MemoryStore
 from tests.server.storage.entries import POLICY, a_client, decide, otp, the_keys
 from tests.server.storage.keepers import Keeper, MemoryKeeper, PostgresKeeper, SqliteKeeper, Store
+from validation.otp import OtpFields
 from validation.virtual import VirtualYubiKey
 
 STATION = X25519PrivateKey.generate()
@@ -295,7 +296,7 @@ async def test_s22_a_minting_whose_commit_is_unknown_is_offered_to_nobody_twice(
 class DyingVault(SealedVault):
     """A vault whose HSM makes the record and is gone before the record is proved."""
 
-    async def open_otp(self, *_: object) -> None:  # type: ignore[override]
+    async def open_otp(self, _binding: OtpKeyBinding, _record: bytes, _octets: bytes) -> OtpFields:
         raise VaultUnavailableError("the HSM does not answer")
 
 

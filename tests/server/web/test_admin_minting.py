@@ -101,7 +101,8 @@ async def test_what_is_not_right_is_refused_and_changes_nothing(
     end = await office.store.journal_end()
     refused = await office.call("POST", path, body)
     assert (refused.status, await office.store.journal_end()) == (status, end), refused.json
-    assert opened(await office.call("POST", f"{ONE}/release", TAKING))
+    yubikey = opened(await office.call("POST", f"{ONE}/release", TAKING))
+    assert yubikey.public_id == "vvccccccccbd"
 
 
 async def test_acts_are_logged_by_public_id_and_no_otp_or_release_with_them(
