@@ -11,13 +11,12 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from hsm.provisioning import key_states
-from hsm.provisioning.key_states import KeyEvent, KeyState
+from hsm.provisioning.key_states import IllegalTransitionError, KeyEvent, KeyState
 from hsm.provisioning.mint import mint
 from hsm.provisioning.release import ReleaseContext
 from hsm.provisioning.release_states import (
     KeptRelease,
     ReleaseEvent,
-    ReleaseGoneError,
     ReleaseState,
     take_release,
 )
@@ -117,7 +116,7 @@ class MintingDesk:
         except UnknownOutcomeError:
             why = cause._replace(reason="it is not known whether its release was noted as taken")
             # What cannot be voided now is voided at its expiry; nobody was given its secret.
-            with suppress(StoreError, MintError, ReleaseGoneError):
+            with suppress(StoreError, MintError, IllegalTransitionError):
                 await self.void(public_id, cause=why)
             raise
 

@@ -22,6 +22,16 @@ class MintError(Exception):
     """Minting refuses something, as things are; the message says what and what to do."""
 
 
+class CountersAheadError(MintError):
+    """A key is to be activated by an OTP that its counters are beyond, or it has none."""
+
+    def __init__(self, public_id: str) -> None:
+        super().__init__(
+            f"the counters of {public_id} are beyond this OTP's, or are lost: use a newer OTP of"
+            " the key, and if that does not help void it and mint another"
+        )
+
+
 class MintedKey(NamedTuple):
     """A key that was made here. created_us: microseconds since the epoch."""
 
@@ -59,7 +69,8 @@ class MintingBook(Protocol):
         """Put `after` in the place of `before` if that is what is kept; tell whether.
 
         Compare and set in one transaction. A key that becomes active is accepted from beyond
-        `counters`; one that is destroyed loses its record and its counters.
+        `counters`, CountersAheadError when that would take them down; one that is destroyed loses
+        its record and its counters.
         """
         ...
 

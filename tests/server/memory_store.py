@@ -48,6 +48,7 @@ from server.otp.ports import (
     StaleSealError,
 )
 from server.otp.states import ImportSummary, key_state, key_subject
+from server.provisioning.ports import CountersAheadError
 from server.resealing.ports import Kind, RecordsLeftError, SealedRecord, Swap
 from server.storage.limits import check_policy
 from tests.server.memory_accounts import MemoryAccounts
@@ -223,7 +224,9 @@ class MemoryStore(MemoryAccounts, MemoryFences, MemoryUsage, MemoryMinting):
         self._rows[key.public_id] = self._rows[key.public_id]._replace(active=False)
 
     def _activate(self, public_id: str, counters: Advance) -> None:
-        row = self._rows[public_id]
+        row = self._rows.get(public_id)
+        if row is None or (row.session, row.use) >= (counters.session, counters.use):
+            raise CountersAheadError(public_id)
         self._rows[public_id] = row._replace(
             active=True,
             version=row.version + 1,

@@ -6,7 +6,7 @@ own: whoever switches a key locks the latter alone, and nobody waits in a circle
 
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, insert, select, update
+from sqlalchemy import Row, Select, delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hsm.provisioning.key_states import KeyState
@@ -16,7 +16,7 @@ from hsm.seals import STRICT, seal_of
 from server.journal.acts import Act, Deed
 from server.otp.ports import Advance, KeyExistsError, NewKey
 from server.otp.states import key_subject
-from server.provisioning.ports import MintedKey
+from server.provisioning.ports import CountersAheadError, MintedKey
 from server.provisioning.states import minted_state, refuse_illegal
 from server.resealing.ports import Kind
 from server.storage.books.imports import one_at_a_time, refuse_known
@@ -134,7 +134,7 @@ async def _switch(
     counters: Advance | None,
     now_us: int,
 ) -> None:
-    """Let the hot path see what became of a key. RuntimeError when its counters are lost."""
+    """Let the hot path see what became of a key. CountersAheadError."""
     if state is KeyState.DESTROYED:
         for table in (otp_key_record, otp_key):
             await connection.execute(delete(table).where(table.c.public_id == public_id))
@@ -143,7 +143,11 @@ async def _switch(
         raise RuntimeError(f"a minted key does not become {state} here")
     changed = await connection.execute(
         update(otp_key)
-        .where(otp_key.c.public_id == public_id)
+        .where(
+            otp_key.c.public_id == public_id,
+            # Counters that came another way, from an import or after a restore, never go down.
+            tuple_(otp_key.c.session, otp_key.c.use) < tuple_(counters.session, counters.use),
+        )
         .values(
             active=True,
             version=VERSION + 1,
@@ -154,7 +158,7 @@ async def _switch(
         )
     )
     if changed.rowcount != 1:
-        raise RuntimeError(f"the key {public_id} has no counters: it is not activated")
+        raise CountersAheadError(public_id)
 
 
 def _selected() -> Select[Any]:

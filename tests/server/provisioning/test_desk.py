@@ -209,6 +209,24 @@ async def test_s22_after_its_expiry_nobody_gets_it_and_the_key_is_void(
     assert (await room.actions())[-1] == "key.expire"
 
 
+async def test_s22_an_expiry_whose_commit_is_unknown_hands_nothing_out(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = room.desk()
+    minted = await desk.mint(WANTED, cause=CAUSE)
+    expires_us = minted.kept.context.expires_us
+
+    async def later() -> int:
+        return expires_us
+
+    monkeypatch.setattr(room.book, "store_time_us", later)
+    room.book.fail_after = UnknownOutcomeError("the commit failed")
+    with pytest.raises(UnknownOutcomeError):
+        await take(desk)
+    assert await room.state() is KeyState.DESTROYED
+    assert (await room.actions())[-1] == "key.expire"
+
+
 async def test_s22_a_key_that_nobody_activated_in_time_is_void(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ from server.otp.ports import (
     NewKey,
     StaleSealError,
 )
-from server.provisioning.ports import MintedKey
+from server.provisioning.ports import CountersAheadError, MintedKey
 from server.resealing.ports import Kind as Records
 from tests.server.acts import ACT
 from tests.server.moving_bench import bench
@@ -142,6 +142,37 @@ async def test_an_active_key_is_accepted_from_beyond_its_test_otp(store: Store) 
     version = record.version
     assert await decide(store, otp(client, 3, 4, key_version=version)) == [Kind.REPLAYED_OTP]
     assert await decide(store, otp(client, 3, 5, key_version=version)) == [Kind.OK]
+
+
+async def test_activation_takes_no_counter_down(
+    keeper: Keeper, store: Store, tmp_path: Path
+) -> None:
+    offered = await minted(store)
+    key = taken(offered)
+    assert await store.change_minted(offered, key, act=ACT)
+    desk = MovingDesk(store, VAULT, partial(bench, VAULT, tmp_path / "imports"))
+    await move_in(desk, counters=ReferenceKey(TOKEN, session=9, use=9).counter_line())
+    active = key._replace(state=KeyState.ACTIVE)
+    end = await store.journal_end()
+    for old in (Advance(9, 9, 0), Advance(8, 255, 0)):
+        with pytest.raises(CountersAheadError):
+            await store.change_minted(key, active, counters=old, act=ACT)
+    assert await store.minted_key(TOKEN) == key
+    assert await store.journal_end() == end
+    assert await store.change_minted(key, active, counters=Advance(9, 10, 0), act=ACT)
+    row = (await keeper.counters())[TOKEN]
+    assert (row.active, row.session, row.use) == (True, 9, 10)
+
+
+async def test_a_key_whose_counters_are_lost_is_not_activated(keeper: Keeper, store: Store) -> None:
+    offered = await minted(store)
+    key = taken(offered)
+    assert await store.change_minted(offered, key, act=ACT)
+    await keeper.lose_counters(TOKEN)
+    active = key._replace(state=KeyState.ACTIVE)
+    with pytest.raises(CountersAheadError):
+        await store.change_minted(key, active, counters=Advance(1, 1, 0), act=ACT)
+    assert await store.minted_key(TOKEN) == key
 
 
 async def test_s22_a_void_key_has_no_record_and_its_id_gets_the_next_generation(
