@@ -263,6 +263,10 @@ class Store(_Section):
         return 100 * self.commit_waits_for // self.replicas
 
 
+STRICT_WORKERS = 10
+"""Beside them there are sessions of the control process, of imports, of audits, of relief."""
+
+
 class Hsm(_Section):
     """Where the keys are. Without connectors: in the emulator that `keystead init` made."""
 
@@ -478,6 +482,20 @@ class Backup(_Section):
     ] = ()
 
 
+class Maintenance(_Section):
+    """When announced maintenance is left out of availability."""
+
+    notice_seconds: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=31 * 86_400,
+            description="maintenance counts if it was announced more than so long before its start",
+            examples=[259_200],
+        ),
+    ] = 0
+
+
 class Usage(_Section):
     """What is counted of each client's requests, minute by minute."""
 
@@ -519,7 +537,17 @@ class Config(_Section):
     log: Log = Log()
     http: Http = Http()
     backup: Backup = Backup()
+    maintenance: Maintenance = Maintenance()
     usage: Usage = Usage()
+
+    @model_validator(mode="after")
+    def _has_sessions(self) -> Self:
+        if self.hsm.mode == "strict" and self.workers > STRICT_WORKERS:
+            raise ValueError(
+                f'hsm.mode = "strict" goes with at most {STRICT_WORKERS} workers: each holds a'
+                " session with every HSM, which has sixteen, and some are needed beside them"
+            )
+        return self
 
     @model_validator(mode="after")
     def _decrypts_for_somebody(self) -> Self:

@@ -29,6 +29,9 @@ from server.jobs.job import Job
 from server.jobs.resealing import watch_rotation
 from server.jobs.runner import JobRunner
 from server.jobs.standing import facts_pruning, journal_checkpoint, usage_pruning
+from server.maintenance.desk import MaintenanceDesk
+from server.maintenance.ports import MaintenanceSource
+from server.maintenance.watch import MaintenanceWatch
 from server.metrics.exposition import Gauge, metrics_registry
 from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
@@ -62,6 +65,7 @@ from server.web.runner import Serving, serve
 from server.web.security_txt import PATH as SECURITY_TXT
 from server.web.security_txt import SecurityTxt
 from server.web.source import SourceReader
+from server.web.status import status_app
 from server.web.verify import verify_app
 
 if TYPE_CHECKING:
@@ -108,6 +112,7 @@ async def open_verify_door(
     certificate: "ServedCertificate | None",
     security_txt: SecurityTxt | None,
     usage: UsageCounter | None,
+    maintenance: MaintenanceWatch,
 ) -> Serving:
     """Build the verification room and open its door."""
     verifier = Verifier(
@@ -135,6 +140,7 @@ async def open_verify_door(
         legacy=config.verify.legacy,
         body_s=config.http.body_seconds,
     )
+    app.add_subapp("/status", status_app(maintenance))
     if security_txt is not None:
         app.router.add_get(SECURITY_TXT, security_txt.answer)
     if config.verify.decrypt != "off":
@@ -199,6 +205,7 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         backups=base.store,
         usage=UsageDesk(base.store, frozenset(config.usage.left_out)),
         vault=VaultDesk(base.store, room_keys(config, base), base.keys.progress),
+        maintenance=MaintenanceDesk(base.store, notice_s=config.maintenance.notice_seconds),
         status=status,
     )
 
@@ -304,6 +311,18 @@ async def count_usage(
     await clerk.start()
     stack.push_async_callback(clerk.close)
     return clerk.counter
+
+
+async def watch_maintenance(
+    stack: AsyncExitStack, config: Config, source: MaintenanceSource, clock: Clock, tally: Tally
+) -> MaintenanceWatch:
+    """Return what this process knows of maintenance; `tally` counts in the phase that is now."""
+    watch = MaintenanceWatch(
+        source, clock=clock, notice_s=config.maintenance.notice_seconds, tell=tally.enter
+    )
+    await watch.start()
+    stack.push_async_callback(watch.close)
+    return watch
 
 
 def start_jobs(

@@ -180,6 +180,13 @@ async def _fill(
             f" {data.sealing_key_file} is not that key's file. Put it back until `keystead vault"
             " status` says that nothing needs it, or use the right database"
         )
+    if bound == IN_HSM and room.file_key_id:
+        _log.warning(
+            "key_file_not_needed",
+            file=str(data.sealing_key_file),
+            do="nothing is sealed by it any more: move it to where backups of before are kept",
+        )
+        room.leave_file_key()
     if await stored_data_keys(store) is not None:
         await room.open()
     elif room.file_key_id:

@@ -5,10 +5,13 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
+import structlog
+
 from hsm import journalkey
 from hsm.audit.rules import Rules
 from hsm.audit.source import AuditedDevice
 from hsm.device.line import Device
+from hsm.vault import VaultError
 from server.clock import Clock
 from server.datadir import DataDirectory
 from server.foundation import Foundation, MakeRoom, Store
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from server.hsm_host import HsmHost
 
 _LEASE_US = 30_000_000
+
+_log = structlog.stdlib.get_logger(__name__)
 
 
 class HsmAudit(NamedTuple):
@@ -75,7 +80,12 @@ async def carry_logs_away(store: Store, hsm: "HsmHost", data: DataDirectory, clo
     make = _maker(store, hsm, data, clock, Alarms(Tally.in_memory().hsm_alarm))
     for device in hsm.devices.all:
         source = AuditedDevice(device, hsm.login("auditor"))
-        if (await asyncio.to_thread(source.used)).entries < MARK:
+        try:
+            if (await asyncio.to_thread(source.used)).entries < MARK:
+                continue
+        except VaultError as error:
+            # One that is away, or not as it should be, keeps nobody from starting with another.
+            _log.warning("hsm_log_not_read", error=str(error))
             continue
         name = f"hsm-log-{_name(hsm, data, device)}"
         lease = await store.acquire_lease(name, f"{installation(data)}-start", _LEASE_US)

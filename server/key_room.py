@@ -277,6 +277,15 @@ class KeyRoom:
             async with self._turn:
                 await self._take(self._keys)
 
+    def leave_file_key(self) -> None:
+        """Open nothing with the key file's key: the store needs it no more, though it lies there.
+
+        Who has a copy of that file could otherwise go on making records for this service.
+        """
+        self._file_key = None
+        self.rings = Rings()
+        self._held.take(self.rings)
+
     async def look(self) -> None:
         """See whether another machine changed the data keys, and take them if so. VaultError."""
         async with self._turn:
@@ -311,19 +320,30 @@ class KeyRoom:
         rings = await self._unwrapped(keys)
         if self._file_key is not None:
             rings = _beside(rings, self._file_key, self._file_purposes)
-        self._keys = keys
+        earlier, self._keys = self._keys, keys
         if rings == self.rings:
             return
         # Whoever opens has the new keys before whoever seals; and loses none before it has them.
-        self.rings = rings
-        for listener in self._listeners:
-            await listener(self.hand())
+        before, self.rings = self.rings, rings
+        try:
+            for listener in self._listeners:
+                await listener(self.hand())
+        except BaseException:
+            # Not everybody has them: the next look tells everybody once more.
+            self.rings, self._keys = before, earlier
+            raise
         self._held.take(rings)
 
     async def _unwrapped(self, keys: DataKeys) -> Rings:
-        held = {key.key_id: key for ring in self.rings for key in ring.keys}
-        if all(key.key_id in held for key in keys.usable):
-            return keys.rings(held)
+        # What the store says of a purpose counts only once the HSM has opened the key that says so.
+        held = {
+            (purpose, key.key_id): key
+            for purpose in Purpose
+            for key in self.rings.of(purpose).keys
+            if key != self._file_key
+        }
+        if all((key.purpose, key.key_id) in held for key in keys.usable):
+            return keys.rings({key.key_id: held[key.purpose, key.key_id] for key in keys.usable})
         return await asyncio.to_thread(self._require_hsm().unwrap, keys)
 
 

@@ -26,6 +26,7 @@ from server.doors import (
     serve_certificate,
     start_jobs,
     watch_loop,
+    watch_maintenance,
     watch_vault,
 )
 from server.foundation import Foundation, MakeRoom, Patience, Store, foundation, open_store
@@ -106,6 +107,7 @@ async def whole_service(
         batches = batcher(CountedHotStore(hot, tally), config, clock)
         stack.push_async_callback(batches.close)
         usage = await count_usage(stack, config, base.store, clock)
+        maintenance = await watch_maintenance(stack, config, base.store, clock, tally)
         await open_side_doors(
             stack,
             config,
@@ -131,6 +133,7 @@ async def whole_service(
             certificate=certificate,
             security_txt=SecurityTxt.read(data.security_txt, clock),
             usage=usage,
+            maintenance=maintenance,
         )
         stack.push_async_callback(door.stop)
         yield door
@@ -195,7 +198,7 @@ async def control(
                 key_queue_limit=config.verify.queue * config.workers,
             )
             stack.push_async_callback(merged.close)
-            desk = StoreDesk(merged, base.store, base.store)
+            desk = StoreDesk(merged, base.store, base.store, base.store)
         await open_side_doors(
             stack,
             config,
@@ -249,6 +252,7 @@ async def worker(
         batches = batcher(hot, config, clock)
         stack.push_async_callback(batches.close)
         usage = await count_usage(stack, config, store, clock)
+        maintenance = await watch_maintenance(stack, config, store, clock, tally)
         yield await open_verify_door(
             config=config,
             batches=batches,
@@ -261,6 +265,7 @@ async def worker(
             certificate=certificate,
             security_txt=SecurityTxt.read(data.security_txt, clock),
             usage=usage,
+            maintenance=maintenance,
         )
 
 

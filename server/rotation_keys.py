@@ -83,6 +83,13 @@ class RoomKeys:
                     "this installation has no HSM yet. Run `keystead vault migrate` on the"
                     " service's own machine, where it makes what is missing"
                 )
+            if not self._alone:
+                # The others look for no data keys: what is sealed from now on would open here only.
+                raise GoalError(
+                    "this process began without an HSM, and other machines may use the same store:"
+                    f" put hsm.key, and emulator if there is one, from {self._data.secrets} into"
+                    " secrets/ on every machine, restart the service on each, then ask again"
+                )
             await self._room.take_hsm(self._config, self._data)
         if self._room.data_keys is None:
             await self._room.make_first(await self._ceremony(ceremony), cause=cause)

@@ -44,7 +44,7 @@ def verify(
     Without one, an operator's signature is checked against the key in the transcript, which
     says only that the holder of that key signed it.
     """
-    faults = _operator_faults(transcript, operator)
+    faults = _operator_faults(transcript, operator) + _signer_faults(transcript)
     try:
         faults += _manifest_faults(transcript.body, manifest)
         faults += _log_faults(transcript.body)
@@ -69,6 +69,12 @@ def _operator_faults(transcript: Transcript, wanted: bytes | None) -> list[str]:
     except (InvalidSignature, ValueError):
         return ["the operator's signature does not fit: it was altered after it was signed"]
     return []
+
+
+def _signer_faults(transcript: Transcript) -> list[str]:
+    """Refuse signatures that nobody checks: a reader would count on them."""
+    others = sorted(transcript.signatures.keys() - {"operator", "device"})
+    return [f"it bears the signature of {one!r}, which nobody gives" for one in others]
 
 
 def _manifest_faults(body: Mapping[str, Any], manifest: Manifest) -> list[str]:

@@ -103,6 +103,10 @@ class DeviceSession:
         again: whether it may be done twice, for when it is unknown whether it was done.
         Raises DeviceError and InvalidOtpError.
         """
+        if not again and self.stands:
+            # The device ends sessions that are silent. That is found out with what may be asked
+            # twice, or the first command after a silence would be lost.
+            self.keep_alive()
         try:
             return self._once(command, payload)
         except SessionBrokenError as broken:

@@ -36,10 +36,11 @@ class PersistentEmulator:
 
     def __init__(self, path: Path, key: bytes, emulator: Emulator, lock: int) -> None:
         self._path = path
+        self._key = key
         self._cipher = AESGCM(key)
         self._lock = lock
         self._saved = -1
-        self._broken = False
+        self._broken = self._closed = False
         self.emulator = emulator
         try:
             self._save()
@@ -76,14 +77,16 @@ class PersistentEmulator:
 
     def transceive(self, raw: bytes) -> bytes:
         """Answer a message once what it changed is safe; LostError when it cannot be made so."""
+        if self._closed:
+            raise LostError("the device was let go of")
         if self._broken:
-            raise LostError("the device's file could not be written; it must be started anew")
+            self._begin_again()
         answer = self.emulator.transceive(raw)
         if self.emulator.device.version != self._saved:
             try:
                 self._save()
             except VaultError as error:
-                # Memory and file differ now. Only a restart, from the file, makes them one again.
+                # Memory and file differ now. Only a start from the file makes them one again.
                 self._broken = True
                 raise LostError(str(error)) from error
         return answer
@@ -93,11 +96,19 @@ class PersistentEmulator:
         self.emulator.reboot()
 
     def close(self) -> None:
-        """Let go of the file; once is enough."""
-        self._broken = True
-        lock, self._lock = self._lock, -1
-        if lock >= 0:
-            os.close(lock)
+        """Let go of the file. Done once more it does no harm."""
+        if not self._closed:
+            self._closed = True
+            os.close(self._lock)
+
+    def _begin_again(self) -> None:
+        """Start from the file, as after a loss of power; LostError while it cannot be written."""
+        try:
+            self.emulator = _read(self._path, self._key)
+            self._save()
+        except VaultError as error:
+            raise LostError(str(error)) from error
+        self._broken = False
 
     def _save(self) -> None:
         nonce = secrets.token_bytes(_NONCE_SIZE)

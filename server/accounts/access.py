@@ -32,6 +32,8 @@ class Permission(enum.StrEnum):
     JOURNAL_READ = "journal.read"
     JOURNAL_SIGN = "journal.sign"
     BACKUP_WRITE = "backup.write"
+    MAINTENANCE_READ = "maintenance.read"
+    MAINTENANCE_WRITE = "maintenance.write"
     FENCE_READ = "fence.read"
     FENCE_LIFT = "fence.lift"
     VAULT_READ = "vault.read"
@@ -57,6 +59,7 @@ _VIEWER = frozenset(
         Permission.CUSTOMER_READ,
         Permission.CLIENT_READ,
         Permission.KEY_READ,
+        Permission.MAINTENANCE_READ,
         Permission.FENCE_READ,
     }
 )
@@ -74,6 +77,7 @@ _OPERATOR = _SUPPORT | {
     Permission.KEY_IMPORT,
     Permission.KEY_MINT,
     Permission.MOVING_IMPORT,
+    Permission.MAINTENANCE_WRITE,
     Permission.JOURNAL_READ,
     Permission.VAULT_READ,
 }

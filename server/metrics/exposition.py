@@ -106,11 +106,11 @@ def _hsms(hsms: Sequence[Mapping[str, str]]) -> Iterator[Metric]:
 
 
 def _counter(family: layout.Family, total: Sequence[int]) -> Metric:
-    if not family.label:
+    if not family.labels:
         return CounterMetricFamily(family.name, family.text, value=total[family.start])
-    metric = CounterMetricFamily(family.name, family.text, labels=[family.label])
-    for index, value in enumerate(family.values):
-        metric.add_metric([value], total[family.start + index])
+    metric = CounterMetricFamily(family.name, family.text, labels=family.labels)
+    for index, values in enumerate(family.values):
+        metric.add_metric(values, total[family.start + index])
     return metric
 
 

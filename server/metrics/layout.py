@@ -11,6 +11,8 @@ import hashlib
 from typing import NamedTuple
 
 from hsm.audit.finding import NOTICES, Kind
+from server.maintenance.counting import Phase
+from server.usage.kinds import Outcome
 from validation.status import Status
 
 
@@ -42,17 +44,20 @@ class StoreFailure(enum.StrEnum):
 
 
 class Family(NamedTuple):
-    """One metric of a tally: `start` is its first cell; one cell per value of `label`."""
+    """One metric of a tally: `start` is its first cell; one cell for each of `values`.
+
+    labels: their names, none for a metric without; values: each of all labels, in their order.
+    """
 
     name: str
     text: str
-    label: str
-    values: tuple[str, ...]
+    labels: tuple[str, ...]
+    values: tuple[tuple[str, ...], ...]
     start: int
 
     @property
     def cells(self) -> int:
-        """Return how many cells the family takes (one when it has no label)."""
+        """Return how many cells the family takes (one when it has no labels)."""
         return len(self.values) or 1
 
 
@@ -78,6 +83,7 @@ DURATION_BOUNDS_S = (
 )
 """Upper bounds of the latency histogram, in seconds; one more cell counts what is slower."""
 
+# Labels, and the values of one cell, are separated by blanks.
 _TABLE: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     (
         "keystead_verify_responses",
@@ -102,6 +108,12 @@ _TABLE: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
         "Connections and requests turned away by the HTTP guard, by reason.",
         "reason",
         tuple(reason.value for reason in Rejected),
+    ),
+    (
+        "keystead_verify",
+        "Requests for a verification, by what they say about the service, and its phase.",
+        "outcome phase",
+        tuple(f"{outcome} {phase}" for phase in Phase for outcome in Outcome),
     ),
     ("keystead_http_connections", "Connections accepted.", "", ()),
     (
@@ -131,8 +143,9 @@ def _place() -> tuple[tuple[Family, ...], int]:
     """Give each family its cells, in the order of the table; return them and the next cell."""
     families: list[Family] = []
     start = HEADER_CELLS
-    for name, text, label, values in _TABLE:
-        family = Family(name, text, label, values, start)
+    for name, text, labels, values in _TABLE:
+        cells = tuple(tuple(value.split()) for value in values)
+        family = Family(name, text, tuple(labels.split()), cells, start)
         families.append(family)
         start += family.cells
     return tuple(families), start

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Self
 
 from hsm.audit.finding import Kind
+from server.maintenance.counting import Phase
 from server.metrics import layout
 from server.metrics.layout import Bucket, Rejected, StoreFailure
+from server.usage.kinds import Outcome
 from validation.status import Status
 
 _STATUS_AT = {
@@ -40,8 +42,11 @@ _FAILURE_AT = {
 }
 _ALARM_AT = {
     Kind(value): layout.BY_NAME["keystead_hsm_alarms"].start + index
-    for index, value in enumerate(layout.BY_NAME["keystead_hsm_alarms"].values)
+    for index, (value,) in enumerate(layout.BY_NAME["keystead_hsm_alarms"].values)
 }
+_VERIFY_AT = layout.BY_NAME["keystead_verify"].start
+_OUTCOME_AT = {outcome: _VERIFY_AT + index for index, outcome in enumerate(Outcome)}
+_PHASE_AT = {phase: index * len(Outcome) for index, phase in enumerate(Phase)}
 _SHADOWED_AT = layout.BY_NAME["keystead_shadow_limited"].start
 _CONNECTIONS_AT = layout.BY_NAME["keystead_http_connections"].start
 _UNEXPECTED_AT = layout.BY_NAME["keystead_unexpected_errors"].start
@@ -56,11 +61,12 @@ _DURATION_SUM_AT = layout.DURATION_SUM_AT
 class Tally:
     """Counts of one process. Use `open` for a file that survives, `in_memory` without one."""
 
-    __slots__ = ("_cells", "_map")
+    __slots__ = ("_cells", "_map", "_phase_at")
 
     def __init__(self, mapping: mmap.mmap) -> None:
         self._map = mapping
         self._cells = memoryview(mapping).cast("Q")
+        self._phase_at = 0
 
     @classmethod
     def in_memory(cls) -> Self:
@@ -98,6 +104,14 @@ class Tally:
         cells[_STATUS_AT[status]] += 1
         cells[_DURATION_START + bisect_left(_DURATION_BOUNDS_S, seconds)] += 1
         cells[_DURATION_SUM_AT] += int(seconds * 1_000_000)
+
+    def verified(self, outcome: Outcome) -> None:
+        """Count what one request says about the service, in the phase that is now."""
+        self._cells[_OUTCOME_AT[outcome] + self._phase_at] += 1
+
+    def enter(self, phase: Phase) -> None:
+        """Count requests in this phase from now on; `Phase.SERVICE` before the first call."""
+        self._phase_at = _PHASE_AT[phase]
 
     def limited(self, bucket: Bucket) -> None:
         """Count one answer 429."""

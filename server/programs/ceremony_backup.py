@@ -11,6 +11,7 @@ from server.programs.ceremony_options import (
     CeremonyFile,
     Connector,
     ManifestFile,
+    OperatorKey,
     Password,
     PasswordFile,
     SecretFile,
@@ -39,16 +40,6 @@ SharesTo = Annotated[
     typer.Option(
         metavar="DIR",
         help="Write each share into a file of its own there (default: shown on the terminal).",
-        show_default=False,
-    ),
-]
-OperatorKey = Annotated[
-    Path | None,
-    typer.Option(
-        "--operator-key",
-        metavar="FILE",
-        help="The operator's Ed25519 key, which signs (default: operator.key beside the host's"
-        " secret; a missing one is made).",
         show_default=False,
     ),
 ]

@@ -12,6 +12,7 @@ from server.programs.ceremony_options import (
     Clone,
     Connector,
     ManifestFile,
+    OperatorKey,
     Password,
     PasswordFile,
     SecretFile,
@@ -26,17 +27,6 @@ from server.programs.exits import CommandError, Exit
 from server.programs.hardening import keep_memory_private
 from server.programs.options import Json
 from server.programs.terminal import complain, say, say_json
-
-OperatorKey = Annotated[
-    Path | None,
-    typer.Option(
-        "--operator-key",
-        metavar="FILE",
-        help="The operator's Ed25519 key, which signs the transcript (default: operator.key beside"
-        " the host's secret; a missing one is made).",
-        show_default=False,
-    ),
-]
 
 
 def plan(

@@ -66,6 +66,16 @@ PasswordFile = Annotated[
         show_default=False,
     ),
 ]
+OperatorKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--operator-key",
+        metavar="FILE",
+        help="The operator's Ed25519 key, which signs (default: operator.key beside"
+        " the host's secret; a missing one is made).",
+        show_default=False,
+    ),
+]
 Clone = Annotated[
     bool,
     typer.Option(

@@ -62,10 +62,15 @@ def of_transcript(
         return Check(f"{file} is no transcript", (), (str(error),), Exit.DAMAGED)
     verified = verify(transcript, manifest, operator=operator, anchors=believed)
     signers = ", ".join(sorted(transcript.signatures)) or "nobody"
-    details = (f"signed by: {signers}", *_told(verified.genuineness))
+    details = [f"signed by: {signers}", *_told(verified.genuineness)]
+    if operator is None:
+        details.append(
+            "who the operator is was NOT checked, anybody can make such a file with an emulator:"
+            " name the operator's key with --operator-public-key"
+        )
     if verified.faults:
-        return Check(f"{file} is not to be believed", details, verified.faults, Exit.DAMAGED)
-    return Check(f"{file} is whole", details, (), Exit.OK)
+        return Check(f"{file} is not to be believed", tuple(details), verified.faults, Exit.DAMAGED)
+    return Check(f"{file} is whole", tuple(details), (), Exit.OK)
 
 
 def _told(verdict: Genuineness | None) -> list[str]:

@@ -18,6 +18,7 @@ from server.programs import (
     fence_commands,
     hsm_audit_commands,
     journal_commands,
+    maintenance_commands,
     minting_commands,
     moving_commands,
     operator_commands,
@@ -70,6 +71,7 @@ app.add_typer(availability_commands.availability_app, name="availability")
 app.add_typer(availability_commands.clock_app, name="clock")
 app.add_typer(station_commands.app, name="station")
 app.add_typer(hsm_app, name="hsm")
+app.add_typer(maintenance_commands.app, name="maintenance")
 app.add_typer(store_app, name="store")
 app.add_typer(config_app, name="config")
 

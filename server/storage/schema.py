@@ -334,6 +334,21 @@ usage_sender = Table(
     sqlite_with_rowid=False,
 )
 
+# What was done with each maintenance (server/maintenance): rows are added, never changed.
+maintenance_record = Table(
+    "maintenance_record",
+    metadata,
+    Column("maintenance_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("step", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("component", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("start_s", BigInteger, nullable=False),
+    Column("end_s", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 CLIENT_SEQUENCE = "client"
 IMPORT_SEQUENCE = "key_import"
 CHECKPOINT_SEQUENCE = "journal_checkpoint"
@@ -341,6 +356,7 @@ FACT_SEQUENCE = "fact"
 CUSTOMER_SEQUENCE = "customer"
 CONTACT_SEQUENCE = "contact"
 TOKEN_SEQUENCE = "operator_token"  # noqa: S105 - a name, not a secret
+MAINTENANCE_SEQUENCE = "maintenance"
 SEQUENCES = (
     CLIENT_SEQUENCE,
     IMPORT_SEQUENCE,
@@ -349,6 +365,7 @@ SEQUENCES = (
     CUSTOMER_SEQUENCE,
     CONTACT_SEQUENCE,
     TOKEN_SEQUENCE,
+    MAINTENANCE_SEQUENCE,
 )
 UNFINISHED_IMPORT = "unfinished-key-import"
 MOVED_TO = "moved-to"

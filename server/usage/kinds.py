@@ -45,6 +45,16 @@ OUTCOMES = {
 }
 
 
+OUTCOME_OF = {status: OUTCOMES[status.value.lower()] for status in Status}
+
+
+def outcome_of(verdict: Verdict) -> Outcome:
+    """Return what an answer says about the service."""
+    if verdict.limit is not None:
+        return Outcome.EXCLUDED
+    return Outcome.GOOD if verdict.beyond_level else OUTCOME_OF[verdict.status]
+
+
 def kind_of(verdict: Verdict) -> str:
     """Return the kind that an answer adds to."""
     if verdict.limit is not None:

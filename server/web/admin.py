@@ -31,6 +31,9 @@ from server.journal.desk import (
     UnknownEntryError,
     WitnessError,
 )
+from server.maintenance.decisions import MaintenanceStateError, OverlapError
+from server.maintenance.desk import MaintenanceDesk
+from server.maintenance.ports import UnknownMaintenanceError
 from server.moving.desk import (
     ImportEndedError,
     ImportUnderWayError,
@@ -57,6 +60,7 @@ from server.web.admin_clients import AdminClients
 from server.web.admin_customers import AdminCustomers
 from server.web.admin_journal import AdminJournal
 from server.web.admin_keys import AdminKeys
+from server.web.admin_maintenance import AdminMaintenance
 from server.web.admin_minting import AdminMinting
 from server.web.admin_moving import AdminMoving
 from server.web.admin_operators import AdminOperators
@@ -93,6 +97,7 @@ class Desks(NamedTuple):
     backups: BackupBook
     usage: UsageDesk
     vault: VaultDesk
+    maintenance: MaintenanceDesk
     status: _Status
 
 
@@ -130,6 +135,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminOperators(desks.operators).routes(),
             *AdminClients(desks.clients).routes(),
             *AdminUsage(desks.usage, desks.clients).routes(),
+            *AdminMaintenance(desks.maintenance).routes(),
             *AdminKeys(desks.keys).routes(),
             *AdminMinting(desks.minting).routes(),
             *AdminMoving(desks.moving, translate=problem_of).routes(),
@@ -223,6 +229,9 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (UnknownTokenError, HTTPStatus.NOT_FOUND),
     (UnknownKeyError, HTTPStatus.NOT_FOUND),
     (UnknownEntryError, HTTPStatus.NOT_FOUND),
+    (UnknownMaintenanceError, HTTPStatus.NOT_FOUND),
+    (MaintenanceStateError, HTTPStatus.CONFLICT),
+    (OverlapError, HTTPStatus.CONFLICT),
     (KsmError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (RotationError, HTTPStatus.CONFLICT),

@@ -42,6 +42,7 @@ PATH_PARAMETERS: Mapping[str, PathParameter] = {
     "customer_id": _number("The customer's id."),
     "contact_id": _number("The contact's id."),
     "client_id": _number("The Client ID."),
+    "maintenance_id": _number("The maintenance's number."),
     "sequence": _number("The entry's number."),
     "number": _number("The token's number, which stands in it."),
     "public_id": PathParameter(

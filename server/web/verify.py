@@ -20,6 +20,7 @@ from server.metrics.layout import Bucket, Rejected
 from server.metrics.tally import Tally
 from server.otp.verdict import LimitAdvice, Source, Verdict
 from server.usage.counter import UsageCounter
+from server.usage.kinds import Outcome, outcome_of
 from server.web.bare import bare_answer
 from server.web.bodies import BodyFault, read_body
 from server.web.faults import describe_fault
@@ -107,8 +108,13 @@ class VerifyDoor:
         self._sources = sources
         self._body_s = body_s
         self._count = None if usage is None else usage.answered
-        self.unanswered = _nothing if usage is None else usage.fault
-        """Counts a request that gets no answer of the protocol because of a fault of ours."""
+        self._fault = None if usage is None else usage.fault
+
+    def unanswered(self) -> None:
+        """Count a request that gets no answer of the protocol because of a fault of ours."""
+        self._tally.verified(Outcome.BAD)
+        if self._fault is not None:
+            self._fault()
 
     async def form(self, protocol: Protocol, request: web.Request) -> web.Response:
         """Answer a request whose parameters are in a form body."""
@@ -158,6 +164,7 @@ class VerifyDoor:
             self.unanswered()  # at a stop, when it took too long
             raise
         tally.answered(verdict.status, monotonic() - began)
+        tally.verified(outcome_of(verdict))
         if self._count is not None:
             self._count(verdict)
         if verdict.shadowed:
@@ -190,7 +197,3 @@ class VerifyDoor:
         headers = PLAIN.copy()
         headers[_REQUEST_ID] = request_id
         return Reply(_OK, body, headers)
-
-
-def _nothing() -> None:
-    """Count nothing."""

@@ -13,6 +13,7 @@ import pytest
 
 from server.accounts.access import Role
 from server.accounts.customer_ports import ContactKind, CustomerTerms, Entity
+from server.maintenance.plan import Component
 from server.web.admin import Desks, admin_routes
 from server.web.bearers import Bearers
 from server.web.lockout import Lockout
@@ -70,6 +71,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         "number": "1",
         "public_id": "cccccccccccc",
         "sequence": "1",
+        "maintenance_id": "1",
         "file": "counters",
     }
     yield World(office, tokens, named)
@@ -90,6 +92,13 @@ async def populate(desks: Desks) -> dict[tuple[Role, int | None], str]:
             kinds=[ContactKind.SECURITY],
             cause=CAUSE,
         )
+    await desks.maintenance.schedule(
+        Component.UPLOAD,
+        "Database upgrade",
+        start="2030-03-09T22:00:00Z",
+        end="2030-03-09T23:00:00Z",
+        cause=CAUSE,
+    )
     await desks.keys.import_ksm(KEY_LINE, cause=CAUSE)
     tokens: dict[tuple[Role, int | None], str] = {}
     for role in Role:

@@ -177,3 +177,10 @@ def test_decrypting_for_certificates_needs_an_authority_for_them() -> None:
     files = 'certificate = "/c.pem"\nkey = "/k.pem"\nclient_ca = "/ca.pem"\n'
     config = parse(f'[verify]\ndecrypt = "mutual-tls"\n[tls]\n{files}', "keystead.toml")
     assert config.verify.decrypt == "mutual-tls"
+
+
+def test_strict_mode_refuses_more_workers_than_a_device_has_sessions_for() -> None:
+    (problem,) = problems('workers = 11\n[hsm]\nmode = "strict"\n')
+    assert "sixteen" in problem
+    assert parse('workers = 10\n[hsm]\nmode = "strict"\n', "keystead.toml").workers == 10
+    assert parse("workers = 64\n", "keystead.toml").workers == 64

@@ -17,10 +17,11 @@ from server.config import Hsm
 from server.datadir import DataDirectory
 from server.handed_keys import HandedKeys
 from server.hsm_host import HsmHost
+from server.journal.acts import Deed, Subject
 from server.key_room import KeyRoom
 from server.programs.hsm_setup import set_up_hsm
 from server.storage.identity import DATA_KEYS, IN_HSM, SEALING_KEY_ID
-from tests.server.acts import CAUSE
+from tests.server.acts import ACT, CAUSE
 from tests.server.memory_store import MemoryStore
 from tests.server.still_clock import StillClock
 from tests.server.storage.entries import POLICY
@@ -31,7 +32,7 @@ SECRETS = OtpKeySecrets(b"an aes key of 16", b"secret")
 
 @pytest.fixture
 def data(tmp_path: Path) -> DataDirectory:
-    """Provide a directory with an emulated HSM in it."""
+    """Provide a directory with an emulated HSM in it, whose log has room."""
     made = DataDirectory(tmp_path / "var")
     made.create()
     set_up_hsm(made, Hsm(), None)
@@ -111,6 +112,45 @@ async def test_a_new_key_is_with_everybody_before_anybody_seals_with_it(
     assert keys.find(old[1:5]).state is KeyState.DESTROYED
     with pytest.raises(DataKeyError, match="cannot become"):
         await room.activate(old[1:5], cause=CAUSE)
+
+
+async def test_keys_that_not_everybody_got_are_handed_out_again(
+    store: MemoryStore, hsm: HsmHost, ceremony: HsmSecret
+) -> None:
+    here, there = a_room(store, hsm), a_room(store, hsm)
+    await here.make_first(ceremony, cause=CAUSE)
+    await there.open()
+    told: list[HandedKeys] = []
+
+    async def hand(keys: HandedKeys) -> None:
+        told.append(keys)
+        if len(told) == 1:
+            raise ConnectionError
+
+    there.listen(hand)
+    await here.activate(await here.prepare(Purpose.SECRETS, ceremony, cause=CAUSE), cause=CAUSE)
+    secret = await here.vault.seal_secret("label", b"api key")
+    with pytest.raises(ConnectionError):
+        await there.look()
+    await there.look()
+    assert [keys.rings for keys in told] == [here.rings] * 2
+    assert await there.vault.open_secret("label", secret) == b"api key"
+
+
+async def test_what_the_store_says_of_a_purpose_is_held_against_the_wrapped_key(
+    store: MemoryStore, hsm: HsmHost, ceremony: HsmSecret
+) -> None:
+    room = a_room(store, hsm)
+    await room.make_first(ceremony, cause=CAUSE)
+    before = room.rings
+    text = await store.meta(DATA_KEYS)
+    assert text is not None
+    swapped = text.replace('"otp"', '"?"').replace('"secrets"', '"otp"').replace("?", "secrets")
+    deed = Deed(ACT, Subject("data_keys", ""), None, None)
+    assert await store.swap_meta(DATA_KEYS, text, swapped, deed)
+    with pytest.raises(DataKeyError, match="not the key that it says"):
+        await room.look()
+    assert room.rings == before
 
 
 async def test_what_another_machine_changed_is_taken_up(

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from server.maintenance.counting import Phase
 from server.metrics import layout
 from server.metrics.layout import Bucket, Rejected, StoreFailure
 from server.metrics.tally import Tally
+from server.usage.kinds import Outcome
 from validation.status import Status
 
 COUNT_AND_WAIT = """
@@ -28,9 +30,9 @@ time.sleep(600)
 """
 
 
-def value(tally: Tally, name: str, label: str = "") -> int:
+def value(tally: Tally, name: str, *labels: str) -> int:
     family = layout.BY_NAME[name]
-    return tally.cells()[family.start + (family.values.index(label) if label else 0)]
+    return tally.cells()[family.start + (family.values.index(labels) if labels else 0)]
 
 
 def counts(tally: Tally) -> list[int]:
@@ -50,7 +52,11 @@ def test_each_event_counts_in_its_own_cell_and_nowhere_else() -> None:
         tally.store_failed(failure)
     tally.shadowed()
     tally.unexpected()
-    for family in layout.COUNTERS[:6]:
+    for phase in Phase:
+        tally.enter(phase)
+        for outcome in Outcome:
+            tally.verified(outcome)
+    for family in layout.COUNTERS[:7]:
         cells = tally.cells()[family.start : family.start + family.cells]
         expected = 0 if family.name == "keystead_http_connections" else 1
         assert cells == [expected] * family.cells, family.name
@@ -86,6 +92,26 @@ def test_a_certificate_is_noted_while_it_is_served() -> None:
     tally.certificate_refused()
     tally.no_certificate()
     assert tally.cells()[gauges] == [0, 0]
+
+
+def test_what_a_request_says_counts_in_the_phase_that_is_now() -> None:
+    tally = Tally.in_memory()
+    tally.verified(Outcome.GOOD)
+    tally.enter(Phase.MAINTENANCE)
+    tally.verified(Outcome.BAD)
+    tally.verified(Outcome.BAD)
+    tally.enter(Phase.SERVICE)
+    tally.verified(Outcome.EXCLUDED)
+    found = {
+        (outcome.value, phase.value): value(tally, "keystead_verify", outcome, phase)
+        for outcome in Outcome
+        for phase in Phase
+    }
+    assert {labels: count for labels, count in found.items() if count} == {
+        ("good", "service"): 1,
+        ("bad", "maintenance"): 2,
+        ("excluded", "service"): 1,
+    }
 
 
 def test_the_layout_has_no_overlap_and_no_gap() -> None:

@@ -37,6 +37,7 @@ THERE = {
     "number": 2,
     "public_id": "cccccccccccc",
     "sequence": 1,
+    "maintenance_id": 1,
     "file": "counters",
 }
 
@@ -98,6 +99,8 @@ def prepared(keystead: KeysteadProcess, folder: Path, database: str | None) -> t
         keystead.cli("operator", "add", name, "--role", "viewer")
         mail = ("--email", "ann@example.org", "--kind", "security")
         keystead.cli("contact", "add", str(number), "Ann", *mail)
+    times = ["--start", "2035-03-09T22:00:00Z", "--end", "2035-03-09T23:00:00Z"]
+    keystead.cli("maintenance", "schedule", "upgrade", *times)
     keystead.cli("key", "import", "-", "--format", "ksm", stdin=KEY_LINE)
     return door, token
 

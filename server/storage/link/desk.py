@@ -2,6 +2,7 @@
 
 import structlog
 
+from server.maintenance.ports import MaintenanceSource
 from server.otp.ports import Directory, HotStore, StoreUnavailableError, UnknownOutcomeError
 from server.storage.link import messages
 from server.storage.link.frames import Frame, Kind
@@ -11,11 +12,21 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class StoreDesk:
-    """Answers all CALLS. hot: merges the batches of all workers; usage: keeps their counts."""
+    """Answers all CALLS. hot: merges the batches of all workers; usage: keeps their counts.
 
-    def __init__(self, hot: HotStore, directory: Directory, usage: UsageSink) -> None:
+    maintenance: tells what was announced.
+    """
+
+    def __init__(
+        self,
+        hot: HotStore,
+        directory: Directory,
+        usage: UsageSink,
+        maintenance: MaintenanceSource,
+    ) -> None:
         self._hot = hot
         self._usage = usage
+        self._maintenance = maintenance
         self._directory = directory
 
     async def answer(self, frame: Frame) -> Frame:
@@ -45,5 +56,9 @@ class StoreDesk:
         if kind is Kind.USAGE:
             now_us = await self._usage.add_usage(messages.decode_parcel(body))
             return messages.encode_number(now_us)
+        if kind is Kind.MAINTENANCE:
+            since_s = messages.decode_number(body)
+            found = await self._maintenance.public_maintenance(since_s)
+            return messages.encode_maintenance(found)
         key = await self._directory.key(messages.decode_public_id(body))
         return messages.encode_key(key)

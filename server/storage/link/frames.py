@@ -20,6 +20,7 @@ class Kind(enum.IntEnum):
     CLIENT = 2
     KEY = 3
     USAGE = 4
+    MAINTENANCE = 5
     ANSWER = 16
     FAILED_UNAVAILABLE = 17
     FAILED_UNKNOWN = 18
@@ -34,7 +35,7 @@ class Kind(enum.IntEnum):
     HAS_KEYS = 40  # ... and back: it has them
 
 
-CALLS = frozenset({Kind.BATCH, Kind.CLIENT, Kind.KEY, Kind.USAGE})
+CALLS = frozenset({Kind.BATCH, Kind.CLIENT, Kind.KEY, Kind.USAGE, Kind.MAINTENANCE})
 ANSWERS = frozenset({Kind.ANSWER, Kind.FAILED_UNAVAILABLE, Kind.FAILED_UNKNOWN})
 
 

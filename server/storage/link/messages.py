@@ -7,6 +7,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from server.incidents.intervals import Span
+from server.maintenance.plan import Component, Maintenance, Plan, Record, Step
 from server.otp.ports import (
     MAX_BATCH,
     Advance,
@@ -163,6 +165,27 @@ def decode_parcel(body: bytes) -> Parcel:
     if len(parcel.rows) > MAX_PARCEL_ROWS:
         raise MessageError(f"a parcel of {len(parcel.rows)} rows is too large")
     return parcel
+
+
+def encode_maintenance(maintenances: Sequence[Maintenance]) -> bytes:
+    """Write maintenances with their histories; `decode_maintenance` is its inverse."""
+    return json.dumps(maintenances, separators=(",", ":")).encode()
+
+
+def decode_maintenance(body: bytes) -> list[Maintenance]:
+    """Read maintenances; MessageError when they are none."""
+    try:
+        return [
+            Maintenance(number, tuple(_record(*record) for record in history))
+            for number, history in _array(body)
+        ]
+    except (TypeError, ValueError) as error:
+        raise MessageError("a maintenance has the wrong form") from error
+
+
+def _record(step: str, at_us: int, plan: Sequence[Any]) -> Record:
+    component, title, span = plan
+    return Record(Step(step), at_us, Plan(Component(component), title, Span(*span)))
 
 
 def encode_number(number: int) -> bytes:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import TypeVar
 
+from server.maintenance.plan import Maintenance
 from server.otp.decision import check_batch
 from server.otp.ports import (
     ClientRecord,
@@ -24,7 +25,7 @@ Record = TypeVar("Record")
 
 
 class RemoteStore:
-    """HotStore, Directory and UsageSink through a link.
+    """HotStore, Directory, UsageSink and MaintenanceSource through a link.
 
     A link that is lost while a batch is out leaves its outcome unknown: the control process
     may have committed before it died, or may be committing still.
@@ -65,6 +66,14 @@ class RemoteStore:
             return messages.decode_number(body)
         except messages.MessageError as error:
             raise UnknownOutcomeError("the control process's answer has no meaning") from error
+
+    async def public_maintenance(self, since_s: int) -> Sequence[Maintenance]:
+        """Have the control process tell what was announced."""
+        body = await self._call(Kind.MAINTENANCE, messages.encode_number(since_s))
+        try:
+            return messages.decode_maintenance(body)
+        except messages.MessageError as error:
+            raise StoreUnavailableError("the control process's answer has no meaning") from error
 
     def client(self, client_id: int) -> Awaitable[ClientRecord | None]:
         """Return the newest committed state of a client, or None."""

@@ -27,6 +27,7 @@ from server.storage.books.hsm_log_book import SqlHsmLogBook
 from server.storage.books.journal_book import SqlJournalBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.lease_book import SqlLeaseBook
+from server.storage.books.maintenance_book import SqlMaintenanceBook
 from server.storage.books.meta_book import SqlMetaBook
 from server.storage.books.minting_book import SqlMintingBook
 from server.storage.books.move_book import SqlMoveBook
@@ -61,6 +62,7 @@ class PostgresStore(
     SqlHsmLogBook,
     SqlUsageBook,
     SqlResealingBook,
+    SqlMaintenanceBook,
     SqlMintingBook,
 ):
     """HotStore, Directory and all books on one database, shared with any others.

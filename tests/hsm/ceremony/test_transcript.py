@@ -40,6 +40,12 @@ def test_a_transcript_is_read_back_and_believed(
     assert verified.genuineness.kind is Kind.EMULATOR
 
 
+def test_a_signature_that_nobody_checks_is_not_believed(transcript: Transcript) -> None:
+    added = {**transcript.signatures, "auditor": (bytes(32), bytes(64))}
+    (fault,) = verify(Transcript(transcript.body, added), MANIFEST).faults
+    assert "'auditor'" in fault
+
+
 def test_it_says_what_was_done_by_which_command_and_when(transcript: Transcript) -> None:
     body = transcript.body
     assert body["manifest"] == {"name": "validation", "sha256": MANIFEST.digest}

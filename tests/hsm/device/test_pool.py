@@ -114,7 +114,7 @@ async def test_what_may_not_be_done_twice_is_not(aead: bytes) -> None:
     async with DevicePool([here(mishaps), here(an_emulator())], PROVISIONER) as pool:
         await pool.get_pseudo_random(8)
         await pool.get_pseudo_random(8)
-        mishaps.plan(Fault.REPLY_LOST)
+        mishaps.plan(None, Fault.REPLY_LOST)  # first it is asked whether the session stands
         lost = 0
         for _ in range(2):  # one for each device
             try:
@@ -123,6 +123,15 @@ async def test_what_may_not_be_done_twice_is_not(aead: bytes) -> None:
                 lost += 1
         assert lost == 1
         assert len(await pool.create_otp_aead(OTP_KEY, AES_KEY, PRIVATE_ID)) == 36
+
+
+async def test_a_credential_is_sealed_after_a_silence_in_which_the_session_ended() -> None:
+    now = 1000.0
+    emulator = an_emulator(lambda: now)
+    async with DevicePool([here(emulator)], PROVISIONER, stays=False) as pool:
+        await pool.create_otp_aead(OTP_KEY, AES_KEY, PRIVATE_ID)
+        now += 31
+        assert await pool.create_otp_aead(OTP_KEY, AES_KEY, PRIVATE_ID)
 
 
 async def test_random_octets_come_from_a_device() -> None:

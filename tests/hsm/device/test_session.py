@@ -119,7 +119,7 @@ def test_what_may_not_is_reported_and_the_next_is_done(
     session: DeviceSession, mishaps: Mishaps, aead: bytes, fault: Fault
 ) -> None:
     session.open()
-    mishaps.plan(fault)
+    mishaps.plan(None, fault)  # first it is asked whether the session stands
     with pytest.raises(SessionBrokenError):
         _open(session, aead, a_ciphertext(), again=False)
     assert not session.stands

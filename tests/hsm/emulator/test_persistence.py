@@ -82,12 +82,28 @@ def test_a_file_that_cannot_be_written_is_never_acknowledged(path: Path) -> None
     blocked.mkdir()
     with pytest.raises(YubiHsmConnectionError):
         HmacKey.generate(session, 9, "mac", 1, CAPABILITY.NONE)
-    blocked.rmdir()
     with pytest.raises(YubiHsmConnectionError):
         session.get_pseudo_random(8)
     device.close()
+    blocked.rmdir()
     reopened = PersistentEmulator.open(path, _KEY)
     assert [one.id for one in _session(reopened).list_objects()] == [1]
+    reopened.close()
+
+
+def test_when_the_file_can_be_written_again_the_device_goes_on_from_it(path: Path) -> None:
+    device = PersistentEmulator.create(path, _KEY, Emulator())
+    blocked = path.with_name("hsm.new")
+    blocked.mkdir()
+    with pytest.raises(YubiHsmConnectionError):
+        HmacKey.generate(_session(device), 9, "mac", 1, CAPABILITY.NONE)
+    blocked.rmdir()
+    assert [one.id for one in _session(device).list_objects()] == [1]
+    HmacKey.generate(_session(device), 9, "mac", 1, CAPABILITY.NONE)
+    device.close()
+    device.close()
+    reopened = PersistentEmulator.open(path, _KEY)
+    assert {one.id for one in _session(reopened).list_objects()} == {1, 9}
     reopened.close()
 
 

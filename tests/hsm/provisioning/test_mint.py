@@ -62,7 +62,7 @@ class Forgetful(SealedVault):
         return await super().seal_otp_key(binding, OtpKeySecrets(bytes(16), secrets.private_id))
 
 
-async def test_a_record_that_does_not_hold_the_secret_is_not_handed_on() -> None:
+async def test_s22_a_key_whose_record_is_not_proven_is_void() -> None:
     with pytest.raises(UnprovedRecordError, match="nothing was stored"):
         await mint(Forgetful(RINGS), canary, CONTEXT, KEY.public_key())
 

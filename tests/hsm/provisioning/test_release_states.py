@@ -65,14 +65,14 @@ async def test_the_station_takes_it_and_the_store_keeps_nothing_of_it() -> None:
     assert shelf.one == KeptRelease(CONTEXT, ReleaseState.TAKEN, b"")
 
 
-async def test_nobody_takes_it_twice() -> None:
+async def test_s22_a_release_is_delivered_once() -> None:
     shelf = Shelf()
     await take(shelf)
     with pytest.raises(ReleaseGoneError, match="taken already"):
         await take(shelf)
 
 
-async def test_of_many_who_ask_at_once_one_gets_it() -> None:
+async def test_s22_of_many_who_ask_at_once_one_gets_it() -> None:
     shelf = Shelf()
     found = await asyncio.gather(*(take(shelf) for _ in range(20)), return_exceptions=True)
     assert sum(isinstance(one, bytes) for one in found) == 1
@@ -95,7 +95,7 @@ async def test_too_late_is_too_late_for_good() -> None:
         await take(shelf, now_us=1)
 
 
-async def test_a_commit_that_was_not_confirmed_hands_nothing_out() -> None:
+async def test_s22_a_taking_of_unknown_outcome_delivers_nothing_then_or_later() -> None:
     shelf = Shelf()
     shelf.broken = True
     with pytest.raises(ConnectionError):

@@ -12,6 +12,7 @@ from server.accounts.access import Role
 from server.counter_journal.hot_stores import FencedHotStore, FenceWatch
 from server.counter_journal.ports import Place
 from server.journal.acts import Deed, Subject
+from server.maintenance.decisions import schedule
 from server.moving.desk import MovingDesk
 from server.otp.ports import FencedError, Kind
 from server.storage.move import move
@@ -27,6 +28,7 @@ from tests.server.storage.entries import OTHER, POLICY, a_client, decide, otp
 from tests.server.storage.facts import a_fact
 from tests.server.storage.keepers import PostgresKeeper, SqliteKeeper, SqlKeeper
 from tests.server.storage.test_customer_book import CARD, TERMS
+from tests.server.storage.test_maintenance import a_plan
 from tests.server.storage.test_minting_book import new as new_minted
 from tests.server.storage.test_moving import VAULT, move_in
 from tests.server.storage.test_operator_book import DIGEST, LATER_US
@@ -55,6 +57,7 @@ async def source(tmp_path: Path) -> AsyncIterator[SqliteKeeper]:
         clients=ReferenceClient.new(41)._replace(notes="web shop").line,
     )
     assert await decide(store, otp(client, 5, 1, client_version=2)) == [Kind.OK]
+    await store.add_maintenance(schedule(a_plan(), announce=True), act=ACT)
     await keeper.append_facts([a_fact(1)])
     await store.subscribe("job", from_start=True)
     assert await store.acquire_lease("job", "one", 60_000_000) is not None

@@ -16,6 +16,7 @@ from server.accounts.customers import CustomerDesk
 from server.accounts.operators import OperatorDesk
 from server.counter_journal.desk import FenceDesk
 from server.journal.desk import JournalDesk
+from server.maintenance.desk import MaintenanceDesk
 from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
 from server.otp.keys import KeyDesk
@@ -120,6 +121,7 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         backups=store,
         usage=UsageDesk(store, frozenset({LEFT_OUT})),
         vault=VaultDesk(store, keys),
+        maintenance=MaintenanceDesk(store),
         status=status,
     )
 

@@ -50,7 +50,7 @@ async def open_verify(
 
 def count(tally: Tally, name: str, value: str = "") -> int:
     family = layout.BY_NAME[name]
-    return tally.cells()[family.start + (family.values.index(value) if value else 0)]
+    return tally.cells()[family.start + (family.values.index((value,)) if value else 0)]
 
 
 async def test_the_query_reaches_the_room_exactly_as_it_was_sent(open_door: OpenDoor) -> None:

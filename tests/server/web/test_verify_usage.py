@@ -7,6 +7,8 @@ import structlog
 from aiohttp import web
 
 from server.clock import SystemClock
+from server.maintenance.counting import Phase
+from server.metrics import layout
 from server.metrics.tally import Tally
 from server.otp.verdict import LimitAdvice, Source, Verdict
 from server.usage.counter import UsageCounter
@@ -31,13 +33,20 @@ class Counted:
 
     def __init__(self, verifier: VerifiesOtps) -> None:
         self._counter = UsageCounter(100)
+        self.tally = Tally.in_memory()
         self.app = verify_app(
             verifier,
-            tally=Tally.in_memory(),
+            tally=self.tally,
             clock=SystemClock(),
             sources=SourceReader(),
             usage=self._counter,
         )
+
+    def outcomes(self) -> dict[tuple[str, ...], int]:
+        """Return what Prometheus is told, by outcome and phase."""
+        family = layout.BY_NAME["keystead_verify"]
+        cells = self.tally.cells()[family.start : family.start + family.cells]
+        return {labels: n for labels, n in zip(family.values, cells, strict=True) if n}
 
     def take(self) -> dict[int, dict[str, int]]:
         return {
@@ -63,6 +72,7 @@ async def test_every_way_to_the_door_counts_once(open_door: OpenDoor) -> None:
         await peer.ask(get("/wsapi/verify?id=1"))
         await peer.ask(post(VERIFY, b"x" * 20_000))
     assert counted.take() == {1: {"ok": 8}}
+    assert counted.outcomes() == {("good", "service"): 8}
 
 
 @pytest.mark.parametrize("long_way", [False, True])
@@ -81,6 +91,12 @@ async def test_each_answer_is_counted_as_what_it_is(open_door: OpenDoor, *, long
         verifier.verdict = MINE._replace(status=Status.NOT_ENOUGH_ANSWERS, beyond_level=True)
         await peer.ask(get(f"{VERIFY}?id=1"))
     assert counted.take() == {1: dict.fromkeys(KINDS[:-1], 1)}
+    good = len(Status) - 2 + 1  # all but BACKEND_ERROR and NOT_ENOUGH_ANSWERS; beyond the level
+    assert counted.outcomes() == {
+        ("good", "service"): good,
+        ("bad", "service"): 2,
+        ("excluded", "service"): 1,
+    }
 
 
 async def test_a_fault_nobody_foresaw_is_nobodys_and_bad(open_door: OpenDoor) -> None:
@@ -91,6 +107,20 @@ async def test_a_fault_nobody_foresaw_is_nobodys_and_bad(open_door: OpenDoor) ->
             for _ in range(2):
                 assert (await peer.ask(get(f"{VERIFY}?id=1"))).status == 200
     assert counted.take() == {NOBODY: {"fault": 2}}
+    assert counted.outcomes() == {("bad", "service"): 2}
+
+
+async def test_what_is_asked_in_announced_maintenance_counts_in_its_phase(
+    open_door: OpenDoor,
+) -> None:
+    verifier = ScriptedVerifier(MINE)
+    counted = Counted(verifier)
+    door = await open_door(counted.app)
+    async with Peer(door.host, door.port) as peer:
+        for phase in (Phase.MAINTENANCE, Phase.SERVICE, Phase.MAINTENANCE):
+            counted.tally.enter(phase)
+            await peer.ask(get(f"{VERIFY}?id=1"))
+    assert counted.outcomes() == {("good", "maintenance"): 2, ("good", "service"): 1}
 
 
 async def test_a_500_is_counted(open_door: OpenDoor) -> None:
@@ -113,6 +143,7 @@ async def test_what_is_not_of_the_protocol_is_not_counted(open_door: OpenDoor) -
         async with Peer(door.host, door.port) as peer:
             assert (await peer.ask(request)).status in {400, 404}
     assert counted.take() == {}
+    assert counted.outcomes() == {}
 
 
 class Endless:

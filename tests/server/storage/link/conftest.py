@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from server.maintenance.plan import Maintenance
 from server.otp.batcher import Batcher
 from server.otp.ports import ClientRecord, Entry, KeyRecord, Outcome
 from server.storage.link.remote import RemoteStore
@@ -35,6 +36,9 @@ class LinkedStore:
     async def add_usage(self, parcel: Parcel) -> int:
         return await self._remote.add_usage(parcel)
 
+    async def public_maintenance(self, since_s: int) -> Sequence[Maintenance]:
+        return await self._remote.public_maintenance(since_s)
+
     def __getattr__(self, name: str) -> object:
         return getattr(self._books, name)
 
@@ -51,7 +55,7 @@ class LinkKeeper(SqliteKeeper):
         store = await super().open()
         if self._batcher is None:
             self._batcher = Batcher(store, clock=self.clock)
-        link = await self._links.enter_async_context(linked(self._batcher, store, store))
+        link = await self._links.enter_async_context(linked(self._batcher, store, store, store))
         return LinkedStore(link.store, store)
 
     async def close(self) -> None:

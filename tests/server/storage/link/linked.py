@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+from server.maintenance.ports import MaintenanceSource
 from server.otp.ports import Directory, HotStore
 from server.storage.link.connection import Link
 from server.storage.link.desk import StoreDesk
@@ -27,12 +28,14 @@ class Linked(NamedTuple):
 
 @asynccontextmanager
 async def linked(
-    hot: HotStore, directory: Directory, usage: UsageSink | None = None
+    hot: HotStore,
+    directory: Directory,
+    usage: UsageSink | None = None,
+    maintenance: MaintenanceSource | None = None,
 ) -> AsyncIterator[Linked]:
     """Serve a store over a socket pair, as the control process does."""
-    desk = StoreDesk(
-        hot, directory, usage or MemoryStore(clock=StillClock(), default_policy=POLICY)
-    )
+    beside = MemoryStore(clock=StillClock(), default_policy=POLICY)
+    desk = StoreDesk(hot, directory, usage or beside, maintenance or beside)
     tasks: set[asyncio.Task[None]] = set()
 
     async def answer(frame: Frame) -> None:

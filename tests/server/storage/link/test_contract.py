@@ -4,4 +4,5 @@
 from tests.server.storage.test_budgets import *  # noqa: F403
 from tests.server.storage.test_counters import *  # noqa: F403
 from tests.server.storage.test_directory import *  # noqa: F403
+from tests.server.storage.test_maintenance import *  # noqa: F403
 from tests.server.storage.test_usage import *  # noqa: F403

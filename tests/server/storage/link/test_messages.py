@@ -4,6 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.incidents.intervals import Span
+from server.maintenance.decisions import MAX_CHANGES, MAX_TITLE
+from server.maintenance.plan import Component, Maintenance, Plan, Record, Step
+from server.maintenance.ports import MOST_PUBLIC
 from server.otp.ports import (
     MAX_BATCH,
     Advance,
@@ -55,6 +59,14 @@ clients = st.builds(
 )
 keys = st.builds(KeyRecord, public_ids, numbers, st.booleans(), numbers, st.binary(max_size=256))
 
+plans = st.builds(
+    Plan, st.sampled_from(Component), st.text(max_size=20), st.builds(Span, numbers, numbers)
+)
+maintenances = st.builds(
+    Maintenance,
+    numbers,
+    st.lists(st.builds(Record, st.sampled_from(Step), numbers, plans), max_size=3).map(tuple),
+)
 parcels = st.builds(
     Parcel,
     st.text("0123456789abcdef", max_size=16),
@@ -97,6 +109,35 @@ def test_parcels_arrive_as_sent(parcel: Parcel) -> None:
     arrived = messages.decode_parcel(messages.encode_parcel(parcel))
     assert arrived == parcel
     assert all(isinstance(row, MinuteRow) for row in arrived.rows)
+
+
+@given(st.lists(maintenances, max_size=4))
+def test_maintenance_arrives_as_sent(sent: list[Maintenance]) -> None:
+    assert messages.decode_maintenance(messages.encode_maintenance(sent)) == sent
+
+
+def test_all_maintenance_that_is_told_of_fits_a_frame() -> None:
+    plan = Plan(Component.PROVISIONING, "\u00e4" * MAX_TITLE, Span(2**34, 2**34))
+    record = Record(Step.ANNOUNCE, 2**53, plan)
+    longest = Maintenance(2**53, (record,) * (MAX_CHANGES + len(Step) - 1))
+    assert len(messages.encode_maintenance([longest] * MOST_PUBLIC)) < MAX_BODY
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"null",
+        b"[1]",
+        b"[[1]]",
+        b'[[1, [["scheduled", 1]]]]',
+        b'[[1, [["scheduled", 1, ["validation", "t", [1, 2, 3]]]]]]',
+        b'[[1, [["scheduled", 1, ["coffee", "t", [1, 2]]]]]]',
+        b'[[1, [["drunk", 1, ["validation", "t", [1, 2]]]]]]',
+    ],
+)
+def test_what_is_no_maintenance_is_refused(body: bytes) -> None:
+    with pytest.raises(messages.MessageError):
+        messages.decode_maintenance(body)
 
 
 @given(numbers)
