@@ -41,6 +41,7 @@ from server.otp.opener import OtpOpener
 from server.otp.ports import Directory
 from server.otp.settings import VerifierSettings
 from server.otp.verify import Verifier
+from server.provisioning.desk import MintingDesk
 from server.reading import workbench
 from server.resealing.desk import VaultDesk
 from server.resealing.rotator import Rotator
@@ -195,6 +196,7 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         customers=CustomerDesk(base.store),
         operators=OperatorDesk(base.store, clock=clock),
         keys=KeyDesk(base.store, vault),
+        minting=MintingDesk(base.store, vault, base.keys.draw),
         moving=MovingDesk(base.store, vault, bench),
         journal=base.journal,
         fence=await fence_desk(base.store),

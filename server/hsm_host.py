@@ -340,6 +340,15 @@ class HsmHost:
 
         return self._any_of(ask)
 
+    def random(self, octets: int) -> bytes:
+        """Return octets of a device's generator, asked for as the provisioner. VaultError."""
+
+        def ask(device: Device) -> bytes:
+            with open_session(device, self.login("provisioner")) as session:
+                return bytes(session.get_pseudo_random(octets))
+
+        return self._any_of(ask)
+
     def _any_of(self, ask: Callable[[Device], _Answer]) -> _Answer:
         """Ask one device after the other until one is there; they all hold the same keys."""
         absent: DeviceUnavailableError | None = None

@@ -18,6 +18,7 @@ from hsm.sealed_vault import SealedVault
 from hsm.vault import OtpKeyBinding, RevealingVault
 from server.handed_keys import HandedKeys, OpenKeys
 from server.journal.acts import Act, Cause
+from server.provisioning.ports import MintError
 from server.resealing.progress import Progress
 from server.storage.data_keys import (
     Change,
@@ -35,6 +36,7 @@ from server.storage.identity import (
 
 if TYPE_CHECKING:
     from hsm.credentials import HsmSecret
+    from hsm.provisioning.entropy import MixedRandomness
     from hsm.provisioning.rewrap import DeviceRewrapper, Rewrapper
     from server.config import Config
     from server.datadir import DataDirectory
@@ -81,6 +83,7 @@ class KeyRoom:
         self._held = OpenKeys(self._sealed)
         self._sessions = AsyncExitStack()
         self._rewrapper: DeviceRewrapper | None = None
+        self._random: MixedRandomness | None = None
         self.lent: HsmSecret | None = None
         """The ceremony's secret, while a rotation in the HSM goes on."""
         self.progress = Progress()
@@ -227,6 +230,20 @@ class KeyRoom:
         vault = self.vault
         if isinstance(vault, StrictVault):
             vault.take(binder(self.rings), object_id)
+
+    async def draw(self, octets: int) -> bytes:
+        """Return randomness of the HSM's and this host's, mixed. VaultError, MintError."""
+        if self.hsm is None:
+            raise MintError(
+                "this installation has no HSM, and keys are minted of an HSM's randomness: move to"
+                " one with `keystead vault migrate`, then restart"
+            )
+        from hsm.provisioning.entropy import MixedRandomness  # noqa: PLC0415 - needed here only
+
+        async with self._turn:
+            # One for the life of the room: it sees a generator that repeats itself.
+            self._random = self._random or MixedRandomness(self.hsm.random)
+            return await asyncio.to_thread(self._random, octets)
 
     async def rewrapper(self, ceremony: "HsmSecret") -> "DeviceRewrapper":
         """Return what rewraps AEADs in the HSM, one for the life of this room."""

@@ -5,11 +5,11 @@ forms. Python cannot wipe memory; what it can do is keep no reference: nothing i
 or kept that holds the secret unsealed.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
-from hsm.provisioning.entropy import Randomness
 from hsm.provisioning.proof import prove_record
 from hsm.provisioning.release import Release, ReleaseContext, seal_release
 from hsm.vault import OtpKeyBinding, OtpKeySecrets, Vault
@@ -30,19 +30,19 @@ class Minted(NamedTuple):
 
 async def mint(
     vault: Vault,
-    randomness: Randomness,
+    randomness: Callable[[int], Awaitable[bytes]],
     context: ReleaseContext,
     recipient: X25519PublicKey,
 ) -> Minted:
     """Make an OTP secret for a YubiKey.
 
     vault: seals it (in strict mode: has the HSM create the AEAD) bound to the public id and
-    generation; randomness: `MixedRandomness`; recipient: the station's key. The record is proved
-    before anything is returned: an OTP made with the secret opens under it. Raises VaultError,
-    and ValueError for a context of the wrong form.
+    generation; randomness: `MixedRandomness`, waited for; recipient: the station's key. The record
+    is proved before anything is returned: an OTP made with the secret opens under it. Raises
+    VaultError, and ValueError for a context of the wrong form.
     """
     context.pack()  # before any secret is made
-    octets = randomness(_AES_KEY_OCTETS + _PRIVATE_ID_OCTETS)
+    octets = await randomness(_AES_KEY_OCTETS + _PRIVATE_ID_OCTETS)
     secrets = OtpKeySecrets(octets[:_AES_KEY_OCTETS], octets[_AES_KEY_OCTETS:])
     binding = OtpKeyBinding(context.public_id, context.generation)
     record = await vault.seal_otp_key(binding, secrets)

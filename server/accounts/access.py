@@ -26,6 +26,7 @@ class Permission(enum.StrEnum):
     KEY_READ = "key.read"
     KEY_SWITCH = "key.switch"
     KEY_IMPORT = "key.import"
+    KEY_MINT = "key.mint"
     MOVING_IMPORT = "moving.import"
     MOVING_EXPORT = "moving.export"
     JOURNAL_READ = "journal.read"
@@ -74,6 +75,7 @@ _OPERATOR = _SUPPORT | {
     Permission.CLIENT_LIMIT,
     Permission.CLIENT_ASSIGN,
     Permission.KEY_IMPORT,
+    Permission.KEY_MINT,
     Permission.MOVING_IMPORT,
     Permission.MAINTENANCE_WRITE,
     Permission.JOURNAL_READ,

@@ -202,6 +202,16 @@ class KeyExistsError(Exception):
         self.public_id = public_id
 
 
+class KeyNotActivatedError(Exception):
+    """A key that was minted here is to be switched on without a test OTP of it."""
+
+    def __init__(self, public_id: str) -> None:
+        super().__init__(
+            f"the key {public_id} was minted here and was never activated: nothing shows yet that a"
+            " YubiKey holds it. Activate it with an OTP of it: keystead key activate"
+        )
+
+
 class KeyBook(Protocol):
     """Administration of keys. All changes are durable when the call returns.
 
@@ -221,5 +231,8 @@ class KeyBook(Protocol):
         ...
 
     async def set_key_active(self, public_id: str, *, active: bool, act: Act) -> KeyDetails | None:
-        """Switch a key on or off; bumps its version, so it holds for the next batch."""
+        """Switch a key on or off; bumps its version, so it holds for the next batch.
+
+        KeyNotActivatedError for one that was minted and waits for its activation.
+        """
         ...

@@ -18,10 +18,11 @@ from server.programs import (
     fence_commands,
     hsm_audit_commands,
     journal_commands,
-    key_commands,
     maintenance_commands,
+    minting_commands,
     moving_commands,
     operator_commands,
+    station_commands,
     vault_commands,
 )
 from server.programs.exits import EXPLAINED, CommandError, Exit
@@ -57,7 +58,7 @@ config_app = typer.Typer(help="The configuration.", no_args_is_help=True)
 app.command("import", cls=RemoteCommand)(moving_commands.import_)
 app.command("export", cls=RemoteCommand)(moving_commands.export)
 app.add_typer(client_commands.app, name="client")
-app.add_typer(key_commands.app, name="key")
+app.add_typer(minting_commands.app, name="key")  # with those of `key_commands`
 app.add_typer(backup_commands.app, name="backup")
 app.command("restore")(backup_commands.restore)
 app.add_typer(fence_commands.app, name="fence")
@@ -68,6 +69,7 @@ app.add_typer(operator_commands.app, name="operator")
 app.add_typer(journal_commands.app, name="journal")
 app.add_typer(availability_commands.availability_app, name="availability")
 app.add_typer(availability_commands.clock_app, name="clock")
+app.add_typer(station_commands.app, name="station")
 app.add_typer(hsm_app, name="hsm")
 app.add_typer(maintenance_commands.app, name="maintenance")
 app.add_typer(store_app, name="store")

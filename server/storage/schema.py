@@ -183,6 +183,26 @@ otp_key_record = Table(
     sqlite_with_rowid=False,
 )
 
+# Keys that were minted here (server/provisioning), beside their rows as any key's. message: the
+# sealed release while it is offered, then nothing; in_hsm: whether the record was made an AEAD.
+# Those that were destroyed stay, so that the next secret of a public id gets the next generation.
+minted_key = Table(
+    "minted_key",
+    metadata,
+    Column("public_id", PublicId, primary_key=True),
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("order_name", Text, nullable=False),
+    Column("serial", BigInteger, nullable=False),
+    Column("station", Text, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("release_state", Text, nullable=False),
+    Column("message", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("in_hsm", Boolean, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # Counters that an import brought for keys which nobody has: the day the key comes, it starts
 # from here. They belong to an import that may not have ended, as rows of otp_key do.
 kept_counter = Table(

@@ -35,6 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from hsm.provisioning.release_states import ReleaseState
 from server.journal.acts import Deed
 from server.otp.ports import StoreUnavailableError
 from server.storage.books.journal_book import record
@@ -181,6 +182,15 @@ class Filling:
         """Remove the tokens of operators: of which were revoked since, a backup knows nothing."""
         if (tokens := self._tables.get("operator_token")) is not None:  # not of an older schema
             await self._connection.execute(delete(tokens))
+
+    async def withdraw_releases(self) -> None:
+        """Hand out no release of a backup: it may have been taken since. Its key stays."""
+        if (minted := self._tables.get("minted_key")) is not None:  # not of an older schema
+            offered = minted.c.release_state == ReleaseState.OFFERED.value
+            withdrawn = ReleaseState.WITHDRAWN.value
+            await self._connection.execute(
+                update(minted).where(offered).values(release_state=withdrawn, message=b"")
+            )
 
     async def meta(self) -> dict[str, str]:
         """Return all named values that were filled in."""

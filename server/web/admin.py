@@ -14,6 +14,8 @@ from typing import Literal, NamedTuple, TypeAlias
 import structlog
 from aiohttp import hdrs, web
 
+from hsm.provisioning.key_states import IllegalTransitionError
+from hsm.provisioning.release_states import ReleaseGoneError, WrongStationError
 from hsm.vault import VaultError
 from server.accounts.access import Caller, Permission
 from server.accounts.clients import ClientDesk, RotationError, UnknownClientError
@@ -42,7 +44,14 @@ from server.moving.desk import (
 from server.moving.ports import ConflictError
 from server.otp.keys import KeyDesk, UnknownKeyError
 from server.otp.ksm import KsmError
-from server.otp.ports import StaleSealError, StoreError, UnknownOutcomeError
+from server.otp.ports import (
+    KeyNotActivatedError,
+    StaleSealError,
+    StoreError,
+    UnknownOutcomeError,
+)
+from server.provisioning.desk import MintingDesk
+from server.provisioning.ports import MintError
 from server.resealing.desk import VaultDesk
 from server.resealing.ports import GoalError
 from server.usage.desk import RangeError, UsageDesk
@@ -52,6 +61,7 @@ from server.web.admin_customers import AdminCustomers
 from server.web.admin_journal import AdminJournal
 from server.web.admin_keys import AdminKeys
 from server.web.admin_maintenance import AdminMaintenance
+from server.web.admin_minting import AdminMinting
 from server.web.admin_moving import AdminMoving
 from server.web.admin_operators import AdminOperators
 from server.web.admin_request import ADMISSION, CALLER, Admission, read_query
@@ -80,6 +90,7 @@ class Desks(NamedTuple):
     customers: CustomerDesk
     operators: OperatorDesk
     keys: KeyDesk
+    minting: MintingDesk
     moving: MovingDesk
     journal: JournalDesk
     fence: FenceDesk
@@ -126,6 +137,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminUsage(desks.usage, desks.clients).routes(),
             *AdminMaintenance(desks.maintenance).routes(),
             *AdminKeys(desks.keys).routes(),
+            *AdminMinting(desks.minting).routes(),
             *AdminMoving(desks.moving, translate=problem_of).routes(),
             *AdminJournal(desks.journal).routes(),
             *AdminBackups(desks.fence, desks.backups).routes(),
@@ -226,6 +238,11 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (FenceError, HTTPStatus.CONFLICT),
     (GoalError, HTTPStatus.CONFLICT),
     (StaleSealError, HTTPStatus.CONFLICT),
+    (KeyNotActivatedError, HTTPStatus.CONFLICT),
+    (MintError, HTTPStatus.CONFLICT),
+    (ReleaseGoneError, HTTPStatus.CONFLICT),
+    (WrongStationError, HTTPStatus.CONFLICT),
+    (IllegalTransitionError, HTTPStatus.CONFLICT),
     (CustomerChangedError, HTTPStatus.CONFLICT),
     (OperatorExistsError, HTTPStatus.CONFLICT),
     (TooManyTokensError, HTTPStatus.CONFLICT),

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from hsm.provisioning.key_states import KeyState
 from hsm.seals import describe, seal_of
 from server.accounts.customer_ports import UnknownCustomerError
 from server.accounts.ports import ApiKeyDetails, BucketUsage, ClientDetails, LimitOverride
@@ -34,10 +35,12 @@ from server.moving.ports import (
 )
 from server.otp.decision import ClientRow, KeyRow, Limit, check_batch, decide
 from server.otp.ports import (
+    Advance,
     ClientRecord,
     Entry,
     KeyDetails,
     KeyExistsError,
+    KeyNotActivatedError,
     KeyRecord,
     NewKey,
     Outcome,
@@ -45,11 +48,13 @@ from server.otp.ports import (
     StaleSealError,
 )
 from server.otp.states import ImportSummary, key_state, key_subject
+from server.provisioning.ports import CountersAheadError
 from server.resealing.ports import Kind, RecordsLeftError, SealedRecord, Swap
 from server.storage.limits import check_policy
 from tests.server.memory_accounts import MemoryAccounts
 from tests.server.memory_fences import MemoryFences
 from tests.server.memory_maintenance import MemoryMaintenance
+from tests.server.memory_minting import MemoryMinting
 from tests.server.memory_usage import MemoryUsage
 from validation.gcra import Budget, Policy
 
@@ -82,7 +87,7 @@ class _Key(NamedTuple):
     accepted_client: int
 
 
-class MemoryStore(MemoryAccounts, MemoryFences, MemoryUsage, MemoryMaintenance):
+class MemoryStore(MemoryAccounts, MemoryFences, MemoryUsage, MemoryMaintenance, MemoryMinting):
     """HotStore, Directory and every book on dictionaries."""
 
     def __init__(self, *, clock: Clock, default_policy: Policy) -> None:
@@ -203,11 +208,38 @@ class MemoryStore(MemoryAccounts, MemoryFences, MemoryUsage, MemoryMaintenance):
         before = await self.key_details(public_id)
         if before is None:
             return None
+        minted = await self.minted_key(public_id)
+        if active and minted is not None and minted.state is KeyState.PRE_ACTIVATION:
+            raise KeyNotActivatedError(public_id)
         after = before._replace(active=active, version=before.version + 1)
         self._write_down(act, key_subject(public_id), key_state(before), key_state(after))
         row = self._rows[public_id]
         self._rows[public_id] = row._replace(active=active, version=after.version)
         return after
+
+    def _bring(self, key: NewKey) -> None:
+        if key.public_id in self._keys or key.public_id in self._kept:
+            raise KeyExistsError(key.public_id)
+        self._refuse_retired(Kind.OTP, [key.record])
+        self._make_keys([key])
+        self._rows[key.public_id] = self._rows[key.public_id]._replace(active=False)
+
+    def _activate(self, public_id: str, counters: Advance) -> None:
+        row = self._rows.get(public_id)
+        if row is None or (row.session, row.use) >= (counters.session, counters.use):
+            raise CountersAheadError(public_id)
+        self._rows[public_id] = row._replace(
+            active=True,
+            version=row.version + 1,
+            session=counters.session,
+            use=counters.use,
+            clock=counters.clock,
+            accepted_us=self._clock.now_us(),
+        )
+
+    def _destroy(self, public_id: str) -> bytes:
+        self._rows.pop(public_id, None)
+        return self._keys.pop(public_id).record
 
     async def reserve_client_id(self) -> int:
         self._next_client_id += 1
@@ -492,7 +524,8 @@ class MemoryStore(MemoryAccounts, MemoryFences, MemoryUsage, MemoryMaintenance):
         return True
 
     async def count_aead_records(self) -> int:
-        return sum(key.record.startswith(b"\x02") for key in self._keys.values())
+        stored = sum(key.record.startswith(b"\x02") for key in self._keys.values())
+        return stored + self.spent_aeads
 
     async def probe(self) -> None:
         """Be ready, always."""

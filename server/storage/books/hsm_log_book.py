@@ -6,12 +6,13 @@ from sqlalchemy import func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hsm.provisioning.key_states import KeyState
 from server.facts import NewFact
 from server.leases import Lease
 from server.storage.books.fact_book import append_facts
 from server.storage.books.lease_book import require_lease
 from server.storage.books.transactions import Transactions
-from server.storage.schema import meta, otp_key_record
+from server.storage.schema import meta, minted_key, otp_key_record
 
 _AEAD = b"\x02"
 """With it begins a record of strict mode."""
@@ -42,11 +43,17 @@ class SqlHsmLogBook:
             return True
 
     async def count_aead_records(self) -> int:
-        """Return how many stored keys are AEADs of an HSM (records of strict mode)."""
+        """Return how many keys that are accounted for are AEADs of an HSM (strict mode's records).
+
+        Those are the stored ones, and minted ones whose record was destroyed.
+        """
         first = func.substr(otp_key_record.c.record, 1, 1)
         count = select(func.count()).where(first == literal(_AEAD, otp_key_record.c.record.type))
+        destroyed = select(func.count()).where(
+            minted_key.c.in_hsm, minted_key.c.state == KeyState.DESTROYED.value
+        )
         async with self._transactions.reading() as connection:
-            return (await connection.execute(count)).scalar_one()
+            return sum([(await connection.execute(one)).scalar_one() for one in (count, destroyed)])
 
 
 async def _swapped(connection: AsyncConnection, name: str, was: str | None, now: str) -> bool:

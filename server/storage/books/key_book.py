@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, Row, Select, and_, case, cast, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hsm.provisioning.key_states import KeyState
 from server.journal.acts import Act, Deed
-from server.otp.ports import KeyDetails
+from server.otp.ports import KeyDetails, KeyNotActivatedError
 from server.otp.states import key_state, key_subject
 from server.storage.books.journal_book import record
 from server.storage.books.transactions import Transactions
-from server.storage.schema import UNFINISHED_IMPORT, meta, otp_key, otp_key_record
+from server.storage.schema import UNFINISHED_IMPORT, meta, minted_key, otp_key, otp_key_record
 
 _unfinished = (
     select(cast(meta.c.value, BigInteger)).where(meta.c.name == UNFINISHED_IMPORT).scalar_subquery()
@@ -51,6 +53,8 @@ class SqlKeyBook:
             before = (await connection.execute(lock)).one_or_none()
             if before is None:
                 return None
+            if active and await _waits(connection, public_id):
+                raise KeyNotActivatedError(public_id)
             await connection.execute(
                 update(otp_key)
                 .where(and_(otp_key.c.public_id == public_id, VISIBLE))
@@ -61,6 +65,15 @@ class SqlKeyBook:
             deed = Deed(act, key_subject(public_id), was, key_state(after))
             await record(self._transactions.now_us, connection, deed)
             return after
+
+
+async def _waits(connection: AsyncConnection, public_id: str) -> bool:
+    """Tell whether a key was minted here and was not activated yet."""
+    waiting = KeyState.PRE_ACTIVATION.value
+    found = select(minted_key.c.public_id).where(
+        minted_key.c.public_id == public_id, minted_key.c.state == waiting
+    )
+    return (await connection.execute(found)).first() is not None
 
 
 def _details() -> Select[Any]:

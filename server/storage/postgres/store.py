@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 
+from hsm.provisioning.release_states import KeptRelease
 from server.counter_journal.ports import Raised
 from server.counter_journal.records import Accepted
 from server.journal.acts import Act, Deed
@@ -16,6 +17,7 @@ from server.otp.ports import (
     StoreError,
     StoreUnavailableError,
 )
+from server.provisioning.ports import MintedKey
 from server.storage.batch_queue import BatchQueue
 from server.storage.books.client_book import SqlClientBook
 from server.storage.books.customer_book import SqlCustomerBook
@@ -27,6 +29,7 @@ from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.lease_book import SqlLeaseBook
 from server.storage.books.maintenance_book import SqlMaintenanceBook
 from server.storage.books.meta_book import SqlMetaBook
+from server.storage.books.minting_book import SqlMintingBook
 from server.storage.books.move_book import SqlMoveBook
 from server.storage.books.operator_book import SqlOperatorBook
 from server.storage.books.resealing_book import SqlResealingBook
@@ -60,6 +63,7 @@ class PostgresStore(
     SqlUsageBook,
     SqlResealingBook,
     SqlMaintenanceBook,
+    SqlMintingBook,
 ):
     """HotStore, Directory and all books on one database, shared with any others.
 
@@ -113,6 +117,11 @@ class PostgresStore(
         """Raise counters as `FenceBook` promises, and while no import brings keys."""
         async with self._bringing:
             return await super().raise_counters(accepted)
+
+    async def add_minted(self, key: NewKey, kept: KeptRelease, *, act: Act) -> MintedKey:
+        """Store a minted key as `MintingBook` promises, and while no import brings keys."""
+        async with self._bringing:
+            return await super().add_minted(key, kept, act=act)
 
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""

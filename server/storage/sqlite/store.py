@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from hsm.provisioning.release_states import KeptRelease
 from server.clock import Clock
 from server.counter_journal.ports import Raised
 from server.counter_journal.records import Accepted
@@ -22,6 +23,7 @@ from server.otp.ports import (
     StoreError,
     StoreUnavailableError,
 )
+from server.provisioning.ports import MintedKey
 from server.resealing.ports import Kind
 from server.storage.batch_queue import BatchQueue
 from server.storage.books.client_book import SqlClientBook
@@ -34,6 +36,7 @@ from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.lease_book import SqlLeaseBook
 from server.storage.books.maintenance_book import SqlMaintenanceBook
 from server.storage.books.meta_book import SqlMetaBook
+from server.storage.books.minting_book import SqlMintingBook
 from server.storage.books.move_book import SqlMoveBook
 from server.storage.books.operator_book import SqlOperatorBook
 from server.storage.books.resealing_book import SqlResealingBook
@@ -68,6 +71,7 @@ class SqliteStore(
     SqlUsageBook,
     SqlResealingBook,
     SqlMaintenanceBook,
+    SqlMintingBook,
 ):
     """HotStore, Directory and all books on one file that this process owns.
 
@@ -131,6 +135,14 @@ class SqliteStore(
         """Raise counters as `FenceBook` promises, and while no import brings keys."""
         async with self._import.pause():
             return await super().raise_counters(accepted)
+
+    async def add_minted(self, key: NewKey, kept: KeptRelease, *, act: Act) -> MintedKey:
+        """Store a minted key as `MintingBook` promises, and while no import brings keys."""
+        async with self._import.pause():
+            await (
+                self._import.clean_up()
+            )  # whose rows nobody sees, and one of which may be in the way
+            return await super().add_minted(key, kept, act=act)
 
     async def retire_seals(
         self, kind: Kind, seals: Collection[bytes], *, lease: Lease, deed: Deed

@@ -30,14 +30,18 @@ def vault() -> SealedVault:
     return SealedVault(RINGS)
 
 
-def canary(octets: int) -> bytes:
+async def canary(octets: int) -> bytes:
     return CANARY[:octets]
 
 
 async def test_a_key_minted_of_the_hsms_randomness_validates() -> None:
     session = YubiHsm(EmulatorBackend(Emulator())).create_session_derived(1, "password")
     keeper = vault()
-    randomness = MixedRandomness(session.get_pseudo_random)
+    mixed = MixedRandomness(session.get_pseudo_random)
+
+    async def randomness(octets: int) -> bytes:
+        return mixed(octets)
+
     minted = await mint(keeper, randomness, CONTEXT, KEY.public_key())
     _, secrets = open_release(
         minted.release.format(), KEY, order="order-7", serial=7, station="station-1", now_us=999
@@ -78,7 +82,7 @@ async def test_a_keeper_that_says_anything_proves_nothing() -> None:
 
 
 async def test_a_context_of_the_wrong_form_makes_no_secret() -> None:
-    def never(_: int) -> bytes:
+    async def never(_: int) -> bytes:
         raise AssertionError("randomness was drawn")
 
     with pytest.raises(ValueError, match="modhex"):

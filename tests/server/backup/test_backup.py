@@ -8,6 +8,7 @@ import pyrage  # type: ignore[import-untyped] # the library ships no types
 import pytest
 
 from hsm.keyfile import SealingKey
+from hsm.provisioning.release_states import ReleaseState
 from hsm.rings import Rings
 from hsm.sealed_vault import SealedVault
 from hsm.vault import OtpKeyBinding, OtpKeySecrets, Vault
@@ -39,7 +40,8 @@ from tests.server.acts import ACT, CAUSE
 from tests.server.moving_bench import bench
 from tests.server.moving_files import ReferenceClient, ReferenceKey, key_file
 from tests.server.still_clock import StillClock
-from tests.server.storage.entries import POLICY, TOKEN, decide, new_key, otp
+from tests.server.storage.entries import OTHER, POLICY, TOKEN, decide, new_key, otp
+from tests.server.storage.test_minting_book import new as new_minted
 from tests.server.storage.test_moving import move_in
 from tests.server.storage.test_operator_book import DIGEST, LATER_US
 
@@ -156,6 +158,25 @@ async def test_no_token_is_good_after_a_restore(
     assert operator is not None
     assert (operator.active, operator.tokens) == (True, ())
     await store.close()
+
+
+async def test_s22_no_release_is_handed_out_after_a_restore(
+    source: Path | str, target: Path | str, readers: Readers, tmp_path: Path
+) -> None:
+    store = await opened(source)
+    await store_id(store)
+    await store_epoch(store)
+    offered = await store.add_minted(*new_minted(OTHER), act=ACT)
+    await store.close()
+    await backed_up(source, tmp_path / "b", readers)
+    await load(verify(tmp_path / "b", readers.identities), target, cause=CAUSE)
+    store = await opened(target)
+    kept = await store.minted_key(OTHER)
+    await store.close()
+    assert kept is not None
+    assert offered.kept.state is ReleaseState.OFFERED
+    assert (kept.kept.state, kept.kept.message) == (ReleaseState.WITHDRAWN, b"")
+    assert kept.state is offered.state
 
 
 async def test_a_restored_store_holds_every_row_and_is_fenced(

@@ -24,11 +24,12 @@ from tests.server.counter_journal.nodes import fence
 from tests.server.journal.chains import a_chain, signed
 from tests.server.moving_bench import bench
 from tests.server.moving_files import ReferenceClient, ReferenceKey, key_file
-from tests.server.storage.entries import POLICY, a_client, decide, otp
+from tests.server.storage.entries import OTHER, POLICY, a_client, decide, otp
 from tests.server.storage.facts import a_fact
 from tests.server.storage.keepers import PostgresKeeper, SqliteKeeper, SqlKeeper
 from tests.server.storage.test_customer_book import CARD, TERMS
 from tests.server.storage.test_maintenance import a_plan
+from tests.server.storage.test_minting_book import new as new_minted
 from tests.server.storage.test_moving import VAULT, move_in
 from tests.server.storage.test_operator_book import DIGEST, LATER_US
 
@@ -66,6 +67,7 @@ async def source(tmp_path: Path) -> AsyncIterator[SqliteKeeper]:
     await store.note_backup(backup, Deed(ACT, Subject("backup", "b"), None, None))
     answered = MinuteRow(store_minute(keeper), client, (1,) * len(KINDS))
     await store.add_usage(Parcel("sender", 1, (answered,)))
+    await store.add_minted(*new_minted(OTHER), act=ACT)
     await keeper.install_meta("fence", FENCE)
     yield keeper
     await keeper.close()

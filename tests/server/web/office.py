@@ -1,6 +1,7 @@
 """The admin door on a Unix socket, with real desks over a store in memory."""
 
 import json
+import secrets
 import socket
 from collections.abc import Mapping
 from functools import partial
@@ -19,6 +20,7 @@ from server.maintenance.desk import MaintenanceDesk
 from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
 from server.otp.keys import KeyDesk
+from server.provisioning.desk import MintingDesk
 from server.resealing.desk import VaultDesk
 from server.usage.desk import UsageDesk
 from server.web.admin import Authenticate, Desks, admin_app
@@ -104,11 +106,15 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
             "sealing_key": "00",
         }
 
+    async def draw(octets: int) -> bytes:
+        return secrets.token_bytes(octets)
+
     return Desks(
         clients=ClientDesk(store, vault, clock=clock, default_policy=DEFAULT),
         customers=CustomerDesk(store),
         operators=OperatorDesk(store, clock=clock),
         keys=KeyDesk(store, vault),
+        minting=MintingDesk(store, vault, draw),
         moving=MovingDesk(store, vault, partial(bench, vault, imports)),
         journal=JournalDesk(store, KEY, Copies()),
         fence=FenceDesk(store, store="store-1"),
