@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 import typer
 
-from server.programs import durable_file, key_commands
+from hsm import durable_file
+from server.programs import key_commands
 from server.programs.exits import CommandError
 from server.programs.key_commands import PublicId
 from server.programs.options import Data, Database, Json, Reason, admin_api

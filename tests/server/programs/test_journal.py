@@ -171,7 +171,7 @@ def test_whoever_writes_to_the_database_is_found_out(copy: KeysteadProcess, what
 
 def test_the_alarm_is_raised_by_the_daily_job(copy: KeysteadProcess) -> None:
     with closing(sqlite3.connect(copy.directory / "keystead.db")) as connection:
-        connection.execute("UPDATE journal SET reason = 'another' WHERE sequence = 6")
+        connection.execute("UPDATE journal SET reason = 'another' WHERE sequence = 7")
         connection.execute("DELETE FROM lease")
         connection.commit()
     with copy as keystead:
@@ -179,7 +179,7 @@ def test_the_alarm_is_raised_by_the_daily_job(copy: KeysteadProcess) -> None:
         keystead.wait_until(lambda: any(line["event"] == "job_failed" for line in keystead.logs()))
     (line,) = [line for line in copy.logs() if line["event"] == "job_failed"]
     assert (line["job"], line["level"]) == ("journal-checkpoint", "error")
-    assert "entry 6" in line["error"]
+    assert "entry 7" in line["error"]
 
 
 def test_a_start_signs_the_journal_and_another_on_the_same_day_does_not(
@@ -270,6 +270,8 @@ def _back_to_revision_one(directory: Path) -> None:
     (directory / "journal-checkpoints.jsonl").unlink()
     with closing(sqlite3.connect(directory / "keystead.db")) as connection:
         for table in (
+            "minted_key",
+            "maintenance_record",
             "usage_minute",
             "usage_sender",
             "kept_counter",
