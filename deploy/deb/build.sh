@@ -59,6 +59,9 @@ install -d DEBIAN
 for script in postinst prerm postrm; do
     install -m 0755 "$here/$script" "DEBIAN/$script"
 done
+# As dpkg-gencontrol counts: what a file system makes of the files differs from build to build.
+installed_kib=$(find usr -printf '%y %s\n' |
+    awk '{ kib += $1 == "f" ? int(($2 + 1023) / 1024) : 1 } END { print kib }')
 cat >DEBIAN/control <<END
 Package: keystead
 Version: $version
@@ -66,7 +69,7 @@ Architecture: $arch
 Maintainer: The Keystead authors <keystead@localhost>
 Section: admin
 Priority: optional
-Installed-Size: $(du -k -s usr | cut -f 1)
+Installed-Size: $installed_kib
 Depends: adduser, init-system-helpers, python$minor, libc6 (>= $(getconf GNU_LIBC_VERSION | cut -d ' ' -f 2))
 Suggests: postgresql
 Description: YubiKey OTP validation service
