@@ -44,6 +44,8 @@ echo "$base" >"$stage/base"
 cd "$stage/root"
 documents=usr/share/doc/keystead
 install -D -m 0755 "$here/keystead" usr/bin/keystead
+# Ceremonies work on the files of whoever holds them, as that user.
+ln -s ../lib/keystead/bin/keystead-ceremony usr/bin/keystead-ceremony
 install -D -m 0644 "$root/deploy/systemd/keystead.service" usr/lib/systemd/system/keystead.service
 install -D -m 0644 "$root/docs/deployment.md" "$documents/deployment.md"
 install -D -m 0644 "$root/deploy/security.txt" "$documents/examples/security.txt"

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from datetime import date
 from functools import lru_cache
 
-import holidays
-
 from server.incidents.business_calendar import BusinessCalendar, Entity
 
 _OFFICES_OPEN = "Susan B. Anthony Day"
@@ -54,6 +52,9 @@ def business_calendar(entity: Entity, calendar: HolidayCalendar | None = None) -
 @lru_cache(maxsize=256)
 def _year(calendar: HolidayCalendar, year: int) -> frozenset[date]:
     """Return the holidays in one year. Observed days may belong to a neighbour's list."""
+    # Late: lists of two hundred countries take a while to load, and names need none of them.
+    import holidays  # noqa: PLC0415
+
     years = range(year - 1, year + 2)
     match calendar:
         case HolidayCalendar.US_FEDERAL | HolidayCalendar.US_FEDERAL_UNOBSERVED:

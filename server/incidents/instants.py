@@ -31,6 +31,7 @@ def parse_local(text: str, zone: ZoneInfo) -> int:
     second = moment.replace(tzinfo=zone, fold=1)
     if first.utcoffset() == second.utcoffset():
         return _whole(first, text)
+    # No clock changes at the ends of what a calendar holds: nothing below can leave it.
     if first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != moment:
         raise InstantError(
             f"{text} does not exist in {zone.key}: the clocks go forward over it. Which of"
@@ -43,8 +44,11 @@ def parse_local(text: str, zone: ZoneInfo) -> int:
 
 
 def write_instant(seconds: int) -> str:
-    """Return `2026-09-01T00:00:00Z`."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00") + "Z"
+    """Return `2026-09-01T00:00:00Z`; InstantError beyond the year 9999."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00") + "Z"
+    except (ValueError, OverflowError, OSError):
+        raise InstantError("that instant lies beyond what a calendar can hold") from None
 
 
 def _offered(moment: datetime, zone: ZoneInfo) -> str:

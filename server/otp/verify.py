@@ -46,9 +46,6 @@ _PAID = frozenset({Kind.OK, Kind.REPLAYED_OTP, Kind.DELAYED_OTP, Kind.CHARGED})
 
 _STALE = frozenset({Kind.STALE_CLIENT, Kind.STALE_KEY})
 
-_RULED_AGAIN = 2
-"""The store names one stale record at a time, and client and key may both have changed."""
-
 
 class Verifier:
     """Verifies requests for one process.
@@ -126,10 +123,8 @@ class Verifier:
         try:
             with self.deadlines.within(seconds):
                 ruling = await self._rule(request, source)
-                for _ in range(_RULED_AGAIN):
-                    if not ruling.stale:
-                        break
-                    ruling = await self._rule(request, source)  # what was stale is forgotten now
+                if ruling.stale:  # what memory held was out of date, and is forgotten now
+                    ruling = await self._rule(request, source)
         except (StoreError, VaultError, DeadlinePassedError) as error:
             self._notices.broken(
                 error, client_id=request.client_id, public_id=request.otp.public_id
@@ -204,9 +199,9 @@ class Verifier:
         client_id, public_id = entry.client_id, entry.public_id
         if kind is Kind.OK:
             self._notices.works(client_id=client_id, public_id=public_id)
-        elif kind is Kind.STALE_CLIENT:
+        elif kind in _STALE:
+            # The store names one of them, and both may have changed.
             self._clients.forget(client_id)
-        elif kind is Kind.STALE_KEY:
             self._opener.forget(public_id)
         elif kind is Kind.MISSING_COUNTER:
             self._notices.counter_missing(public_id)

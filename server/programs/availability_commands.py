@@ -17,6 +17,7 @@ from server.incidents.cases import (
 )
 from server.incidents.clocks import Clock, Reading
 from server.incidents.clocks import due as due_instant
+from server.incidents.holiday_calendars import HolidayCalendar, business_calendar
 from server.incidents.instants import InstantError, parse_local, write_instant
 from server.incidents.minutes import summarise
 from server.incidents.severity import Severity
@@ -24,7 +25,6 @@ from server.programs.exits import CommandError, Exit
 from server.programs.terminal import say_json
 
 _LARGEST_CASE = 256 * 1024 * 1024
-_CALENDARS = ("us-federal", "us-federal-unobserved", "us-ca", "se-public", "se-de-facto")
 
 availability_app = typer.Typer(help="The contractual availability.", no_args_is_help=True)
 clock_app = typer.Typer(help="Response, update and report clocks.", no_args_is_help=True)
@@ -67,10 +67,9 @@ def due(
         ),
     ],
     calendar: Annotated[
-        str | None,
+        HolidayCalendar | None,
         typer.Option(
             "--calendar",
-            metavar="|".join(_CALENDARS),
             help="The holidays that count (default: the entity's own).",
             show_default=False,
         ),
@@ -80,23 +79,14 @@ def due(
     ] = Reading.ELAPSED,
 ) -> None:
     """Print when a clock is due; null where the schedule names no such clock."""
-    # Late: the lists of holidays of two hundred countries take their time to load.
-    from server.incidents.holiday_calendars import (  # noqa: PLC0415
-        HolidayCalendar,
-        business_calendar,
-    )
-
-    if calendar is not None and calendar not in _CALENDARS:
-        known = ", ".join(_CALENDARS)
-        raise CommandError(f"--calendar {calendar} is not known. Known are: {known}", Exit.USAGE)
-    chosen = None if calendar is None else HolidayCalendar(calendar)
     try:
         began = parse_local(start, entity.zone)
-        days = business_calendar(entity, chosen)
+        days = business_calendar(entity, calendar)
         instant = due_instant(clock, Severity(severity), began, days, reading)
+        written = None if instant is None else write_instant(instant)
     except (InstantError, CalendarError) as error:
         raise CommandError(f"--start: {error}", Exit.USAGE) from error
-    say_json({"due_utc": None if instant is None else write_instant(instant)})
+    say_json({"due_utc": written})
 
 
 def _read(source: Path) -> object:

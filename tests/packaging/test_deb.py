@@ -101,6 +101,12 @@ def test_every_module_is_compiled_by_content(unpacked: Path) -> None:
             assert compiled.read_bytes()[4:8] == b"\x01\0\0\0", compiled
 
 
+def test_ceremonies_are_a_command_of_the_package(unpacked: Path) -> None:
+    command = unpacked / "usr/bin/keystead-ceremony"
+    assert command.resolve() == (unpacked / PLACE / "bin/keystead-ceremony").resolve()
+    assert os.access(command, os.X_OK)
+
+
 def test_the_sums_are_those_of_the_files(unpacked: Path) -> None:
     lines = (unpacked / "DEBIAN/md5sums").read_text().splitlines()
     sums = {path: told for told, path in (line.split("  ", 1) for line in lines)}

@@ -35,6 +35,10 @@ GOOD: dict[str, Any] = {
         ({"incidents": [{"start": PERIOD[0], "end": None, "impact": "3/2"}]}, "at most 1"),
         ({"incidents": [{"start": PERIOD[0], "end": None, "impact": "1/0"}]}, "no fraction"),
         ({"incidents": [{"start": PERIOD[0], "end": None, "impact": True}]}, "no fraction"),
+        (
+            {"incidents": [{"start": PERIOD[0], "end": None, "impact": "1e-999999999"}]},
+            "no fraction",
+        ),
         ({"unknown": [[PERIOD[1], PERIOD[0]]]}, r"unknown\[0\]: it ends before"),
         ({"maintenance": [{"start": PERIOD[1], "end": PERIOD[0]}]}, r"maintenance\[0\]: it ends"),
     ],

@@ -1,5 +1,7 @@
 """A response clock: a person stops it, a changed severity moves it, what was missed stays so."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,4 +70,7 @@ def test_more_events_never_unmake_a_miss_and_the_first_answer_is_the_one_that_co
         missed = clock.missed_at is not None
         assert answered in {None, clock.answered_at}
         answered = clock.answered_at
-        assert len({due.since for due in clock.dues}) <= len(clock.dues)
+        held = [due.since for due in clock.dues]
+        assert held == sorted(held)
+        assert all(one.severity is not two.severity for one, two in pairwise(clock.dues))
+        assert answered is None or max(held) <= answered, "what is answered is due no more"

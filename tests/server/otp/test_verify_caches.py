@@ -119,7 +119,7 @@ async def test_a_version_that_stays_stale_is_backend_error_signed_for_the_client
 ) -> None:
     client, yubikey = await room.client(), await room.yubikey()
     for kind in (Kind.STALE_CLIENT, Kind.STALE_KEY):
-        room.store.answer_with = [Outcome(kind)] * 3
+        room.store.answer_with = [Outcome(kind), Outcome(kind)]
         reply = await room.ask(client, room.press(yubikey))
         assert reply.status == Status.BACKEND_ERROR
         assert not room.store.answer_with

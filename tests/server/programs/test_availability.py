@@ -50,6 +50,7 @@ def test_a_clock_is_due_by_either_reading_or_there_is_none(keystead: KeysteadPro
         (["--start=2026-10-25T02:30:00", "--entity=ab"], "exists twice in Europe/Stockholm"),
         (["--start=soon", "--entity=inc"], "is no time"),
         (["--start=2026-01-01T00:00:00Z", "--entity=ab", "--calendar=mars"], "us-federal"),
+        (["--start=9999-12-31T23:59:59Z", "--entity=ab"], "beyond what a calendar can hold"),
     ],
 )
 def test_a_start_that_is_no_instant_is_asked_back(
