@@ -27,7 +27,7 @@ from server.foundation import Foundation
 from server.hsm_care import HsmCare
 from server.jobs.resealing import watch_rotation
 from server.jobs.runner import JobRunner, run_jobs
-from server.jobs.standing import facts_pruning, journal_checkpoint, usage_pruning
+from server.jobs.standing import facts_pruning, journal_checkpoint, probe_pruning, usage_pruning
 from server.maintenance.desk import MaintenanceDesk
 from server.maintenance.ports import MaintenanceSource
 from server.maintenance.watch import MaintenanceWatch
@@ -41,6 +41,7 @@ from server.otp.opener import OtpOpener
 from server.otp.ports import Directory
 from server.otp.settings import VerifierSettings
 from server.otp.verify import Verifier
+from server.probing.desk import ProbeDesk
 from server.provisioning.desk import MintingDesk
 from server.reading import workbench
 from server.resealing.desk import VaultDesk
@@ -204,6 +205,7 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         usage=UsageDesk(base.store, frozenset(config.usage.left_out)),
         vault=VaultDesk(base.store, room_keys(config, base), base.keys.progress),
         maintenance=MaintenanceDesk(base.store, notice_s=config.maintenance.notice_seconds),
+        probes=ProbeDesk(base.store, base.store, notice_s=config.maintenance.notice_seconds),
         status=status,
     )
 
@@ -330,6 +332,7 @@ def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: C
         journal_checkpoint(base.journal),
         facts_pruning(base.store, base.store),
         usage_pruning(base.store, config.usage.kept_days),
+        probe_pruning(base.store, base.store),
     ]
     run_jobs(stack, base.store, clock, jobs)
 

@@ -40,6 +40,8 @@ class Permission(enum.StrEnum):
     VAULT_ROTATE = "vault.rotate"
     OPERATOR_READ = "operator.read"
     OPERATOR_WRITE = "operator.write"
+    PROBE_READ = "probe.read"
+    PROBE_WRITE = "probe.write"
 
 
 class Role(enum.StrEnum):
@@ -50,6 +52,8 @@ class Role(enum.StrEnum):
     OPERATOR = "operator"
     APPROVER = "approver"
     ADMIN = "admin"
+    PROBER = "prober"
+    """No person: the process that probes. It hands in what it found, and can do nothing else."""
 
 
 _VIEWER = frozenset(
@@ -61,6 +65,7 @@ _VIEWER = frozenset(
         Permission.KEY_READ,
         Permission.MAINTENANCE_READ,
         Permission.FENCE_READ,
+        Permission.PROBE_READ,
     }
 )
 # Contacts are people: who only looks at figures has no need of their names and numbers.
@@ -96,6 +101,7 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
     Role.OPERATOR: _OPERATOR,
     Role.APPROVER: _APPROVER,
     Role.ADMIN: frozenset(Permission),
+    Role.PROBER: frozenset({Permission.SELF_READ, Permission.PROBE_WRITE}),
 }
 
 

@@ -8,6 +8,7 @@ from server.facts import FactBook
 from server.jobs.job import Job
 from server.journal.desk import JournalDesk
 from server.leases import Lease
+from server.probing.ports import ProbeBook
 from server.usage.ports import UsageBook
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -15,6 +16,9 @@ _log = structlog.stdlib.get_logger(__name__)
 DAY_S = 24 * 60 * 60
 FACTS_KEPT_DAYS = 30
 """How long facts stay that every reader is done with: a person may want to look."""
+
+ROUNDS_KEPT_DAYS = 35
+"""How long single rounds stay: a person may want to know why a minute was bad."""
 
 _DAY_US = DAY_S * 1_000_000
 _MINUTE_US = 60_000_000
@@ -48,6 +52,17 @@ def usage_pruning(book: UsageBook, kept_days: int) -> Job:
             pass
 
     return Job("usage-pruning", DAY_S, run)
+
+
+def probe_pruning(book: ProbeBook, time: StoreTime) -> Job:
+    """Remove once a day the rounds of probers that are too old; what minutes came to stays."""
+
+    async def run(lease: Lease) -> None:
+        before_us = await time.store_time_us() - ROUNDS_KEPT_DAYS * _DAY_US
+        while await book.prune_findings(before_us, lease):
+            pass
+
+    return Job("probe-pruning", DAY_S, run)
 
 
 def facts_pruning(facts: FactBook, time: StoreTime) -> Job:

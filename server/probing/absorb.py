@@ -1,12 +1,16 @@
 """What new findings do to what the server knows of a prober: pure."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from server.facts import NewFact
 from server.incidents.instants import write_instant
+from server.ledger.entry import Kind, NewEntry
 from server.probing.finding import Finding, Outcome
 from server.probing.standing import Standing
+
+if TYPE_CHECKING:
+    from server.journal.acts import Json, State
 
 EARLY_US = 60_000_000
 """How far a prober's clock may be ahead of the store's. Beyond, a round is of no minute."""
@@ -17,6 +21,8 @@ FRESH_US = 300_000_000
 FAILING = "probe.failing"
 RECOVERED = "probe.recovered"
 _US = 1_000_000
+_MINUTES = 1_440
+_DAY_US = 86_400_000_000
 
 
 class Known(NamedTuple):
@@ -65,10 +71,47 @@ def _in_time(finding: Finding, now_us: int) -> Finding:
 
 def _fact(prober: str, standing: Standing, last: Finding) -> NewFact:
     at_us = standing.since_us if standing.failing else last.at_us
-    detail: dict[str, object] = {
+    detail: State = {
         "component": "validation",
         "at": write_instant(at_us // _US),
         "at_us": at_us,
         "why": standing.why,
     }
     return NewFact(FAILING if standing.failing else RECOVERED, prober, detail)
+
+
+def entries(
+    prober: str,
+    new: Sequence[Finding],
+    counted: Mapping[int, tuple[int, int]],
+    now_us: int,
+) -> list[NewEntry]:
+    """Return what the ledger is told of a parcel.
+
+    Times of which nothing is known; and, of days that are over, what their minutes came to: who
+    closed such a day's books had not heard of it. counted: (good, bad) by minute.
+    """
+    told = [
+        NewEntry(
+            Kind.GAP,
+            prober,
+            {
+                "number": one.number,
+                "from": write_instant(one.at_us // _US),
+                "to": write_instant(-(-one.until_us // _US)),
+                "why": one.why,
+            },
+        )
+        for one in new
+        if one.outcome is Outcome.UNKNOWN
+    ]
+    today = now_us // _DAY_US
+    days: dict[int, list[Json]] = {}
+    for minute, (good, bad) in sorted(counted.items()):
+        day, at = divmod(minute, _MINUTES)
+        if day < today:
+            days.setdefault(day, []).append([at, good, bad])
+    for day, minutes in days.items():
+        name = write_instant(day * 86_400)[:10]
+        told.append(NewEntry(Kind.PROBES, name, {"prober": prober, "minutes": minutes}))
+    return told

@@ -1,7 +1,7 @@
 """The server's desk for probers: takes what they found, and tells them what is announced."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from server.accounts.text import InputError
 from server.incidents.intervals import Span
@@ -9,7 +9,7 @@ from server.maintenance.counting import counting_spans
 from server.maintenance.plan import Component
 from server.maintenance.ports import MaintenanceBook
 from server.probing.finding import Finding
-from server.probing.ports import MOST_AT_ONCE, ProbeBook, Receipt
+from server.probing.ports import MOST_AT_ONCE, ProbeBook, ProberDetails, Receipt
 
 _NAME = re.compile(r"[a-z0-9]{8,64}")
 _US = 1_000_000
@@ -32,7 +32,7 @@ class ProbeDesk:
         number = await self._book.add_findings(prober, findings)
         return Receipt(number, await self._windows())
 
-    async def list_probers(self) -> Sequence[Mapping[str, object]]:
+    async def list_probers(self) -> Sequence[ProberDetails]:
         """Return who hands in, and how each stands."""
         return await self._book.list_probers()
 

@@ -1,10 +1,11 @@
 """What the prober needs of the network, its spool and the server; and the server of a store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from server.incidents.intervals import Span
 from server.leases import Lease
+from server.probing.absorb import Known
 from server.probing.finding import Finding, Outcome
 from server.probing.judge import Heard, Silence
 
@@ -77,6 +78,15 @@ class Office(Protocol):
         ...
 
 
+class ProberDetails(NamedTuple):
+    """A prober. missing: numbers that never came; heard_us: when, by the store's clock."""
+
+    name: str
+    known: Known
+    missing: int
+    heard_us: int
+
+
 class ProbeBook(Protocol):
     """Keeps what probers found. Raises the store's errors (server.otp.ports)."""
 
@@ -88,8 +98,8 @@ class ProbeBook(Protocol):
         """
         ...
 
-    async def list_probers(self) -> Sequence[Mapping[str, object]]:
-        """Return every prober with its last number, when it was heard, and how it stands."""
+    async def list_probers(self) -> Sequence[ProberDetails]:
+        """Return every prober, in the order of their names."""
         ...
 
     async def prune_findings(self, before_us: int, lease: Lease | None = None) -> int:

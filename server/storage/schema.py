@@ -400,6 +400,50 @@ probe_minute = Table(
     sqlite_with_rowid=False,
 )
 
+# Who hands in what they found (server/probing): the last number of each, and how the service stands
+# by it. told: the last fact about it said failing.
+prober = Table(
+    "prober",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("heard_us", BigInteger, nullable=False),
+    Column("missing", BigInteger, nullable=False),
+    Column("failing", Boolean, nullable=False),
+    Column("bad", Integer, nullable=False),
+    Column("good", Integer, nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("told", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# One row for each round, for some weeks; what a minute comes to stays in `probe_minute`.
+probe_round = Table(
+    "probe_round",
+    metadata,
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    Column("prober", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("outcome", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Minutes, both included, of which a prober knows nothing; whatever it found in them does not hold.
+probe_unknown = Table(
+    "probe_unknown",
+    metadata,
+    Column("prober", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 CLIENT_SEQUENCE = "client"
 IMPORT_SEQUENCE = "key_import"
 CHECKPOINT_SEQUENCE = "journal_checkpoint"

@@ -50,6 +50,7 @@ from server.otp.ports import (
     StoreError,
     UnknownOutcomeError,
 )
+from server.probing.desk import ProbeDesk
 from server.provisioning.desk import MintingDesk
 from server.provisioning.ports import MintError
 from server.resealing.desk import VaultDesk
@@ -64,6 +65,7 @@ from server.web.admin_maintenance import AdminMaintenance
 from server.web.admin_minting import AdminMinting
 from server.web.admin_moving import AdminMoving
 from server.web.admin_operators import AdminOperators
+from server.web.admin_probe import AdminProbe
 from server.web.admin_request import ADMISSION, CALLER, Admission, read_query
 from server.web.admin_usage import AdminUsage
 from server.web.admin_vault import AdminVault
@@ -98,6 +100,7 @@ class Desks(NamedTuple):
     usage: UsageDesk
     vault: VaultDesk
     maintenance: MaintenanceDesk
+    probes: ProbeDesk
     status: _Status
 
 
@@ -136,6 +139,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminClients(desks.clients).routes(),
             *AdminUsage(desks.usage, desks.clients).routes(),
             *AdminMaintenance(desks.maintenance).routes(),
+            *AdminProbe(desks.probes).routes(),
             *AdminKeys(desks.keys).routes(),
             *AdminMinting(desks.minting).routes(),
             *AdminMoving(desks.moving, translate=problem_of).routes(),

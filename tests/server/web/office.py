@@ -20,6 +20,7 @@ from server.maintenance.desk import MaintenanceDesk
 from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
 from server.otp.keys import KeyDesk
+from server.probing.desk import ProbeDesk
 from server.provisioning.desk import MintingDesk
 from server.resealing.desk import VaultDesk
 from server.usage.desk import UsageDesk
@@ -122,6 +123,7 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         usage=UsageDesk(store, frozenset({LEFT_OUT})),
         vault=VaultDesk(store, keys),
         maintenance=MaintenanceDesk(store),
+        probes=ProbeDesk(store, store),
         status=status,
     )
 
