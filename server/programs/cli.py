@@ -22,6 +22,7 @@ from server.programs import (
     minting_commands,
     moving_commands,
     operator_commands,
+    probe_commands,
     station_commands,
     vault_commands,
 )
@@ -72,6 +73,7 @@ app.add_typer(availability_commands.clock_app, name="clock")
 app.add_typer(station_commands.app, name="station")
 app.add_typer(hsm_app, name="hsm")
 app.add_typer(maintenance_commands.app, name="maintenance")
+app.add_typer(probe_commands.app, name="probe")
 app.add_typer(store_app, name="store")
 app.add_typer(config_app, name="config")
 
