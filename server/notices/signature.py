@@ -31,13 +31,13 @@ class WebhookSecret:
     @classmethod
     def parse(cls, text: bytes) -> Self:
         """Read `whsec_` and base64 of 24 to 64 octets; ValueError, which does not quote it."""
+        written = text.strip()
         try:
-            written = text.decode("ascii").strip()
-            if not written.startswith(PREFIX):
-                raise ValueError
-            octets = base64.b64decode(written.removeprefix(PREFIX), validate=True)
-        except (ValueError, binascii.Error):
-            raise ValueError(f"it is not {PREFIX} and base64") from None
+            octets = base64.b64decode(written.removeprefix(PREFIX.encode()), validate=True)
+        except binascii.Error:
+            octets = b""
+        if not written.startswith(PREFIX.encode()) or not octets:
+            raise ValueError(f"it is not {PREFIX} and base64")
         if not SMALLEST_OCTETS <= len(octets) <= LARGEST_OCTETS:
             raise ValueError(f"it has {len(octets)} octets: {SMALLEST_OCTETS} to {LARGEST_OCTETS}")
         return cls(octets)

@@ -5,7 +5,7 @@ less, and nobody's begins at another time on their watch.
 """
 
 import bisect
-from collections.abc import Sequence
+import itertools
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ DAYS_OF_A_TURN = 7
 
 
 class Override(NamedTuple):
-    """Somebody takes over. span: seconds of UTC; of several, the last one that was written holds."""
+    """Somebody takes over. span: seconds of UTC; of several the last one holds."""
 
     person: str
     span: Span
@@ -45,7 +45,7 @@ class Rota(NamedTuple):
         now = self.on_call(at)
         week = self._week(at)
         following = (self.turns[(week + step) % len(self.turns)] for step in range(len(self.turns)))
-        others = (name for name in [*following][1:] + [*self.turns] if name != now)
+        others = (name for name in [*[*following][1:], *self.turns] if name != now)
         return next(others, now)
 
     def shifts(self, span: Span) -> list[tuple[Span, str]]:
@@ -59,7 +59,7 @@ class Rota(NamedTuple):
             week += 1
         ordered = sorted(edges)
         found: list[tuple[Span, str]] = []
-        for start, end in zip(ordered, ordered[1:], strict=False):
+        for start, end in itertools.pairwise(ordered):
             person = self.on_call(start)
             if found and found[-1][1] == person:
                 found[-1] = (Span(found[-1][0].start, end), person)
@@ -72,7 +72,7 @@ class Rota(NamedTuple):
         day = datetime.fromtimestamp(at, UTC).astimezone(self.zone).date()
         near = (day - self.first).days // DAYS_OF_A_TURN
         # A hand-over at an hour of the day: the neighbours are looked at, too.
-        starts: Sequence[int] = [self._start_of(near + step) for step in (-1, 0, 1, 2)]
+        starts = [self._start_of(near + step) for step in (-1, 0, 1, 2)]
         return near - 2 + bisect.bisect_right(starts, at)
 
     def _start_of(self, week: int) -> int:
