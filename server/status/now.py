@@ -134,7 +134,5 @@ def done(snapshot: Snapshot, now_s: int) -> list[Work]:
 
 def _works(snapshot: Snapshot, now_s: int, which: set[Condition]) -> list[Work]:
     return [
-        work
-        for work in snapshot.maintenance
-        if condition_of(work.state, work.span, now_s) in which
+        work for work in snapshot.maintenance if condition_of(work.state, work.span, now_s) in which
     ]

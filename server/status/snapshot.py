@@ -10,10 +10,10 @@ from datetime import date
 from fractions import Fraction
 
 from server.incidents.availability import TARGET, Availability, Verdict
+from server.incidents.components import Component
 from server.incidents.intervals import Span
 from server.incidents.severity import Severity
 from server.incidents.states import State
-from server.maintenance.plan import Component
 from server.maintenance.plan import State as WorkState
 
 SHOWN_DAYS = 90
