@@ -47,7 +47,8 @@ def write_atom(snapshot: Snapshot, now_s: int, url: str) -> bytes:
     for entry in entries:
         _add(feed, entry, url)
     ET.indent(feed, " ")
-    return ET.tostring(feed, encoding="utf-8", xml_declaration=True) + b"\n"
+    text: bytes = ET.tostring(feed, encoding="utf-8", xml_declaration=True)
+    return text + b"\n"
 
 
 def _incident(one: PublicIncident) -> _Entry:

@@ -7,36 +7,31 @@ text which somebody smuggled into an incident could not do anything even if it w
 import base64
 import hashlib
 from functools import cache
-from typing import NamedTuple
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from typing import TYPE_CHECKING, NamedTuple
 
 from server.status.page import lay_out
 from server.status.snapshot import Snapshot
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+    from markupsafe import Markup
+
 _NOTHING = "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
-class Links(NamedTuple):
-    """Where the other forms are, from the page: a prefix of `history.atom` and so on.
-
-    about: where it is told how this is counted, "" for nowhere.
-    """
-
-    prefix: str = ""
-    about: str = ""
-
-
 class _House(NamedTuple):
-    environment: Environment
-    style: str
+    page: "Template"
+    style: "Markup"
     policy: str
 
 
 @cache
 def _house() -> _House:
     """Return the templates, read and compiled once."""
+    # Late: no start has to wait for it.
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
+    from markupsafe import Markup  # noqa: PLC0415
+
     loader = PackageLoader("server.status")
     environment = Environment(
         loader=loader,
@@ -47,7 +42,9 @@ def _house() -> _House:
     )
     source, _, _ = loader.get_source(environment, "style.css")
     digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
-    return _House(environment, source, f"{_NOTHING}; style-src 'sha256-{digest}'")
+    policy = f"{_NOTHING}; style-src 'sha256-{digest}'"
+    style = Markup(source)  # noqa: S704 - our own file
+    return _House(environment.get_template("page.html"), style, policy)
 
 
 def content_policy() -> str:
@@ -55,14 +52,12 @@ def content_policy() -> str:
     return f"{_house().policy}; frame-ancestors 'none'"
 
 
-def write_html(snapshot: Snapshot, now_s: int, links: Links) -> bytes:
-    """Return the page as it is at a second, since the epoch."""
+def write_html(snapshot: Snapshot, now_s: int, prefix: str) -> bytes:
+    """Return the page as it is at a second, since the epoch.
+
+    prefix: from the page to what is beside it, `/status/` or nothing.
+    """
     house = _house()
     page = lay_out(snapshot, now_s)
-    text = house.environment.get_template("page.html").render(
-        page=page,
-        links=links,
-        policy=house.policy,
-        style=Markup(house.style),  # noqa: S704 - our own file
-    )
+    text = house.page.render(page=page, prefix=prefix, policy=house.policy, style=house.style)
     return text.encode()

@@ -7,7 +7,7 @@ was dismissed is `resolved`. Ids are texts that never change.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from server.incidents.components import Component
@@ -72,35 +72,18 @@ _WORK_STATUS: Mapping[Condition, str] = {
 }
 
 
-def documents(snapshot: Snapshot, now_s: int, url: str) -> dict[str, bytes]:
-    """Return each file below `api/v2/`. url: where the page is."""
+_WORK_STEP: Mapping[str, str] = {
+    "begun": "in_progress",
+    "finished": "completed",
+    "cancelled": "completed",
+}
+
+
+def write(name: str, snapshot: Snapshot, now_s: int, url: str) -> bytes:
+    """Return one of DOCUMENTS as it is at a second. url: where the page is."""
     view = _View(snapshot, now_s, url)
-    page, status = view.page(), view.status()
-    components = view.components()
-    incidents = [view.incident(one) for one in snapshot.incidents]
-    unresolved = [view.incident(one) for one in now.unresolved(snapshot)]
-    works = [view.work(one) for one in snapshot.maintenance]
-    upcoming = [view.work(one) for one in now.to_come(snapshot, now_s)]
-    active = [view.work(one) for one in now.under_way(snapshot, now_s)]
-    values: dict[str, Json] = {
-        "status.json": {"status": status},
-        "components.json": {"components": components},
-        "incidents.json": {"incidents": incidents},
-        "incidents/unresolved.json": {"incidents": unresolved},
-        "scheduled-maintenances.json": {"scheduled_maintenances": works},
-        "scheduled-maintenances/upcoming.json": {"scheduled_maintenances": upcoming},
-        "scheduled-maintenances/active.json": {"scheduled_maintenances": active},
-        "summary.json": {
-            "status": status,
-            "components": components,
-            "incidents": unresolved,
-            "scheduled_maintenances": [*active, *upcoming],
-        },
-    }
-    return {
-        name: json.dumps({"page": page, **value}, ensure_ascii=False, indent=1).encode()
-        for name, value in values.items()
-    }
+    value = {"page": view.page(), **DOCUMENTS[name](view)}
+    return json.dumps(value, ensure_ascii=False, indent=1).encode()
 
 
 class _View:
@@ -126,10 +109,11 @@ class _View:
     def status(self) -> Json:
         health = now.overall(self._snapshot, self._now_s)
         said = _DESCRIPTION.get(health) or headline(self._snapshot, self._now_s)
-        return {"indicator": _INDICATOR[health], "description": said}
+        return {"status": {"indicator": _INDICATOR[health], "description": said}}
 
-    def components(self) -> Sequence[Json]:
-        return [self._component(view, at) for at, view in enumerate(self._snapshot.components, 1)]
+    def components(self) -> Json:
+        views = enumerate(self._snapshot.components, 1)
+        return {"components": [self._component(view, position) for position, view in views]}
 
     def _component(self, view: ComponentView, position: int) -> Json:
         health = now.health(view, self._snapshot, self._now_s)
@@ -242,9 +226,47 @@ class _View:
             "display_at": at,
         }
 
+    def incidents(self, which: Sequence[PublicIncident]) -> Json:
+        return {"incidents": [self.incident(one) for one in which]}
 
-_WORK_STEP: Mapping[str, str] = {
-    "begun": "in_progress",
-    "finished": "completed",
-    "cancelled": "completed",
+    def works(self, which: Sequence[Work]) -> Json:
+        return {"scheduled_maintenances": [self.work(one) for one in which]}
+
+    def all_incidents(self) -> Json:
+        return self.incidents(self._snapshot.incidents)
+
+    def unresolved(self) -> Json:
+        return self.incidents(now.unresolved(self._snapshot))
+
+    def all_works(self) -> Json:
+        return self.works(self._snapshot.maintenance)
+
+    def upcoming(self) -> Json:
+        return self.works(now.to_come(self._snapshot, self._now_s))
+
+    def active(self) -> Json:
+        return self.works(now.under_way(self._snapshot, self._now_s))
+
+    def not_over(self) -> Json:
+        return self.works(
+            [
+                *now.under_way(self._snapshot, self._now_s),
+                *now.to_come(self._snapshot, self._now_s),
+            ]
+        )
+
+    def summary(self) -> Json:
+        return self.components() | self.unresolved() | self.not_over() | self.status()
+
+
+DOCUMENTS: Mapping[str, Callable[[_View], Json]] = {
+    "summary.json": _View.summary,
+    "status.json": _View.status,
+    "components.json": _View.components,
+    "incidents.json": _View.all_incidents,
+    "incidents/unresolved.json": _View.unresolved,
+    "scheduled-maintenances.json": _View.all_works,
+    "scheduled-maintenances/upcoming.json": _View.upcoming,
+    "scheduled-maintenances/active.json": _View.active,
 }
+"""What there is below `api/v2/`."""
