@@ -36,6 +36,12 @@ class Column(NamedTuple):
     text: str
 
 
+class _Part(NamedTuple):
+    kind: str
+    share: int
+    least: int
+
+
 def columns(bars: Sequence[Bar]) -> list[Column]:
     """Return the bars of some days, side by side."""
     return [
@@ -71,24 +77,30 @@ def _pieces(bar: Bar) -> tuple[Piece, ...]:
         return (Piece("none", 0, HEIGHT),)
     eligible_s = bar.period_s - bar.maintenance_s
     lost = "bad" if eligible_s and bar.downtime_s >= _BAD * eligible_s else "some"
-    parts = (
-        (lost, bar.downtime_s, _LEAST_LOST),
-        ("maintenance", bar.maintenance_s, _LEAST),
-        ("unknown", bar.unknown_s, _LEAST),
-    )
+    well_s = bar.period_s - bar.downtime_s - bar.maintenance_s - bar.unknown_s
+    parts = [
+        _Part(kind, math.floor(Fraction(seconds) * HEIGHT / bar.period_s), least)
+        for kind, seconds, least in (
+            (lost, bar.downtime_s, _LEAST_LOST),
+            ("maintenance", bar.maintenance_s, _LEAST),
+            ("unknown", bar.unknown_s, _LEAST),
+            ("well", well_s, 1),
+        )
+        if seconds > 0
+    ]
     bottom = HEIGHT
     pieces = []
-    for kind, seconds, least in parts:
-        if not seconds or not bottom:
-            continue
-        height = min(bottom, max(least, math.floor(Fraction(seconds) * HEIGHT / bar.period_s)))
+    for part, height in zip(parts, _heights(parts), strict=True):
         bottom -= height
-        pieces.append(Piece(kind, bottom, height))
-    whole_known = bar.downtime_s + bar.maintenance_s + bar.unknown_s < bar.period_s
-    if bottom and whole_known:
-        pieces.append(Piece("well", 0, bottom))
-    elif bottom and pieces:
-        # What rounding left over belongs to what is above.
-        kind, top, height = pieces[-1]
-        pieces[-1] = Piece(kind, 0, height + top)
+        pieces.append(Piece(part.kind, bottom, height))
     return tuple(pieces)
+
+
+def _heights(parts: Sequence[_Part]) -> list[int]:
+    """Give each its least, and what that or rounding changes to the one that is furthest above."""
+    heights = [max(part.least, part.share) for part in parts]
+    while (left := HEIGHT - sum(heights)) != 0:
+        spare = [height - part.least for part, height in zip(parts, heights, strict=True)]
+        most = spare.index(max(spare))
+        heights[most] += max(left, -spare[most])
+    return heights

@@ -4,14 +4,20 @@ Fractions are text (`1/3`), days are dates, moments are microseconds or seconds 
 the fields' names say.
 """
 
+from dataclasses import replace
+
 from pydantic import TypeAdapter, ValidationError
 
+from server.incidents.states import State
 from server.status.snapshot import Snapshot
 
 MOST_OCTETS = 4 * 1024 * 1024
 """Many times what ninety days with an incident on each of them come to."""
 
 _FORM = TypeAdapter(Snapshot)
+
+
+_SETTLED = frozenset({State.RESOLVED, State.DISMISSED})
 
 
 class SnapshotError(ValueError):
@@ -31,3 +37,13 @@ def read_snapshot(octets: bytes) -> Snapshot:
         return _FORM.validate_json(octets)
     except ValidationError as error:
         raise SnapshotError(f"no snapshot: {error.error_count()} things are not as told") from None
+
+
+def fitted(snapshot: Snapshot) -> Snapshot:
+    """Leave out what is too much to be told: the oldest that is settled first."""
+    while snapshot.incidents and len(write_snapshot(snapshot)) > MOST_OCTETS:
+        known = snapshot.incidents
+        over = [at for at, one in enumerate(known) if one.state in _SETTLED]
+        least = over[-1] if over else len(known) - 1
+        snapshot = replace(snapshot, incidents=known[:least] + known[least + 1 :])
+    return snapshot

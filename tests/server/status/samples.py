@@ -60,7 +60,7 @@ def quiet_bars() -> tuple[Bar, ...]:
 
 
 def eventful_bars() -> tuple[Bar, ...]:
-    """The records begin 77 days ago; a long outage, short ones, maintenance, days half known."""
+    """Return outages, maintenance and days half known; the records begin 77 days ago."""
     told = {
         61: bar(61, unknown_s=DAY_S),
         60: bar(60, unknown_s=40_000),
