@@ -17,6 +17,7 @@ from server.programs import (
     customer_commands,
     fence_commands,
     hsm_audit_commands,
+    incident_commands,
     journal_commands,
     maintenance_commands,
     minting_commands,
@@ -72,6 +73,7 @@ app.add_typer(availability_commands.clock_app, name="clock")
 app.add_typer(station_commands.app, name="station")
 app.add_typer(hsm_app, name="hsm")
 app.add_typer(maintenance_commands.app, name="maintenance")
+app.add_typer(incident_commands.app, name="incident")
 app.add_typer(store_app, name="store")
 app.add_typer(config_app, name="config")
 
