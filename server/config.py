@@ -5,6 +5,7 @@ never a value here: secrets are files, and the configuration only names them.
 """
 
 import ipaddress
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
@@ -19,6 +20,7 @@ from pydantic import (
 )
 
 from server.address import Address
+from server.incidents.components import Component
 from server.tlsfiles import TlsFiles
 from validation.gcra import UNLIMITED, Policy, Rate
 
@@ -82,6 +84,27 @@ def _hsm(text: str) -> str:
 def _tuple(value: object) -> object:
     """Take the lists that TOML and JSON have for the tuples that a frozen model holds."""
     return tuple(value) if isinstance(value, list) else value
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("write it in one line of characters that can be shown")
+    return text
+
+
+def _page_url(text: str | None) -> str | None:
+    if text is None:
+        return None
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("write a whole address, https://HOST/status, without ? or #")
+    return text.rstrip("/")
+
+
+def _each_once(components: tuple[Component, ...]) -> tuple[Component, ...]:
+    if len(set(components)) != len(components):
+        raise ValueError("name each component once")
+    return components
 
 
 class _Section(BaseModel):
@@ -556,6 +579,49 @@ class Usage(_Section):
     ] = ()
 
 
+class StatusPage(_Section):
+    """What the status page at /status shows, and where it says it is."""
+
+    name: Annotated[
+        str,
+        AfterValidator(_one_line),
+        Field(
+            min_length=1,
+            max_length=60,
+            description="what the service is called on the status page",
+            examples=["Example OTP"],
+        ),
+    ] = "OTP service"
+    url: Annotated[
+        str | None,
+        AfterValidator(_page_url),
+        Field(
+            description="where everybody finds the status page: links in feeds and JSON begin with"
+            " it; the verification door's address when it is not set",
+            examples=["https://otp.example.org/status"],
+        ),
+    ] = None
+    components: Annotated[
+        tuple[Annotated[Component, Field(strict=False)], ...],
+        BeforeValidator(_tuple),
+        AfterValidator(_each_once),
+        Field(
+            min_length=1,
+            description="what is shown, in this order: validation, upload, api-keys, provisioning",
+            examples=[["validation", "upload"]],
+        ),
+    ] = (Component.VALIDATION,)
+    term_begins: Annotated[
+        date,
+        Field(
+            strict=False,
+            description="a first day of the term whose availability is shown; a term has twelve"
+            " months, and the next one follows",
+            examples=["2026-03-01"],
+        ),
+    ] = date(2026, 1, 1)
+
+
 class Config(_Section):
     """Everything that can be set. The defaults serve on loopback with the embedded store."""
 
@@ -578,6 +644,7 @@ class Config(_Section):
     backup: Backup = Backup()
     maintenance: Maintenance = Maintenance()
     usage: Usage = Usage()
+    status: StatusPage = StatusPage()
     incidents: Incidents = Incidents()
 
     @model_validator(mode="after")
@@ -614,3 +681,11 @@ class Config(_Section):
             return TlsFiles(Path(self.admin.certificate), Path(self.admin.key))
         files = self.tls.files
         return None if files is None else files._replace(client_ca=None)
+
+    @property
+    def status_url(self) -> str:
+        """Where the status page is, without a slash at its end."""
+        if self.status.url is not None:
+            return self.status.url
+        scheme = "http" if self.tls.files is None else "https"
+        return f"{scheme}://{self.listen.verify}/status"
