@@ -75,7 +75,7 @@ def _fact(prober: str, standing: Standing, last: Finding) -> NewFact:
         "component": "validation",
         "at": write_instant(at_us // _US),
         "at_us": at_us,
-        "why": standing.why,
+        "what": standing.why,
     }
     return NewFact(FAILING if standing.failing else RECOVERED, prober, detail)
 

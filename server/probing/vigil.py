@@ -33,7 +33,7 @@ from server.probing.standing import Standing
 TITLE: Final = "Validation does not answer as it should"
 LETS_GO: Final = frozenset({State.MITIGATED, State.RESOLVED, State.DISMISSED})
 
-MOST_RECORDS: Final = 500
+MOST_RECORDS: Final = 150
 """Beyond, only people's records are added: a service that comes and goes fills no history."""
 
 _REFERENCE_OCTETS: Final = 16

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import fcntl
 import os
-import random
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -17,40 +16,47 @@ from typing import Final
 
 import structlog
 
-from hsm import privatefile
+from hsm import journalkey, privatefile
+from hsm.journalkey import JournalKey
 from server import logs
 from server.address import Address
 from server.clock import Clock, SystemClock
-from server.maintenance.counting import phase_at
-from server.metrics.probes import ProbeMetrics
+from server.incidents.schedule import Schedule
 from server.metrics.tally import Tally
-from server.probing.handin import HandIn, read_windows, write_windows
+from server.notices.board import BoardError, load_board
+from server.outgoing.senders import senders_for
+from server.probing.calling import Caller
+from server.probing.handin import HandIn, read_windows
 from server.probing.hosts import HostRefusedError, admit, admit_aliases
-from server.probing.rounds import Prober, Round
-from server.probing.standing import Standing
+from server.probing.links import Links
+from server.probing.rounds import Prober
+from server.probing.vigil import Vigil
 from server.probing.virtual_key import KeptKey, KeyFileError
 from server.programs.exits import CommandError
 from server.programs.hardening import keep_memory_private
 from server.programs.listening import listen
-from server.programs.probe_config import JITTER, ProbeConfig, read_config
+from server.programs.probe_config import ProbeConfig, read_config
 from server.programs.probe_knocker import HttpKnocker
 from server.programs.probe_office import AdminOffice, admin_client
+from server.programs.probe_pages import PageKeeper
+from server.programs.probe_watch import WINDOWS, Watchman
 from server.programs.service_manager import ServiceManager
+from server.status.files import Site
 from server.storage.spool import Spool, SpoolError
-from server.web.faults import describe_fault
 from server.web.ops import ops_app
+from server.web.probe_door import ProbeDoor
 from server.web.runner import serve
 from validation.signature import ApiKey
 
 _log = structlog.stdlib.get_logger(__name__)
 
 SPOOL_FILE: Final = "spool.db"
+LINK_KEY: Final = "link.key"
 SILENT_INTERVALS: Final = 2.5
 """After so many intervals without a round there is a gap."""
 
 _US: Final = 1_000_000
 _LARGEST_KEY: Final = 1024
-_WINDOWS: Final = "windows"
 
 
 def run(file: Path) -> None:
@@ -65,7 +71,7 @@ def run(file: Path) -> None:
             keep_memory_private()
             logs.configure("info", process="probe")
             asyncio.run(_probe(config, beside))
-    except (HostRefusedError, KeyFileError, SpoolError) as error:
+    except (BoardError, HostRefusedError, KeyFileError, SpoolError) as error:
         raise CommandError(str(error)) from error
     except OSError as error:
         raise CommandError(f"{beside / config.spool}: {error.strerror or error}") from error
@@ -83,8 +89,9 @@ async def _probe(config: ProbeConfig, beside: Path) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     listener = (await listen(Address.parse(config.listen), 1, "listen"))[0]
     with contextlib.closing(open_spool(config, beside)) as spool:
-        async with _watchman(config, beside, spool, SystemClock()) as watchman:
+        async with _watchman(config, beside, spool, SystemClock()) as (watchman, own):
             app = ops_app(registry=watchman.metrics.registry, checks={})
+            own.add_to(app)
             door = await serve(app, [listener], tally=Tally.in_memory())
             where = Address(Address.parse(config.listen).host, listener.getsockname()[1])
             sys.stdout.write(f"ready probe={config.url} listen=http://{where}\n")
@@ -101,9 +108,17 @@ async def _probe(config: ProbeConfig, beside: Path) -> None:
 @asynccontextmanager
 async def _watchman(
     config: ProbeConfig, beside: Path, spool: Spool, clock: Clock
-) -> AsyncIterator["Watchman"]:
+) -> AsyncIterator[tuple[Watchman, ProbeDoor]]:
     api_key = ApiKey(_api_key(beside / config.api_key))
     ca = None if config.ca is None else beside / config.ca
+    board = None if config.board is None else load_board(beside / config.board)
+    vigil = Vigil(spool, prober=spool.prober, clock=clock, schedule=Schedule())
+    links = Links(
+        _link_key(beside / config.spool / LINK_KEY),
+        base=config.link,
+        salt=spool.prober.encode(),
+        people={} if board is None else board.people,
+    )
     async with HttpKnocker(
         config.url, config.client, api_key, deadline_s=config.deadline_seconds, ca=ca
     ) as knocker:
@@ -116,71 +131,48 @@ async def _watchman(
             silent_us=round(config.interval_seconds * SILENT_INTERVALS * _US),
         )
         office = AdminOffice(admin_client(config.server, beside))
-        handin = HandIn(spool, office, windows=read_windows(spool.get(_WINDOWS)))
-        yield Watchman(prober, handin, spool, clock, interval_s=config.interval_seconds)
-
-
-class Watchman:
-    """Does rounds at their time, and hands in what they find."""
-
-    def __init__(
-        self, prober: Prober, handin: HandIn, spool: Spool, clock: Clock, *, interval_s: float
-    ) -> None:
-        self._prober = prober
-        self._handin = handin
-        self._spool = spool
-        self._clock = clock
-        self._interval_s = interval_s
-        self._news = asyncio.Event()
-        self.standing = Standing()
-        self.metrics = ProbeMetrics(
-            waiting=lambda: spool.waiting,
-            lost=lambda: spool.lost,
-            failing=lambda: self.standing.failing,
-            away=lambda: self._handin.fault is not None,
+        watchman = Watchman(
+            prober=prober,
+            handin=HandIn(spool, office, windows=read_windows(spool.get(WINDOWS))),
+            office=office,
+            vigil=vigil,
+            caller=None
+            if board is None
+            else Caller(
+                vigil,
+                spool,
+                board=board,
+                senders=senders_for(board, clock),
+                clock=clock,
+                link=links.make,
+            ),
+            pages=PageKeeper(
+                knocker.snapshot,
+                spool,
+                service=config.service,
+                site=Site(f"{config.link.rstrip('/')}/status"),
+                directory=None
+                if config.status_directory is None
+                else beside / config.status_directory,
+                clock=clock,
+            ),
+            spool=spool,
+            clock=clock,
+            interval_s=config.interval_seconds,
         )
+        door = ProbeDoor(
+            vigil,
+            links.read,
+            now_s=lambda: clock.now_us() // _US,
+            documents=lambda: watchman.documents,
+            acknowledged=watchman.hurry,
+        )
+        yield watchman, door
 
-    async def watch(self, stop: asyncio.Event) -> None:
-        """Go on until told to stop, or until something breaks that must not."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._rounds()), group.create_task(self._hand_in())]
-            await stop.wait()
-            for task in tasks:
-                task.cancel()
 
-    async def _rounds(self) -> None:
-        while True:
-            began = self._clock.monotonic()
-            try:
-                self._note(await self._prober.round())
-            except Exception as fault:  # noqa: BLE001 - a full disk may have room again: go on
-                _log.error("round_not_done", **describe_fault(fault))
-            # Not everybody's probers at the same second, nor always at the same of a minute.
-            wait_s = self._interval_s * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
-            await asyncio.sleep(max(0.0, began + wait_s - self._clock.monotonic()))
-
-    def _note(self, done: Round) -> None:
-        outcome, why = done.judgement
-        before = self.standing
-        self.standing = before.after(outcome, done.at_us, why)
-        phase = phase_at(self._handin.windows, done.at_us // _US)
-        self.metrics.count(outcome.value, phase.value)
-        if why:
-            _log.warning("round", outcome=outcome.value, why=why, number=done.finding.number)
-        if self.standing.failing != before.failing:
-            _log.warning("failing" if self.standing.failing else "recovered", why=why)
-        self._news.set()
-
-    async def _hand_in(self) -> None:
-        while True:
-            await self._news.wait()
-            self._news.clear()
-            before, windows = self._handin.fault, self._handin.windows
-            done = await self._handin.turn()
-            if self._handin.windows != windows:
-                self._spool.put(_WINDOWS, write_windows(self._handin.windows))
-            if self._handin.fault != before:
-                _log.info("handed_in" if done else "not_handed_in", why=self._handin.fault)
+def _link_key(path: Path) -> JournalKey:
+    """Return the key that signs links: of this prober alone, made when it is not there."""
+    return journalkey.load(path) if path.exists() else journalkey.create(path)
 
 
 def _api_key(path: Path) -> bytes:

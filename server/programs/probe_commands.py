@@ -7,7 +7,7 @@ import typer
 
 from server.programs.options import Data, Database, Json, Reason, admin_api, chosen_data
 from server.programs.remote_options import RemoteCommand, given_remote
-from server.programs.terminal import say, say_json, table
+from server.programs.terminal import fields, say, say_json, table
 
 app = typer.Typer(
     help="A prober: validates an OTP of its own every half minute, and tells.",
@@ -94,3 +94,53 @@ def list_(
         say_json({"probers": probers})
     else:
         table(probers, ["name", "number", "missing", "heard", "failing", "since", "why"])
+
+
+As = Annotated[
+    str, typer.Option("--as", metavar="NAME", help="Who you are: as on the notice board.")
+]
+
+
+@app.command("ack")
+def acknowledge(
+    *,
+    config: ConfigFile,
+    person: As,
+    text: Annotated[str, typer.Option(help="What you say, for those inside.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Acknowledge the incident that the prober has opened: the response's clock stops."""
+    from server.programs.probe_incident import acknowledge as run  # noqa: PLC0415
+
+    _shown(run(config, person, text), as_json=as_json)
+
+
+@app.command("update")
+def update(
+    text: Annotated[str, typer.Argument(help="What everybody is told, on the status page too.")],
+    *,
+    config: ConfigFile,
+    person: As,
+    as_json: Json = False,
+) -> None:
+    """Tell everybody something while the server is away."""
+    from server.programs.probe_incident import tell as run  # noqa: PLC0415
+
+    _shown(run(config, person, text), as_json=as_json)
+
+
+@app.command("show")
+def show(*, config: ConfigFile, as_json: Json = False) -> None:
+    """Show the incident that the prober has opened, with its clocks."""
+    from server.programs.probe_incident import show as run  # noqa: PLC0415
+
+    _shown(run(config), as_json=as_json)
+
+
+def _shown(incident: "dict[str, object] | None", *, as_json: bool) -> None:
+    if as_json:
+        say_json({"incident": incident})
+    elif incident is None:
+        say("The prober has no incident: the server has all of them.")
+    else:
+        fields(incident)

@@ -28,6 +28,12 @@ def _address(text: str) -> str:
     return text
 
 
+def _link(text: str) -> str:
+    if text and not text.startswith(("https://", "http://localhost", "http://127.0.0.1")):
+        raise ValueError("write https://HOST: a link is a key")
+    return text
+
+
 def _tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
@@ -146,6 +152,37 @@ class ProbeConfig(_Section):
         Field(
             description="a PEM file: the authority of the service's certificate",
             examples=["/etc/keystead-probe/ca.pem"],
+        ),
+    ] = None
+    board: Annotated[
+        str | None,
+        Field(
+            description="the notice board: a copy of the server's, for the time when that is away",
+            examples=["/etc/keystead-probe/notices.toml"],
+        ),
+    ] = None
+    link: Annotated[
+        str,
+        AfterValidator(_link),
+        Field(
+            description="where people reach this prober's listener; messages have no links without",
+            examples=["https://prober.example.org"],
+        ),
+    ] = ""
+    service: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=80,
+            description="what the service is called on the pages",
+            examples=["OTP validation"],
+        ),
+    ] = "OTP validation"
+    status_directory: Annotated[
+        str | None,
+        Field(
+            description="a directory to write the status pages to, for a web server",
+            examples=["/var/www/status"],
         ),
     ] = None
     server: ServerDoor

@@ -6,6 +6,7 @@ a new client would get in. Redirects are answers like any other, and never follo
 
 import asyncio
 import ssl
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,9 +15,11 @@ from urllib.parse import urlencode
 import aiohttp
 
 from server.probing.judge import Heard, Silence
+from server.status.wire import MOST_OCTETS
 from validation.signature import ApiKey
 
 _PATH = "/wsapi/2.0/verify"
+_SNAPSHOT = "/status/snapshot.json"
 _MOST = 64 * 1024
 
 
@@ -26,7 +29,7 @@ class HttpKnocker:
     def __init__(
         self, url: str, client: int, key: ApiKey, *, deadline_s: float, ca: Path | None = None
     ) -> None:
-        self._url = url.rstrip("/") + _PATH
+        self._base = url.rstrip("/")
         self._client = client
         self._key = key
         self._deadline_s = deadline_s
@@ -60,7 +63,7 @@ class HttpKnocker:
         query = urlencode({**parameters, "h": self._key.sign(signed.encode("ascii"))})
         try:
             async with asyncio.timeout(self._deadline_s):
-                return await self._get(f"{self._url}?{query}")
+                return await self._get(f"{self._base}{_PATH}?{query}")
         except TimeoutError:
             return Silence.LATE
         except aiohttp.ClientConnectorError:
@@ -68,9 +71,18 @@ class HttpKnocker:
         except (aiohttp.ClientError, OSError, ValueError):
             return Silence.BROKEN
 
-    async def _get(self, url: str) -> Heard | Silence:
+    async def snapshot(self) -> bytes | None:
+        """Return the service's public snapshot of its status; None when it has none to give."""
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                told = await self._get(f"{self._base}{_SNAPSHOT}", MOST_OCTETS)
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
+            return None
+        return told.body if isinstance(told, Heard) and told.http_status == HTTPStatus.OK else None
+
+    async def _get(self, url: str, most: int = _MOST) -> Heard | Silence:
         async with self._session.get(url, allow_redirects=False) as answer:
-            body = await answer.content.read(_MOST + 1)
-            while len(body) <= _MOST and (more := await answer.content.read(_MOST)):
+            body = bytearray()
+            while len(body) <= most and (more := await answer.content.readany()):
                 body += more
-            return Silence.ENDLESS if len(body) > _MOST else Heard(answer.status, body)
+            return Silence.ENDLESS if len(body) > most else Heard(answer.status, bytes(body))

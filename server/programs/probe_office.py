@@ -7,6 +7,9 @@ from typing import Any
 
 from server.incidents.instants import parse_instant
 from server.incidents.intervals import Span
+from server.incidents.record import Record
+from server.incidents.record_json import write_record
+from server.incidents.states import State
 from server.probing.finding import Finding
 from server.probing.ports import OfficeError, Receipt
 from server.programs.admin_client import AdminClient
@@ -40,6 +43,15 @@ class AdminOffice:
                 for one in said["maintenance"]
             )
             return Receipt(int(said["number"]), windows)
+        except (KeyError, TypeError, ValueError) as error:
+            raise OfficeError("the server's answer is not one of its version") from error
+
+    async def take_over(self, reference: str, records: Sequence[Record]) -> tuple[int, State]:
+        """Bring a whole history; return its number and where it stands. OfficeError."""
+        value = {"reference": reference, "records": [write_record(one) for one in records]}
+        said = await self._post("/incidents/taken-over", value)
+        try:
+            return int(said["id"]), State(said["state"])
         except (KeyError, TypeError, ValueError) as error:
             raise OfficeError("the server's answer is not one of its version") from error
 

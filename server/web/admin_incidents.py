@@ -76,11 +76,11 @@ class AdminIncidents:
         def step(verb: str, handler: Handler, body: type[Body]) -> Route:
             return Route(post, f"{_ONE}/{verb}", handler, write, whole, shown, query=why, body=body)
 
-        handed = "/incidents/taken-over"
+        handed, prober = "/incidents/taken-over", Permission.PROBE_WRITE
         return [
             Route(get, "/incidents", self.list_all, read, whole, IncidentsShown, query=page),
             Route(post, "/incidents", self.open, write, whole, shown, made, why, NewIncidentGiven),
-            Route(post, handed, self.take_over, write, whole, shown, query=why, body=HandIn),
+            Route(post, handed, self.take_over, prober, whole, shown, query=why, body=HandIn),
             Route(get, _ONE, self.show, read, whole, shown),
             *(step(verb, handler, Telling) for verb, handler in steps.items()),
             step("resolve", self.resolve, Resolution),
