@@ -120,7 +120,7 @@ def test_reminders_are_noted_once_before_it_is_due_and_when_it_was_missed(
     vigil: Vigil, clock: StillClock
 ) -> None:
     opened(vigil)
-    assert vigil.remind() == ()
+    assert vigil.remind() == []
     clock.pass_by(QUARTER_S - 300)
     assert len(vigil.remind()) == 1
     assert vigil.remind() == []
