@@ -53,6 +53,7 @@ from server.resealing.ports import Kind, RecordsLeftError, SealedRecord, Swap
 from server.storage.limits import check_policy
 from tests.server.memory_accounts import MemoryAccounts
 from tests.server.memory_fences import MemoryFences
+from tests.server.memory_ledger import MemoryLedger
 from tests.server.memory_maintenance import MemoryMaintenance
 from tests.server.memory_minting import MemoryMinting
 from tests.server.memory_usage import MemoryUsage
@@ -87,7 +88,9 @@ class _Key(NamedTuple):
     accepted_client: int
 
 
-class MemoryStore(MemoryAccounts, MemoryFences, MemoryUsage, MemoryMaintenance, MemoryMinting):
+class MemoryStore(
+    MemoryAccounts, MemoryFences, MemoryUsage, MemoryLedger, MemoryMaintenance, MemoryMinting
+):
     """HotStore, Directory and every book on dictionaries."""
 
     def __init__(self, *, clock: Clock, default_policy: Policy) -> None:
