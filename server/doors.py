@@ -32,7 +32,12 @@ from server.incidents.holiday_calendars import DEFAULT, HolidayCalendar
 from server.incidents.schedule import Schedule
 from server.jobs.resealing import watch_rotation
 from server.jobs.runner import JobRunner, run_jobs
-from server.jobs.standing import facts_pruning, journal_checkpoint, usage_pruning
+from server.jobs.standing import (
+    facts_pruning,
+    journal_checkpoint,
+    ledger_checkpoint,
+    usage_pruning,
+)
 from server.maintenance.desk import MaintenanceDesk
 from server.maintenance.ports import MaintenanceSource
 from server.maintenance.watch import MaintenanceWatch
@@ -204,6 +209,7 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         minting=MintingDesk(base.store, vault, base.keys.draw),
         moving=MovingDesk(base.store, vault, bench),
         journal=base.journal,
+        ledger=base.ledger,
         fence=await fence_desk(base.store),
         backups=base.store,
         usage=UsageDesk(base.store, frozenset(config.usage.left_out)),
@@ -342,6 +348,7 @@ def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: C
     """Run the jobs beside the service until `stack` ends, and let go of them before the store."""
     jobs = [
         journal_checkpoint(base.journal),
+        ledger_checkpoint(base.ledger),
         facts_pruning(base.store, base.store),
         usage_pruning(base.store, config.usage.kept_days),
     ]

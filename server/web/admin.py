@@ -38,6 +38,12 @@ from server.journal.desk import (
     UnknownEntryError,
     WitnessError,
 )
+from server.ledger.desk import (
+    LedgerDamagedError,
+    LedgerDesk,
+    NotErasableError,
+    UnknownLedgerEntryError,
+)
 from server.maintenance.decisions import MaintenanceStateError, OverlapError
 from server.maintenance.desk import MaintenanceDesk
 from server.maintenance.ports import UnknownMaintenanceError
@@ -68,6 +74,7 @@ from server.web.admin_customers import AdminCustomers
 from server.web.admin_incidents import AdminIncidents
 from server.web.admin_journal import AdminJournal
 from server.web.admin_keys import AdminKeys
+from server.web.admin_ledger import AdminLedger
 from server.web.admin_maintenance import AdminMaintenance
 from server.web.admin_minting import AdminMinting
 from server.web.admin_moving import AdminMoving
@@ -101,6 +108,7 @@ class Desks(NamedTuple):
     minting: MintingDesk
     moving: MovingDesk
     journal: JournalDesk
+    ledger: LedgerDesk
     fence: FenceDesk
     backups: BackupBook
     usage: UsageDesk
@@ -150,6 +158,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminMinting(desks.minting).routes(),
             *AdminMoving(desks.moving, translate=problem_of).routes(),
             *AdminJournal(desks.journal).routes(),
+            *AdminLedger(desks.ledger).routes(),
             *AdminBackups(desks.fence, desks.backups).routes(),
             *AdminVault(desks.vault).routes(),
         ],
@@ -257,6 +266,9 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (OperatorExistsError, HTTPStatus.CONFLICT),
     (TooManyTokensError, HTTPStatus.CONFLICT),
     (JournalDamagedError, HTTPStatus.CONFLICT),
+    (LedgerDamagedError, HTTPStatus.CONFLICT),
+    (UnknownLedgerEntryError, HTTPStatus.NOT_FOUND),
+    (NotErasableError, HTTPStatus.CONFLICT),
     (WitnessError, HTTPStatus.INSUFFICIENT_STORAGE),
     (ImportUnderWayError, HTTPStatus.CONFLICT),
     (ImportEndedError, HTTPStatus.REQUEST_TIMEOUT),

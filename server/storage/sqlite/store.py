@@ -42,6 +42,7 @@ from server.storage.books.minting_book import SqlMintingBook
 from server.storage.books.move_book import SqlMoveBook
 from server.storage.books.operator_book import SqlOperatorBook
 from server.storage.books.resealing_book import SqlResealingBook
+from server.storage.books.uptime_book import SqlUptimeBook
 from server.storage.books.usage_book import SqlUsageBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
@@ -76,6 +77,7 @@ class SqliteStore(
     SqlMaintenanceBook,
     SqlMintingBook,
     SqlLedgerBook,
+    SqlUptimeBook,
 ):
     """HotStore, Directory and all books on one file that this process owns.
 
