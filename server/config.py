@@ -509,6 +509,41 @@ class Maintenance(_Section):
     ] = 0
 
 
+class Incidents(_Section):
+    """By which calendar the clocks of incidents are reckoned (Priority Support Schedule)."""
+
+    entity: Annotated[
+        Literal["inc", "ab"],
+        Field(
+            description='whom plans are with: "inc" (California) or "ab" (Stockholm)',
+            examples=["ab"],
+        ),
+    ] = "inc"
+    calendar: Annotated[
+        Literal["", "us-federal", "us-federal-unobserved", "us-ca", "se-public", "se-de-facto"],
+        Field(
+            description='whose public holidays are no Business Days; "": the entity\'s own',
+            examples=["se-de-facto"],
+        ),
+    ] = ""
+    reading: Annotated[
+        Literal["elapsed", "end-of-day"],
+        Field(
+            description="what a Business Day of a response is: twelve Business Hours gone by, or"
+            " the close of the next Business Day",
+            examples=["elapsed"],
+        ),
+    ] = "elapsed"
+    rules: Annotated[
+        tuple[Literal["probe", "burn-rate", "lost-redundancy", "hsm-alarm"], ...],
+        BeforeValidator(_tuple),
+        Field(
+            description="which rules open incidents by themselves",
+            examples=[["probe", "hsm-alarm"]],
+        ),
+    ] = ("probe", "burn-rate", "lost-redundancy", "hsm-alarm")
+
+
 class Usage(_Section):
     """What is counted of each client's requests, minute by minute."""
 
@@ -580,6 +615,7 @@ class Config(_Section):
     backup: Backup = Backup()
     maintenance: Maintenance = Maintenance()
     usage: Usage = Usage()
+    incidents: Incidents = Incidents()
     availability: Uptime = Uptime()
 
     @model_validator(mode="after")

@@ -53,6 +53,7 @@ from server.resealing.ports import Kind, RecordsLeftError, SealedRecord, Swap
 from server.storage.limits import check_policy
 from tests.server.memory_accounts import MemoryAccounts
 from tests.server.memory_fences import MemoryFences
+from tests.server.memory_incidents import MemoryIncidents
 from tests.server.memory_ledger import MemoryLedger
 from tests.server.memory_maintenance import MemoryMaintenance
 from tests.server.memory_minting import MemoryMinting
@@ -89,7 +90,13 @@ class _Key(NamedTuple):
 
 
 class MemoryStore(
-    MemoryAccounts, MemoryFences, MemoryUsage, MemoryLedger, MemoryMaintenance, MemoryMinting
+    MemoryAccounts,
+    MemoryFences,
+    MemoryUsage,
+    MemoryLedger,
+    MemoryMaintenance,
+    MemoryIncidents,
+    MemoryMinting,
 ):
     """HotStore, Directory and every book on dictionaries."""
 

@@ -31,6 +31,7 @@ from server.storage.books.customer_book import SqlCustomerBook
 from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
+from server.storage.books.incident_book import SqlIncidentBook
 from server.storage.books.journal_book import SqlJournalBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.lease_book import SqlLeaseBook
@@ -72,6 +73,7 @@ class SqliteStore(
     SqlHsmLogBook,
     SqlUsageBook,
     SqlResealingBook,
+    SqlIncidentBook,
     SqlMaintenanceBook,
     SqlMintingBook,
     SqlLedgerBook,

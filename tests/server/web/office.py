@@ -15,6 +15,7 @@ from server.accounts.clients import ClientDesk
 from server.accounts.customers import CustomerDesk
 from server.accounts.operators import OperatorDesk
 from server.counter_journal.desk import FenceDesk
+from server.incidents.desk import IncidentDesk
 from server.journal.desk import JournalDesk
 from server.ledger.desk import LedgerDesk
 from server.maintenance.desk import MaintenanceDesk
@@ -124,6 +125,7 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         usage=UsageDesk(store, frozenset({LEFT_OUT})),
         vault=VaultDesk(store, keys),
         maintenance=MaintenanceDesk(store),
+        incidents=IncidentDesk(store),
         status=status,
     )
 
