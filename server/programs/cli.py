@@ -19,7 +19,6 @@ from server.programs import (
     hsm_audit_commands,
     incident_commands,
     journal_commands,
-    ledger_commands,
     maintenance_commands,
     minting_commands,
     moving_commands,
@@ -69,13 +68,12 @@ app.add_typer(customer_commands.app, name="customer")
 app.add_typer(contact_commands.app, name="contact")
 app.add_typer(operator_commands.app, name="operator")
 app.add_typer(journal_commands.app, name="journal")
-app.add_typer(ledger_commands.app, name="incident")  # with those of whoever else adds to it
+app.add_typer(incident_commands.app, name="incident")  # with those of `ledger_commands`
 app.add_typer(availability_commands.availability_app, name="availability")
 app.add_typer(availability_commands.clock_app, name="clock")
 app.add_typer(station_commands.app, name="station")
 app.add_typer(hsm_app, name="hsm")
 app.add_typer(maintenance_commands.app, name="maintenance")
-app.add_typer(incident_commands.app, name="incident")
 app.add_typer(store_app, name="store")
 app.add_typer(config_app, name="config")
 

@@ -170,8 +170,8 @@ class Work:
 class Snapshot:
     """Everything that is shown. read_us: when it was read, microseconds since the epoch, UTC.
 
-    service: what the service is called; zone: on whose wall months begin; components: those that are configured, in order;
-    incidents and maintenance: the newest first.
+    service: what the service is called; components: those that are configured, in order; incidents
+    and maintenance: the newest first; zone: on whose wall months begin.
     """
 
     service: str
