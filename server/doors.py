@@ -57,6 +57,8 @@ from server.resealing.desk import VaultDesk
 from server.resealing.rotator import Rotator
 from server.rotation_keys import RoomKeys
 from server.safeguards import fence_desk
+from server.status.watch import StatusWatch
+from server.status_door import add_status
 from server.tlsfiles import Handed, TlsFiles
 from server.usage.clerk import UsageClerk
 from server.usage.counter import UsageCounter
@@ -74,7 +76,6 @@ from server.web.runner import Serving, serve
 from server.web.security_txt import PATH as SECURITY_TXT
 from server.web.security_txt import SecurityTxt
 from server.web.source import SourceReader
-from server.web.status import status_app
 from server.web.verify import verify_app
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ async def open_verify_door(
     security_txt: SecurityTxt | None,
     usage: UsageCounter | None,
     maintenance: MaintenanceWatch,
+    status: StatusWatch,
 ) -> Serving:
     """Build the verification room and open its door."""
     verifier = Verifier(
@@ -148,7 +150,7 @@ async def open_verify_door(
         legacy=config.verify.legacy,
         body_s=config.http.body_seconds,
     )
-    app.add_subapp("/status", status_app(maintenance))
+    add_status(app, config, status=status, maintenance=maintenance, sources=sources, clock=clock)
     if security_txt is not None:
         app.router.add_get(SECURITY_TXT, security_txt.answer)
     if config.verify.decrypt != "off":
