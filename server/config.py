@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -27,6 +28,14 @@ from validation.gcra import UNLIMITED, Policy, Rate
 
 def _address(text: str) -> str:
     Address.parse(text)
+    return text
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("write a name like Europe/Stockholm, or UTC") from None
     return text
 
 
@@ -622,6 +631,34 @@ class StatusPage(_Section):
     ] = date(2026, 1, 1)
 
 
+class Uptime(_Section):
+    """How the contractual availability is counted."""
+
+    min_requests: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="a minute with fewer requests takes the probes' result",
+            examples=[5],
+        ),
+    ] = 1
+    zone: Annotated[
+        str,
+        AfterValidator(_zone),
+        Field(description="on whose wall months and quarters begin", examples=["Europe/Stockholm"]),
+    ] = "UTC"
+    kept_days: Annotated[
+        int,
+        Field(
+            ge=400,
+            le=36_500,
+            description="rolled-up minutes older than this are removed",
+            examples=[3_660],
+        ),
+    ] = 3_660
+
+
 class Config(_Section):
     """Everything that can be set. The defaults serve on loopback with the embedded store."""
 
@@ -646,6 +683,7 @@ class Config(_Section):
     usage: Usage = Usage()
     status: StatusPage = StatusPage()
     incidents: Incidents = Incidents()
+    availability: Uptime = Uptime()
 
     @model_validator(mode="after")
     def _has_sessions(self) -> Self:

@@ -33,6 +33,12 @@ from server.incidents.schedule import Schedule
 from server.jobs.resealing import watch_rotation
 from server.jobs.runner import JobRunner, run_jobs
 from server.jobs.standing import facts_pruning, journal_checkpoint, probe_pruning, usage_pruning
+from server.jobs.standing import (
+    facts_pruning,
+    journal_checkpoint,
+    ledger_checkpoint,
+    usage_pruning,
+)
 from server.maintenance.desk import MaintenanceDesk
 from server.maintenance.ports import MaintenanceSource
 from server.maintenance.watch import MaintenanceWatch
@@ -53,6 +59,8 @@ from server.resealing.desk import VaultDesk
 from server.resealing.rotator import Rotator
 from server.rotation_keys import RoomKeys
 from server.safeguards import fence_desk
+from server.status.watch import StatusWatch
+from server.status_door import add_status
 from server.tlsfiles import Handed, TlsFiles
 from server.usage.clerk import UsageClerk
 from server.usage.counter import UsageCounter
@@ -70,7 +78,6 @@ from server.web.runner import Serving, serve
 from server.web.security_txt import PATH as SECURITY_TXT
 from server.web.security_txt import SecurityTxt
 from server.web.source import SourceReader
-from server.web.status import status_app
 from server.web.verify import verify_app
 
 if TYPE_CHECKING:
@@ -117,6 +124,7 @@ async def open_verify_door(
     security_txt: SecurityTxt | None,
     usage: UsageCounter | None,
     maintenance: MaintenanceWatch,
+    status: StatusWatch,
 ) -> Serving:
     """Build the verification room and open its door."""
     verifier = Verifier(
@@ -144,7 +152,7 @@ async def open_verify_door(
         legacy=config.verify.legacy,
         body_s=config.http.body_seconds,
     )
-    app.add_subapp("/status", status_app(maintenance))
+    add_status(app, config, status=status, maintenance=maintenance, sources=sources, clock=clock)
     if security_txt is not None:
         app.router.add_get(SECURITY_TXT, security_txt.answer)
     if config.verify.decrypt != "off":
@@ -205,6 +213,7 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         minting=MintingDesk(base.store, vault, base.keys.draw),
         moving=MovingDesk(base.store, vault, bench),
         journal=base.journal,
+        ledger=base.ledger,
         fence=await fence_desk(base.store),
         backups=base.store,
         usage=UsageDesk(base.store, frozenset(config.usage.left_out)),
@@ -344,6 +353,7 @@ def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: C
     """Run the jobs beside the service until `stack` ends, and let go of them before the store."""
     jobs = [
         journal_checkpoint(base.journal),
+        ledger_checkpoint(base.ledger),
         facts_pruning(base.store, base.store),
         usage_pruning(base.store, config.usage.kept_days),
         probe_pruning(base.store, base.store),

@@ -31,6 +31,7 @@ class Permission(enum.StrEnum):
     MOVING_EXPORT = "moving.export"
     JOURNAL_READ = "journal.read"
     JOURNAL_SIGN = "journal.sign"
+    LEDGER_ERASE = "ledger.erase"
     BACKUP_WRITE = "backup.write"
     MAINTENANCE_READ = "maintenance.read"
     MAINTENANCE_WRITE = "maintenance.write"

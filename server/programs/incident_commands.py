@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from server.programs.admin_client import because
-from server.programs.incident_app import app
+from server.programs.ledger_commands import app
 from server.programs.options import Data, Database, Json, Reason, admin_api
 from server.programs.terminal import fields, say, say_json, table
 

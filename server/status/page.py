@@ -24,6 +24,7 @@ from server.status.snapshot import (
 
 _US = 1_000_000
 _QUARTER_MONTHS = 3
+_DAY_S = 86_400
 
 
 class Moment(NamedTuple):
@@ -112,6 +113,7 @@ class Page(NamedTuple):
     key: Sequence[tuple[str, str]]
     figures: Sequence[FigurePart]
     target: str
+    zone: str
     to_come: Sequence[WorkPart]
     settled: Sequence[IncidentPart]
     done: Sequence[WorkPart]
@@ -135,6 +137,7 @@ def lay_out(snapshot: Snapshot, now_s: int) -> Page:
         key=_key(components),
         figures=[_figure(figure) for figure in figures],
         target=words.target(figures[0].target) if figures else "",
+        zone=snapshot.zone,
         to_come=[_work(one, now_s) for one in now.to_come(snapshot, now_s)],
         settled=[_incident(one) for one in now.settled(snapshot)],
         done=[_work(one, now_s) for one in now.done(snapshot, now_s)],
@@ -237,7 +240,7 @@ def _figure(figure: Figure) -> FigurePart:
         facts.append(("Announced maintenance", f"{words.duration(known.maintenance_s)}, left out"))
     return FigurePart(
         name=_period(figure),
-        span=_period_span(figure),
+        span=words.days(figure.first, figure.last),
         availability=words.percent(known.availability),
         is_known=known.availability is not None,
         verdict=known.verdict.value.replace("_", "-"),
@@ -247,20 +250,14 @@ def _figure(figure: Figure) -> FigurePart:
 
 
 def _period(figure: Figure) -> str:
-    start = words.day_of(figure.span.start * _US)
+    first = figure.first
     if figure.period is PeriodName.MONTH:
-        return f"{start:%B %Y}"
+        return f"{first:%B %Y}"
     if figure.period is PeriodName.QUARTER:
-        return f"Quarter {(start.month - 1) // _QUARTER_MONTHS + 1} of {start.year}"
+        return f"Quarter {(first.month - 1) // _QUARTER_MONTHS + 1} of {first.year}"
     if figure.period is PeriodName.TERM:
         return "This term"
-    return f"Last {round(figure.span.seconds / 86_400)} days"
-
-
-def _period_span(figure: Figure) -> str:
-    first = words.day_of(figure.span.start * _US)
-    last = words.day_of(figure.span.end * _US - 1)
-    return words.days(first, last)
+    return f"Last {round(figure.span.seconds / _DAY_S)} days"
 
 
 def _incident(one: PublicIncident) -> IncidentPart:

@@ -71,10 +71,15 @@ class ComponentView:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """The availability of a period. span: the whole of it; the rest as of `Availability`."""
+    """The availability of a period. span: the whole of it; the rest as of `Availability`.
+
+    first, last: its days, on the wall by which months begin.
+    """
 
     period: PeriodName
     span: Span
+    first: date
+    last: date
     period_s: int
     maintenance_s: int
     unknown_s: int
@@ -165,8 +170,8 @@ class Work:
 class Snapshot:
     """Everything that is shown. read_us: when it was read, microseconds since the epoch, UTC.
 
-    service: what the service is called; components: those that are configured, in order;
-    incidents and maintenance: the newest first.
+    service: what the service is called; components: those that are configured, in order; incidents
+    and maintenance: the newest first; zone: on whose wall months begin.
     """
 
     service: str
@@ -175,3 +180,4 @@ class Snapshot:
     figures: tuple[Figure, ...] = ()
     incidents: tuple[PublicIncident, ...] = ()
     maintenance: tuple[Work, ...] = ()
+    zone: str = "UTC"

@@ -502,6 +502,32 @@ incident_reminder = Table(
     sqlite_with_rowid=False,
 )
 
+# What was counted, rolled up (server/uptime): a day of a client, later its month. client_id 0: all
+# together; -1: the probes. days: JSON, the sums of each; seen: packed bits; exceptions: JSON.
+uptime_segment = Table(
+    "uptime_segment",
+    metadata,
+    Column("client_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("first_day", Integer, primary_key=True, autoincrement=False),
+    Column("end_day", Integer, nullable=False),
+    Column("days", Text, nullable=False),
+    Column("seen", LargeBinary, nullable=False),
+    Column("exceptions", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Days that were rolled up: segments of others do not count yet.
+uptime_day = Table(
+    "uptime_day",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("segments", Integer, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("min_requests", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 CLIENT_SEQUENCE = "client"
 IMPORT_SEQUENCE = "key_import"
 CHECKPOINT_SEQUENCE = "journal_checkpoint"

@@ -38,6 +38,12 @@ from server.journal.desk import (
     UnknownEntryError,
     WitnessError,
 )
+from server.ledger.desk import (
+    LedgerDamagedError,
+    LedgerDesk,
+    NotErasableError,
+    UnknownLedgerEntryError,
+)
 from server.maintenance.decisions import MaintenanceStateError, OverlapError
 from server.maintenance.desk import MaintenanceDesk
 from server.maintenance.ports import UnknownMaintenanceError
@@ -69,6 +75,7 @@ from server.web.admin_customers import AdminCustomers
 from server.web.admin_incidents import AdminIncidents
 from server.web.admin_journal import AdminJournal
 from server.web.admin_keys import AdminKeys
+from server.web.admin_ledger import AdminLedger
 from server.web.admin_maintenance import AdminMaintenance
 from server.web.admin_minting import AdminMinting
 from server.web.admin_moving import AdminMoving
@@ -103,6 +110,7 @@ class Desks(NamedTuple):
     minting: MintingDesk
     moving: MovingDesk
     journal: JournalDesk
+    ledger: LedgerDesk
     fence: FenceDesk
     backups: BackupBook
     usage: UsageDesk
@@ -154,6 +162,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminMinting(desks.minting).routes(),
             *AdminMoving(desks.moving, translate=problem_of).routes(),
             *AdminJournal(desks.journal).routes(),
+            *AdminLedger(desks.ledger).routes(),
             *AdminBackups(desks.fence, desks.backups).routes(),
             *AdminVault(desks.vault).routes(),
         ],
@@ -261,6 +270,9 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (OperatorExistsError, HTTPStatus.CONFLICT),
     (TooManyTokensError, HTTPStatus.CONFLICT),
     (JournalDamagedError, HTTPStatus.CONFLICT),
+    (LedgerDamagedError, HTTPStatus.CONFLICT),
+    (UnknownLedgerEntryError, HTTPStatus.NOT_FOUND),
+    (NotErasableError, HTTPStatus.CONFLICT),
     (WitnessError, HTTPStatus.INSUFFICIENT_STORAGE),
     (ImportUnderWayError, HTTPStatus.CONFLICT),
     (ImportEndedError, HTTPStatus.REQUEST_TIMEOUT),

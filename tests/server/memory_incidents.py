@@ -13,13 +13,14 @@ from server.incidents.reminders import Reminder
 from server.incidents.schedule import DueNote, Reckoning
 from server.incidents.states import UNSETTLED
 from server.incidents.states import State as IncidentState
-from server.incidents.telling import facts, incident_state, incident_subject, reminder_fact
+from server.incidents.telling import entries, facts, incident_state, incident_subject, reminder_fact
 from server.journal.acts import Act, State, Subject
 from server.leases import Lease
+from server.ledger.entry import NewEntry
 
 
 class MemoryIncidents:
-    """IncidentBook on dictionaries. It has no ledger."""
+    """IncidentBook on dictionaries."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,6 +35,9 @@ class MemoryIncidents:
         raise NotImplementedError
 
     def append_facts(self, facts: Sequence[NewFact]) -> None:
+        raise NotImplementedError
+
+    def append_ledger(self, entries: Sequence[NewEntry], now_us: int) -> None:
         raise NotImplementedError
 
     def _require(self, lease: Lease) -> None:
@@ -122,6 +126,7 @@ class MemoryIncidents:
         self._dues.setdefault(number, []).extend(reckoning.fresh)
         self._incidents[number] = after
         self.append_facts(facts(known.history, after))
+        self.append_ledger(entries(known.history, after), await self.store_time_us())
         was = None if before is None else incident_state(before)
         self._write_down(ways.act, incident_subject(number), was, incident_state(after))
         return after

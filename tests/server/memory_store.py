@@ -54,6 +54,7 @@ from server.storage.limits import check_policy
 from tests.server.memory_accounts import MemoryAccounts
 from tests.server.memory_fences import MemoryFences
 from tests.server.memory_incidents import MemoryIncidents
+from tests.server.memory_ledger import MemoryLedger
 from tests.server.memory_maintenance import MemoryMaintenance
 from tests.server.memory_minting import MemoryMinting
 from tests.server.memory_probes import MemoryProbes
@@ -97,6 +98,10 @@ class MemoryStore(
     MemoryMinting,
     MemoryProbes,
     MemoryIncidents,
+    MemoryLedger,
+    MemoryMaintenance,
+    MemoryIncidents,
+    MemoryMinting,
 ):
     """HotStore, Directory and every book on dictionaries."""
 

@@ -36,6 +36,7 @@ from server.storage.books.move_book import SqlMoveBook
 from server.storage.books.operator_book import SqlOperatorBook
 from server.storage.books.probe_book import SqlProbeBook
 from server.storage.books.resealing_book import SqlResealingBook
+from server.storage.books.uptime_book import SqlUptimeBook
 from server.storage.books.usage_book import SqlUsageBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
@@ -70,6 +71,7 @@ class PostgresStore(
     SqlMintingBook,
     SqlLedgerBook,
     SqlProbeBook,
+    SqlUptimeBook,
 ):
     """HotStore, Directory and all books on one database, shared with any others.
 

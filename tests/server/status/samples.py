@@ -89,6 +89,8 @@ def figure(
     return Figure(
         period=period,
         span=span,
+        first=datetime.fromtimestamp(span.start, UTC).date(),
+        last=datetime.fromtimestamp(span.end - 1, UTC).date(),
         period_s=min(span.end, NOW_S) - span.start,
         maintenance_s=maintenance_s,
         unknown_s=unknown_s,

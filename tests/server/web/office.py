@@ -17,6 +17,7 @@ from server.accounts.operators import OperatorDesk
 from server.counter_journal.desk import FenceDesk
 from server.incidents.desk import IncidentDesk
 from server.journal.desk import JournalDesk
+from server.ledger.desk import LedgerDesk
 from server.maintenance.desk import MaintenanceDesk
 from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
@@ -119,6 +120,7 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         minting=MintingDesk(store, vault, draw),
         moving=MovingDesk(store, vault, partial(bench, vault, imports)),
         journal=JournalDesk(store, KEY, Copies()),
+        ledger=LedgerDesk(store, KEY, Copies()),
         fence=FenceDesk(store, store="store-1"),
         backups=store,
         usage=UsageDesk(store, frozenset({LEFT_OUT})),
