@@ -400,6 +400,37 @@ probe_minute = Table(
     sqlite_with_rowid=False,
 )
 
+# What was told to whom, and what became of it (server/notices). place: an e-mail address or a URL,
+# "" once it was erased; payload: JSON.
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("delivery_id", Text, nullable=False, unique=True),
+    Column("key", Text, nullable=False),
+    Column("occasion", Text, nullable=False),
+    Column("subject_kind", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("way", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("customer_id", BigInteger),
+    Column("happened_us", BigInteger, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("standing", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("next_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger),
+    Column("detail", Text, nullable=False),
+    Index("delivery_by_standing", "standing", "next_us"),
+    Index("delivery_by_subject", "subject_kind", "subject_id", "number"),
+    sqlite_with_rowid=False,
+)
+
 CLIENT_SEQUENCE = "client"
 IMPORT_SEQUENCE = "key_import"
 CHECKPOINT_SEQUENCE = "journal_checkpoint"
@@ -408,6 +439,7 @@ CUSTOMER_SEQUENCE = "customer"
 CONTACT_SEQUENCE = "contact"
 TOKEN_SEQUENCE = "operator_token"  # noqa: S105 - a name, not a secret
 MAINTENANCE_SEQUENCE = "maintenance"
+DELIVERY_SEQUENCE = "delivery"
 LEDGER_CHECKPOINT_SEQUENCE = "ledger_checkpoint"
 SEQUENCES = (
     CLIENT_SEQUENCE,
@@ -418,6 +450,7 @@ SEQUENCES = (
     CONTACT_SEQUENCE,
     TOKEN_SEQUENCE,
     MAINTENANCE_SEQUENCE,
+    DELIVERY_SEQUENCE,
     LEDGER_CHECKPOINT_SEQUENCE,
 )
 UNFINISHED_IMPORT = "unfinished-key-import"

@@ -21,6 +21,7 @@ from server.provisioning.ports import MintedKey
 from server.storage.batch_queue import BatchQueue
 from server.storage.books.client_book import SqlClientBook
 from server.storage.books.customer_book import SqlCustomerBook
+from server.storage.books.delivery_book import SqlDeliveryBook
 from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
@@ -66,6 +67,7 @@ class PostgresStore(
     SqlMaintenanceBook,
     SqlMintingBook,
     SqlLedgerBook,
+    SqlDeliveryBook,
 ):
     """HotStore, Directory and all books on one database, shared with any others.
 
