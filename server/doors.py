@@ -25,9 +25,15 @@ from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
 from server.foundation import Foundation
 from server.hsm_care import HsmCare
+from server.incident_care import incident_desk, incident_job, watch_redundancy
 from server.jobs.resealing import watch_rotation
 from server.jobs.runner import JobRunner, run_jobs
-from server.jobs.standing import facts_pruning, journal_checkpoint, usage_pruning
+from server.jobs.standing import (
+    facts_pruning,
+    journal_checkpoint,
+    ledger_checkpoint,
+    usage_pruning,
+)
 from server.maintenance.desk import MaintenanceDesk
 from server.maintenance.ports import MaintenanceSource
 from server.maintenance.watch import MaintenanceWatch
@@ -199,11 +205,13 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         minting=MintingDesk(base.store, vault, base.keys.draw),
         moving=MovingDesk(base.store, vault, bench),
         journal=base.journal,
+        ledger=base.ledger,
         fence=await fence_desk(base.store),
         backups=base.store,
         usage=UsageDesk(base.store, frozenset(config.usage.left_out)),
         vault=VaultDesk(base.store, room_keys(config, base), base.keys.progress),
         maintenance=MaintenanceDesk(base.store, notice_s=config.maintenance.notice_seconds),
+        incidents=incident_desk(config, base),
         status=status,
     )
 
@@ -277,6 +285,14 @@ async def open_side_doors(
         "workers": workers_accept,
         "fence": no_fence,
     }
+    watch_redundancy(
+        stack,
+        config,
+        base,
+        clock,
+        workers=lambda: workforce.ready_workers,
+        hsms=lambda: hsm.standing,
+    )
     # The same for both doors: there is one import at a time, whoever sends it.
     desks = await open_desks(config, base, clock)
     if doors.remote is not None:
@@ -328,8 +344,10 @@ def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: C
     """Run the jobs beside the service until `stack` ends, and let go of them before the store."""
     jobs = [
         journal_checkpoint(base.journal),
+        ledger_checkpoint(base.ledger),
         facts_pruning(base.store, base.store),
         usage_pruning(base.store, config.usage.kept_days),
+        incident_job(config, base),
     ]
     run_jobs(stack, base.store, clock, jobs)
 

@@ -32,6 +32,7 @@ from server.storage.books.delivery_book import SqlDeliveryBook
 from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
+from server.storage.books.incident_book import SqlIncidentBook
 from server.storage.books.journal_book import SqlJournalBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.lease_book import SqlLeaseBook
@@ -42,6 +43,7 @@ from server.storage.books.minting_book import SqlMintingBook
 from server.storage.books.move_book import SqlMoveBook
 from server.storage.books.operator_book import SqlOperatorBook
 from server.storage.books.resealing_book import SqlResealingBook
+from server.storage.books.uptime_book import SqlUptimeBook
 from server.storage.books.usage_book import SqlUsageBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
@@ -72,10 +74,12 @@ class SqliteStore(
     SqlHsmLogBook,
     SqlUsageBook,
     SqlResealingBook,
+    SqlIncidentBook,
     SqlMaintenanceBook,
     SqlMintingBook,
     SqlLedgerBook,
     SqlDeliveryBook,
+    SqlUptimeBook,
 ):
     """HotStore, Directory and all books on one file that this process owns.
 
@@ -154,6 +158,10 @@ class SqliteStore(
         """Retire seals as `ResealingBook` promises, and while no import brings records."""
         async with self._import.pause():
             await super().retire_seals(kind, seals, lease=lease, deed=deed)
+
+    async def standbys(self) -> int:
+        """Return how many other databases follow this one: a file has none."""
+        return 0
 
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""
