@@ -1,5 +1,6 @@
 """Maintenance as the journal and the ledger tell of it."""
 
+from server.facts import NewFact
 from server.incidents.instants import write_instant
 from server.journal.acts import State, Subject
 from server.journal.moments import format_moment
@@ -34,3 +35,18 @@ def record_payload(record: Record) -> State:
         "start": write_instant(span.start),
         "end": write_instant(span.end),
     }
+
+
+def record_fact(maintenance: Maintenance, record: Record) -> NewFact | None:
+    """Return one of its steps as a fact, None of what nobody outside knows of."""
+    if record not in maintenance.public:
+        return None
+    component, title, span = record.plan
+    detail = {
+        "component": component.value,
+        "title": title,
+        "start": write_instant(span.start),
+        "end": write_instant(span.end),
+        "state": maintenance.state.value,
+    }
+    return NewFact(f"maintenance.{record.step.value}", str(maintenance.maintenance_id), detail)

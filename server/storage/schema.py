@@ -444,6 +444,37 @@ probe_unknown = Table(
     sqlite_with_rowid=False,
 )
 
+# What was told to whom, and what became of it (server/notices). place: an e-mail address or a URL,
+# "" once it was erased; payload: JSON.
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("delivery_id", Text, nullable=False, unique=True),
+    Column("key", Text, nullable=False),
+    Column("occasion", Text, nullable=False),
+    Column("subject_kind", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("way", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("customer_id", BigInteger),
+    Column("happened_us", BigInteger, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("standing", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("next_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger),
+    Column("detail", Text, nullable=False),
+    Index("delivery_by_standing", "standing", "next_us"),
+    Index("delivery_by_subject", "subject_kind", "subject_id", "number"),
+    sqlite_with_rowid=False,
+)
+
 # What is looked for among incidents (server/incidents): it follows from their records, and is
 # written with them. reference: the prober's, of one that was handed in; effect: what was confirmed
 # or amended, in seconds; effect_end_s NULL while a loss is open.
@@ -536,6 +567,7 @@ CUSTOMER_SEQUENCE = "customer"
 CONTACT_SEQUENCE = "contact"
 TOKEN_SEQUENCE = "operator_token"  # noqa: S105 - a name, not a secret
 MAINTENANCE_SEQUENCE = "maintenance"
+DELIVERY_SEQUENCE = "delivery"
 LEDGER_CHECKPOINT_SEQUENCE = "ledger_checkpoint"
 INCIDENT_SEQUENCE = "incident"
 SEQUENCES = (
@@ -547,6 +579,7 @@ SEQUENCES = (
     CONTACT_SEQUENCE,
     TOKEN_SEQUENCE,
     MAINTENANCE_SEQUENCE,
+    DELIVERY_SEQUENCE,
     INCIDENT_SEQUENCE,
     LEDGER_CHECKPOINT_SEQUENCE,
 )

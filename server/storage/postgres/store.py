@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 
+from sqlalchemy import text
+
 from hsm.provisioning.release_states import KeptRelease
 from server.counter_journal.ports import Raised
 from server.counter_journal.records import Accepted
@@ -21,6 +23,7 @@ from server.provisioning.ports import MintedKey
 from server.storage.batch_queue import BatchQueue
 from server.storage.books.client_book import SqlClientBook
 from server.storage.books.customer_book import SqlCustomerBook
+from server.storage.books.delivery_book import SqlDeliveryBook
 from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
@@ -71,6 +74,7 @@ class PostgresStore(
     SqlMintingBook,
     SqlLedgerBook,
     SqlProbeBook,
+    SqlDeliveryBook,
     SqlUptimeBook,
 ):
     """HotStore, Directory and all books on one database, shared with any others.
@@ -130,6 +134,12 @@ class PostgresStore(
         """Store a minted key as `MintingBook` promises, and while no import brings keys."""
         async with self._bringing:
             return await super().add_minted(key, kept, act=act)
+
+    async def standbys(self) -> int:
+        """Return how many standbys follow this server now; everybody may count them."""
+        async with self._transactions.reading() as connection:
+            found = await connection.execute(text("SELECT count(*) FROM pg_stat_replication"))
+            return int(found.scalar_one())
 
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""

@@ -28,6 +28,7 @@ from server.resealing.ports import Kind
 from server.storage.batch_queue import BatchQueue
 from server.storage.books.client_book import SqlClientBook
 from server.storage.books.customer_book import SqlCustomerBook
+from server.storage.books.delivery_book import SqlDeliveryBook
 from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
@@ -79,6 +80,7 @@ class SqliteStore(
     SqlMintingBook,
     SqlLedgerBook,
     SqlProbeBook,
+    SqlDeliveryBook,
     SqlUptimeBook,
 ):
     """HotStore, Directory and all books on one file that this process owns.
@@ -158,6 +160,10 @@ class SqliteStore(
         """Retire seals as `ResealingBook` promises, and while no import brings records."""
         async with self._import.pause():
             await super().retire_seals(kind, seals, lease=lease, deed=deed)
+
+    async def standbys(self) -> int:
+        """Return how many other databases follow this one: a file has none."""
+        return 0
 
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""
