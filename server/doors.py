@@ -28,11 +28,11 @@ from server.hsm_care import HsmCare
 from server.incident_care import incident_desk, incident_job, watch_redundancy
 from server.jobs.resealing import watch_rotation
 from server.jobs.runner import JobRunner, run_jobs
-from server.jobs.standing import facts_pruning, journal_checkpoint, probe_pruning, usage_pruning
 from server.jobs.standing import (
     facts_pruning,
     journal_checkpoint,
     ledger_checkpoint,
+    probe_pruning,
     usage_pruning,
 )
 from server.maintenance.desk import MaintenanceDesk

@@ -8,8 +8,8 @@ from server.facts import FactBook
 from server.jobs.job import Job
 from server.journal.desk import JournalDesk
 from server.leases import Lease
-from server.probing.ports import ProbeBook
 from server.ledger.desk import LedgerDesk
+from server.probing.ports import ProbeBook
 from server.usage.ports import UsageBook
 
 _log = structlog.stdlib.get_logger(__name__)

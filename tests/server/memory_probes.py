@@ -62,7 +62,8 @@ class MemoryProbes:
 
     def _count_again(self, name: str, new: Sequence[Finding]) -> dict[int, tuple[int, int]]:
         minutes = {minute_of(one) for one in new if one.outcome in {Outcome.GOOD, Outcome.BAD}}
-        for taint in filter(None, (taint_of(name, one) for one in new)):
+        spoilt = [taint for one in new if (taint := taint_of(name, one)) is not None]
+        for taint in spoilt:
             minutes |= {
                 minute_of(one)
                 for prober, one in self._found

@@ -57,8 +57,8 @@ from tests.server.memory_incidents import MemoryIncidents
 from tests.server.memory_ledger import MemoryLedger
 from tests.server.memory_maintenance import MemoryMaintenance
 from tests.server.memory_minting import MemoryMinting
-from tests.server.memory_probes import MemoryProbes
 from tests.server.memory_notices import MemoryNotices
+from tests.server.memory_probes import MemoryProbes
 from tests.server.memory_usage import MemoryUsage
 from validation.gcra import Budget, Policy
 
@@ -100,9 +100,6 @@ class MemoryStore(
     MemoryProbes,
     MemoryIncidents,
     MemoryLedger,
-    MemoryMaintenance,
-    MemoryIncidents,
-    MemoryMinting,
     MemoryNotices,
 ):
     """HotStore, Directory and every book on dictionaries."""

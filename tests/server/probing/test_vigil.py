@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from server.incidents.schedule import Schedule
 
 from server.incidents.record import Origin
 from server.incidents.response import Outcome
+from server.incidents.schedule import Schedule
 from server.incidents.severity import Severity
 from server.incidents.states import State, Step, StepRefusedError
 from server.probing.standing import Standing
