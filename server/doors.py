@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+from zoneinfo import ZoneInfo
 
 import structlog
 from aiohttp import web
@@ -23,11 +24,19 @@ from server.accounts.operators import OperatorDesk
 from server.clock import Clock
 from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
-from server.foundation import Foundation
+from server.foundation import Foundation, Store
 from server.hsm_care import HsmCare
+from server.incident_care import incident_desk, incident_job, watch_redundancy
 from server.jobs.resealing import watch_rotation
 from server.jobs.runner import JobRunner, run_jobs
-from server.jobs.standing import facts_pruning, journal_checkpoint, usage_pruning
+from server.jobs.standing import (
+    facts_pruning,
+    journal_checkpoint,
+    ledger_checkpoint,
+    probe_pruning,
+    usage_pruning,
+)
+from server.jobs.uptime import segments_pruning, uptime_rollup
 from server.maintenance.desk import MaintenanceDesk
 from server.maintenance.ports import MaintenanceSource
 from server.maintenance.watch import MaintenanceWatch
@@ -41,13 +50,18 @@ from server.otp.opener import OtpOpener
 from server.otp.ports import Directory
 from server.otp.settings import VerifierSettings
 from server.otp.verify import Verifier
+from server.probing.desk import ProbeDesk
 from server.provisioning.desk import MintingDesk
 from server.reading import workbench
 from server.resealing.desk import VaultDesk
 from server.resealing.rotator import Rotator
 from server.rotation_keys import RoomKeys
 from server.safeguards import fence_desk
+from server.status.watch import StatusWatch
+from server.status_door import add_status
 from server.tlsfiles import Handed, TlsFiles
+from server.uptime.desk import UptimeDesk
+from server.uptime.keeper import UptimeKeeper
 from server.usage.clerk import UsageClerk
 from server.usage.counter import UsageCounter
 from server.usage.desk import UsageDesk
@@ -64,7 +78,6 @@ from server.web.runner import Serving, serve
 from server.web.security_txt import PATH as SECURITY_TXT
 from server.web.security_txt import SecurityTxt
 from server.web.source import SourceReader
-from server.web.status import status_app
 from server.web.verify import verify_app
 
 if TYPE_CHECKING:
@@ -111,6 +124,7 @@ async def open_verify_door(
     security_txt: SecurityTxt | None,
     usage: UsageCounter | None,
     maintenance: MaintenanceWatch,
+    status: StatusWatch,
 ) -> Serving:
     """Build the verification room and open its door."""
     verifier = Verifier(
@@ -138,7 +152,7 @@ async def open_verify_door(
         legacy=config.verify.legacy,
         body_s=config.http.body_seconds,
     )
-    app.add_subapp("/status", status_app(maintenance))
+    add_status(app, config, status=status, maintenance=maintenance, sources=sources, clock=clock)
     if security_txt is not None:
         app.router.add_get(SECURITY_TXT, security_txt.answer)
     if config.verify.decrypt != "off":
@@ -199,12 +213,28 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         minting=MintingDesk(base.store, vault, base.keys.draw),
         moving=MovingDesk(base.store, vault, bench),
         journal=base.journal,
+        ledger=base.ledger,
         fence=await fence_desk(base.store),
         backups=base.store,
         usage=UsageDesk(base.store, frozenset(config.usage.left_out)),
         vault=VaultDesk(base.store, room_keys(config, base), base.keys.progress),
+        uptime=uptime_desk(config, base.store),
+        zone=ZoneInfo(config.availability.zone),
         maintenance=MaintenanceDesk(base.store, notice_s=config.maintenance.notice_seconds),
+        probes=ProbeDesk(base.store, base.store, notice_s=config.maintenance.notice_seconds),
+        incidents=incident_desk(config, base),
         status=status,
+    )
+
+
+def uptime_desk(config: Config, store: Store) -> UptimeDesk:
+    """Return the desk that tells what was kept of the promise."""
+    return UptimeDesk(
+        store,
+        store,
+        min_requests=config.availability.min_requests,
+        left_out=frozenset(config.usage.left_out),
+        notice_s=config.maintenance.notice_seconds,
     )
 
 
@@ -277,6 +307,14 @@ async def open_side_doors(
         "workers": workers_accept,
         "fence": no_fence,
     }
+    watch_redundancy(
+        stack,
+        config,
+        base,
+        clock,
+        workers=lambda: workforce.ready_workers,
+        hsms=lambda: hsm.standing,
+    )
     # The same for both doors: there is one import at a time, whoever sends it.
     desks = await open_desks(config, base, clock)
     if doors.remote is not None:
@@ -328,8 +366,20 @@ def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: C
     """Run the jobs beside the service until `stack` ends, and let go of them before the store."""
     jobs = [
         journal_checkpoint(base.journal),
+        ledger_checkpoint(base.ledger),
         facts_pruning(base.store, base.store),
         usage_pruning(base.store, config.usage.kept_days),
+        probe_pruning(base.store, base.store),
+        incident_job(config, base),
+        uptime_rollup(
+            UptimeKeeper(
+                base.store,
+                min_requests=config.availability.min_requests,
+                left_out=config.usage.left_out,
+                kept_days=config.usage.kept_days,
+            )
+        ),
+        segments_pruning(base.store, config.availability.kept_days),
     ]
     run_jobs(stack, base.store, clock, jobs)
 

@@ -38,6 +38,7 @@ from server.metrics.tally import Tally
 from server.otp.batcher import Batcher
 from server.otp.ports import HotStore
 from server.safeguards import guarded, installation, watch_fence
+from server.status_door import snapshot_reader, watch_status
 from server.storage.link.connection import Link
 from server.storage.link.desk import StoreDesk
 from server.storage.link.remote import RemoteStore
@@ -46,6 +47,7 @@ from server.web.runner import Serving, serve
 from server.web.security_txt import SecurityTxt
 
 if TYPE_CHECKING:
+    from server.status.ports import SnapshotSource
     from server.web.certificate import ServedCertificate
 
 
@@ -101,6 +103,7 @@ async def whole_service(
         stack.push_async_callback(batches.close)
         usage = await count_usage(stack, config, base.store, clock)
         maintenance = await watch_maintenance(stack, config, base.store, clock, tally)
+        status = await watch_status(stack, snapshot_reader(config, base.store, clock), clock)
         await open_side_doors(
             stack,
             config,
@@ -126,6 +129,7 @@ async def whole_service(
             security_txt=SecurityTxt.read(data.security_txt, clock),
             usage=usage,
             maintenance=maintenance,
+            status=status,
         )
         stack.push_async_callback(door.stop)
         yield door
@@ -190,7 +194,13 @@ async def control(
                 key_queue_limit=config.verify.queue * config.workers,
             )
             stack.push_async_callback(merged.close)
-            desk = StoreDesk(merged, base.store, base.store, base.store)
+            desk = StoreDesk(
+                merged,
+                base.store,
+                base.store,
+                base.store,
+                snapshot_reader(config, base.store, clock),
+            )
         await open_side_doors(
             stack,
             config,
@@ -232,18 +242,22 @@ async def worker(
         tally.reset_gauges()
         watch_loop(stack, clock, tally)
         certificate = serve_certificate(stack, config.tls.files, clock, tally, handed=handed)
-        store: RemoteStore | Store = RemoteStore(link)
-        hot: HotStore = store
+        remote = RemoteStore(link)
+        store: RemoteStore | Store = remote
+        shows: SnapshotSource = remote
+        hot: HotStore = remote
         if not config.store.is_sqlite:
             store = await open_store(config, data, clock, create=False)
             stack.push_async_callback(store.close)
             fence = await watch_fence(store, clock)
             hot = await guarded(stack, config, data, store, clock, node=seat, watch=fence)
             hot = CountedHotStore(hot, tally)
+            shows = snapshot_reader(config, store, clock)
         batches = batcher(hot, config, clock)
         stack.push_async_callback(batches.close)
         usage = await count_usage(stack, config, store, clock)
         maintenance = await watch_maintenance(stack, config, store, clock, tally)
+        status = await watch_status(stack, shows, clock)
         yield await open_verify_door(
             config=config,
             batches=batches,
@@ -257,6 +271,7 @@ async def worker(
             security_txt=SecurityTxt.read(data.security_txt, clock),
             usage=usage,
             maintenance=maintenance,
+            status=status,
         )
 
 

@@ -84,6 +84,11 @@ class AdminClient:
         headers = {"Content-Type": "application/json"}
         return self._exchange("POST", path, json.dumps(value).encode(), headers, IMPORT_WITHIN_S)
 
+    def post_briefly(self, path: str, value: object, within_s: float) -> Any:  # noqa: ANN401 - JSON
+        """POST a JSON value, and wait no longer than that for the answer."""
+        headers = {"Content-Type": "application/json"}
+        return self._exchange("POST", path, json.dumps(value).encode(), headers, within_s)
+
     def call(self, method: str, path: str, value: object = None) -> Any:  # noqa: ANN401 - JSON
         """Make one call with a JSON body (None: without a body)."""
         body = None if value is None else json.dumps(value).encode()

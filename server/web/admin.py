@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPMethod, HTTPStatus
 from typing import Literal, NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
 
 import structlog
 from aiohttp import hdrs, web
@@ -25,11 +26,24 @@ from server.accounts.operator_ports import OperatorExistsError, TooManyTokensErr
 from server.accounts.operators import OperatorDesk, UnknownOperatorError, UnknownTokenError
 from server.accounts.text import InputError
 from server.counter_journal.desk import FenceDesk, FenceError
+from server.incidents.business_calendar import CalendarError
+from server.incidents.decisions import IncidentStateError
+from server.incidents.desk import IncidentDesk
+from server.incidents.instants import InstantError
+from server.incidents.ports import UnknownIncidentError
+from server.incidents.states import StepRefusedError
+from server.incidents.words import IncidentInputError
 from server.journal.desk import (
     JournalDamagedError,
     JournalDesk,
     UnknownEntryError,
     WitnessError,
+)
+from server.ledger.desk import (
+    LedgerDamagedError,
+    LedgerDesk,
+    NotErasableError,
+    UnknownLedgerEntryError,
 )
 from server.maintenance.decisions import MaintenanceStateError, OverlapError
 from server.maintenance.desk import MaintenanceDesk
@@ -50,21 +64,27 @@ from server.otp.ports import (
     StoreError,
     UnknownOutcomeError,
 )
+from server.probing.desk import ProbeDesk
 from server.provisioning.desk import MintingDesk
 from server.provisioning.ports import MintError
 from server.resealing.desk import VaultDesk
 from server.resealing.ports import GoalError
+from server.uptime.desk import UptimeDesk
 from server.usage.desk import RangeError, UsageDesk
 from server.web.admin_backup import AdminBackups, BackupBook
 from server.web.admin_clients import AdminClients
 from server.web.admin_customers import AdminCustomers
+from server.web.admin_incidents import AdminIncidents
 from server.web.admin_journal import AdminJournal
 from server.web.admin_keys import AdminKeys
+from server.web.admin_ledger import AdminLedger
 from server.web.admin_maintenance import AdminMaintenance
 from server.web.admin_minting import AdminMinting
 from server.web.admin_moving import AdminMoving
 from server.web.admin_operators import AdminOperators
+from server.web.admin_probe import AdminProbe
 from server.web.admin_request import ADMISSION, CALLER, Admission, read_query
+from server.web.admin_uptime import AdminUptime
 from server.web.admin_usage import AdminUsage
 from server.web.admin_vault import AdminVault
 from server.web.bare import SERVER_NAME
@@ -84,7 +104,7 @@ Authenticate: TypeAlias = Callable[[web.Request], Awaitable[Caller]]
 
 
 class Desks(NamedTuple):
-    """What is administered. status: what GET /api/v1/status answers."""
+    """What is administered. zone: of reports; status: what GET /api/v1/status answers."""
 
     clients: ClientDesk
     customers: CustomerDesk
@@ -93,11 +113,16 @@ class Desks(NamedTuple):
     minting: MintingDesk
     moving: MovingDesk
     journal: JournalDesk
+    ledger: LedgerDesk
     fence: FenceDesk
     backups: BackupBook
     usage: UsageDesk
     vault: VaultDesk
     maintenance: MaintenanceDesk
+    probes: ProbeDesk
+    incidents: IncidentDesk
+    uptime: UptimeDesk
+    zone: ZoneInfo
     status: _Status
 
 
@@ -135,11 +160,15 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminOperators(desks.operators).routes(),
             *AdminClients(desks.clients).routes(),
             *AdminUsage(desks.usage, desks.clients).routes(),
+            *AdminUptime(desks.uptime, desks.clients, desks.customers, desks.zone).routes(),
             *AdminMaintenance(desks.maintenance).routes(),
+            *AdminProbe(desks.probes).routes(),
+            *AdminIncidents(desks.incidents, desks.customers).routes(),
             *AdminKeys(desks.keys).routes(),
             *AdminMinting(desks.minting).routes(),
             *AdminMoving(desks.moving, translate=problem_of).routes(),
             *AdminJournal(desks.journal).routes(),
+            *AdminLedger(desks.ledger).routes(),
             *AdminBackups(desks.fence, desks.backups).routes(),
             *AdminVault(desks.vault).routes(),
         ],
@@ -247,6 +276,9 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (OperatorExistsError, HTTPStatus.CONFLICT),
     (TooManyTokensError, HTTPStatus.CONFLICT),
     (JournalDamagedError, HTTPStatus.CONFLICT),
+    (LedgerDamagedError, HTTPStatus.CONFLICT),
+    (UnknownLedgerEntryError, HTTPStatus.NOT_FOUND),
+    (NotErasableError, HTTPStatus.CONFLICT),
     (WitnessError, HTTPStatus.INSUFFICIENT_STORAGE),
     (ImportUnderWayError, HTTPStatus.CONFLICT),
     (ImportEndedError, HTTPStatus.REQUEST_TIMEOUT),
@@ -254,6 +286,12 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (ConflictError, HTTPStatus.CONFLICT),
     (RotatingError, HTTPStatus.CONFLICT),
     (RangeError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (UnknownIncidentError, HTTPStatus.NOT_FOUND),
+    (IncidentStateError, HTTPStatus.CONFLICT),
+    (StepRefusedError, HTTPStatus.CONFLICT),
+    (IncidentInputError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (InstantError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (CalendarError, HTTPStatus.UNPROCESSABLE_ENTITY),
 )
 """What the rooms refuse, in words that are meant for the operator."""
 

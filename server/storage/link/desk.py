@@ -4,6 +4,8 @@ import structlog
 
 from server.maintenance.ports import MaintenanceSource
 from server.otp.ports import Directory, HotStore, StoreUnavailableError, UnknownOutcomeError
+from server.status.ports import SnapshotSource
+from server.status.wire import write_snapshot
 from server.storage.link import messages
 from server.storage.link.frames import Frame, Kind
 from server.usage.ports import UsageSink
@@ -14,7 +16,7 @@ _log = structlog.stdlib.get_logger(__name__)
 class StoreDesk:
     """Answers all CALLS. hot: merges the batches of all workers; usage: keeps their counts.
 
-    maintenance: tells what was announced.
+    maintenance: tells what was announced; status: tells how things are.
     """
 
     def __init__(
@@ -23,10 +25,12 @@ class StoreDesk:
         directory: Directory,
         usage: UsageSink,
         maintenance: MaintenanceSource,
+        status: SnapshotSource,
     ) -> None:
         self._hot = hot
         self._usage = usage
         self._maintenance = maintenance
+        self._status = status
         self._directory = directory
 
     async def answer(self, frame: Frame) -> Frame:
@@ -60,5 +64,7 @@ class StoreDesk:
             since_s = messages.decode_number(body)
             found = await self._maintenance.public_maintenance(since_s)
             return messages.encode_maintenance(found)
+        if kind is Kind.STATUS:
+            return write_snapshot(await self._status.status_snapshot())
         key = await self._directory.key(messages.decode_public_id(body))
         return messages.encode_key(key)

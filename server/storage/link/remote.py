@@ -14,6 +14,8 @@ from server.otp.ports import (
     StoreUnavailableError,
     UnknownOutcomeError,
 )
+from server.status.snapshot import Snapshot
+from server.status.wire import SnapshotError, read_snapshot
 from server.storage.gathered_reads import GatheredReads
 from server.storage.link import messages
 from server.storage.link.connection import Link, LinkLostError
@@ -25,7 +27,7 @@ Record = TypeVar("Record")
 
 
 class RemoteStore:
-    """HotStore, Directory, UsageSink and MaintenanceSource through a link.
+    """HotStore, Directory, UsageSink, MaintenanceSource and SnapshotSource through a link.
 
     A link that is lost while a batch is out leaves its outcome unknown: the control process
     may have committed before it died, or may be committing still.
@@ -73,6 +75,14 @@ class RemoteStore:
         try:
             return messages.decode_maintenance(body)
         except messages.MessageError as error:
+            raise StoreUnavailableError("the control process's answer has no meaning") from error
+
+    async def status_snapshot(self) -> Snapshot:
+        """Have the control process tell how things are."""
+        body = await self._call(Kind.STATUS, b"")
+        try:
+            return read_snapshot(body)
+        except SnapshotError as error:
             raise StoreUnavailableError("the control process's answer has no meaning") from error
 
     def client(self, client_id: int) -> Awaitable[ClientRecord | None]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -15,13 +16,17 @@ from server.accounts.clients import ClientDesk
 from server.accounts.customers import CustomerDesk
 from server.accounts.operators import OperatorDesk
 from server.counter_journal.desk import FenceDesk
+from server.incidents.desk import IncidentDesk
 from server.journal.desk import JournalDesk
+from server.ledger.desk import LedgerDesk
 from server.maintenance.desk import MaintenanceDesk
 from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
 from server.otp.keys import KeyDesk
+from server.probing.desk import ProbeDesk
 from server.provisioning.desk import MintingDesk
 from server.resealing.desk import VaultDesk
+from server.uptime.desk import UptimeDesk
 from server.usage.desk import UsageDesk
 from server.web.admin import Authenticate, Desks, admin_app
 from server.web.local_peers import Identify, LocalPeers
@@ -117,11 +122,16 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         minting=MintingDesk(store, vault, draw),
         moving=MovingDesk(store, vault, partial(bench, vault, imports)),
         journal=JournalDesk(store, KEY, Copies()),
+        ledger=LedgerDesk(store, KEY, Copies()),
         fence=FenceDesk(store, store="store-1"),
         backups=store,
         usage=UsageDesk(store, frozenset({LEFT_OUT})),
         vault=VaultDesk(store, keys),
         maintenance=MaintenanceDesk(store),
+        probes=ProbeDesk(store, store),
+        incidents=IncidentDesk(store),
+        uptime=UptimeDesk(store, store, left_out=frozenset({LEFT_OUT})),
+        zone=ZoneInfo("UTC"),
         status=status,
     )
 
