@@ -58,13 +58,14 @@ from server.resealing.rotator import Rotator
 from server.rotation_keys import RoomKeys
 from server.safeguards import fence_desk
 from server.status.watch import StatusWatch
-from server.status_door import add_status
+from server.status_door import add_status, snapshot_reader
 from server.tlsfiles import Handed, TlsFiles
 from server.usage.clerk import UsageClerk
 from server.usage.counter import UsageCounter
 from server.usage.desk import UsageDesk
 from server.usage.ports import UsageSink
 from server.web.admin import Desks, admin_app
+from server.web.admin_status_page import StatusPageDesk
 from server.web.bearers import Bearers
 from server.web.decrypt import Admitted, DecryptDoor
 from server.web.guard import Caps
@@ -218,6 +219,7 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         vault=VaultDesk(base.store, room_keys(config, base), base.keys.progress),
         maintenance=MaintenanceDesk(base.store, notice_s=config.maintenance.notice_seconds),
         incidents=incident_desk(config, base),
+        status_page=StatusPageDesk(snapshot_reader(config, base.store, clock), config.status_url),
         status=status,
     )
 

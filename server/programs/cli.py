@@ -24,6 +24,7 @@ from server.programs import (
     moving_commands,
     operator_commands,
     station_commands,
+    status_commands,
     vault_commands,
 )
 from server.programs.exits import EXPLAINED, CommandError, Exit
@@ -74,6 +75,7 @@ app.add_typer(availability_commands.clock_app, name="clock")
 app.add_typer(station_commands.app, name="station")
 app.add_typer(hsm_app, name="hsm")
 app.add_typer(maintenance_commands.app, name="maintenance")
+app.add_typer(status_commands.app, name="status")
 app.add_typer(store_app, name="store")
 app.add_typer(config_app, name="config")
 

@@ -80,6 +80,7 @@ from server.web.admin_minting import AdminMinting
 from server.web.admin_moving import AdminMoving
 from server.web.admin_operators import AdminOperators
 from server.web.admin_request import ADMISSION, CALLER, Admission, read_query
+from server.web.admin_status_page import AdminStatusPage, StatusPageDesk
 from server.web.admin_usage import AdminUsage
 from server.web.admin_vault import AdminVault
 from server.web.bare import SERVER_NAME
@@ -115,6 +116,7 @@ class Desks(NamedTuple):
     vault: VaultDesk
     maintenance: MaintenanceDesk
     incidents: IncidentDesk
+    status_page: StatusPageDesk
     status: _Status
 
 
@@ -154,6 +156,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminUsage(desks.usage, desks.clients).routes(),
             *AdminMaintenance(desks.maintenance).routes(),
             *AdminIncidents(desks.incidents, desks.customers).routes(),
+            *AdminStatusPage(desks.status_page).routes(),
             *AdminKeys(desks.keys).routes(),
             *AdminMinting(desks.minting).routes(),
             *AdminMoving(desks.moving, translate=problem_of).routes(),
