@@ -212,7 +212,7 @@ def _component(view: ComponentView, snapshot: Snapshot, now_s: int) -> Component
         ),
         columns=columns(bars),
         first_day=f"{len(bars)} days ago",
-        summary=said,
+        summary=said if bars else "",
         rows=[
             DayRow(words.day(bar.day), tell(bar))
             for bar in reversed(bars)

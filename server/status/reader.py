@@ -36,7 +36,7 @@ FIGURES_S = 60.0
 """How old figures and bars are at least before they are computed again; they end with a minute."""
 
 _SHARE = 100
-"""Computing figures takes at most one part in so many of the time; where it takes long, they age."""
+"""Computing figures takes at most one part in so many of the time: where it is slow, they age."""
 
 _OLDEST_S = 3600.0
 
@@ -167,8 +167,17 @@ class SnapshotReader:
             if start + _DAY_S <= began_s or first is None:
                 bars.append(Bar(day, 0, 0, 0, one.downtime_s * 0))
                 continue
-            seconds = min(_DAY_S, as_of - start)
-            bars.append(Bar(day, seconds, one.maintenance_s, one.unknown_s, one.downtime_s))
+            # What lies before the first record is no gap in them.
+            before = max(0, began_s - start)
+            bars.append(
+                Bar(
+                    day,
+                    period_s=min(_DAY_S, as_of - start) - before,
+                    maintenance_s=one.maintenance_s,
+                    unknown_s=max(0, one.unknown_s - before),
+                    downtime_s=one.downtime_s,
+                )
+            )
         return tuple(bars)
 
     async def _measure(self, as_of: int) -> Measured | None:
