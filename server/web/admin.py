@@ -55,6 +55,8 @@ from server.moving.desk import (
     RotatingError,
 )
 from server.moving.ports import ConflictError
+from server.notices.desk import NobodyToldError, NoticeDesk
+from server.notices.ports import UnknownDeliveryError
 from server.otp.keys import KeyDesk, UnknownKeyError
 from server.otp.ksm import KsmError
 from server.otp.ports import (
@@ -78,6 +80,7 @@ from server.web.admin_ledger import AdminLedger
 from server.web.admin_maintenance import AdminMaintenance
 from server.web.admin_minting import AdminMinting
 from server.web.admin_moving import AdminMoving
+from server.web.admin_notices import AdminNotices
 from server.web.admin_operators import AdminOperators
 from server.web.admin_request import ADMISSION, CALLER, Admission, read_query
 from server.web.admin_usage import AdminUsage
@@ -115,6 +118,7 @@ class Desks(NamedTuple):
     vault: VaultDesk
     maintenance: MaintenanceDesk
     incidents: IncidentDesk
+    notices: NoticeDesk
     status: _Status
 
 
@@ -154,6 +158,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminUsage(desks.usage, desks.clients).routes(),
             *AdminMaintenance(desks.maintenance).routes(),
             *AdminIncidents(desks.incidents, desks.customers).routes(),
+            *AdminNotices(desks.notices).routes(),
             *AdminKeys(desks.keys).routes(),
             *AdminMinting(desks.minting).routes(),
             *AdminMoving(desks.moving, translate=problem_of).routes(),
@@ -282,6 +287,8 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (IncidentInputError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (InstantError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (CalendarError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (UnknownDeliveryError, HTTPStatus.NOT_FOUND),
+    (NobodyToldError, HTTPStatus.NOT_FOUND),
 )
 """What the rooms refuse, in words that are meant for the operator."""
 

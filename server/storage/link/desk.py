@@ -3,6 +3,7 @@
 import structlog
 
 from server.maintenance.ports import MaintenanceSource
+from server.notices.acknowledging import AcknowledgementSource
 from server.otp.ports import Directory, HotStore, StoreUnavailableError, UnknownOutcomeError
 from server.storage.link import messages
 from server.storage.link.frames import Frame, Kind
@@ -14,7 +15,7 @@ _log = structlog.stdlib.get_logger(__name__)
 class StoreDesk:
     """Answers all CALLS. hot: merges the batches of all workers; usage: keeps their counts.
 
-    maintenance: tells what was announced.
+    maintenance: tells what was announced; acknowledgements: what is behind links, None: nothing is.
     """
 
     def __init__(
@@ -23,10 +24,12 @@ class StoreDesk:
         directory: Directory,
         usage: UsageSink,
         maintenance: MaintenanceSource,
+        acknowledgements: AcknowledgementSource | None = None,
     ) -> None:
         self._hot = hot
         self._usage = usage
         self._maintenance = maintenance
+        self._acknowledgements = acknowledgements
         self._directory = directory
 
     async def answer(self, frame: Frame) -> Frame:
@@ -60,5 +63,11 @@ class StoreDesk:
             since_s = messages.decode_number(body)
             found = await self._maintenance.public_maintenance(since_s)
             return messages.encode_maintenance(found)
+        if kind is Kind.ACKNOWLEDGEMENT:
+            token, press = messages.decode_link(body)
+            if self._acknowledgements is None:
+                raise StoreUnavailableError("nobody is called from here")
+            found_behind = await self._acknowledgements.acknowledgement(token, press=press)
+            return messages.encode_found(found_behind)
         key = await self._directory.key(messages.decode_public_id(body))
         return messages.encode_key(key)
