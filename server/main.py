@@ -266,7 +266,7 @@ async def worker(
         stack.push_async_callback(batches.close)
         usage = await count_usage(stack, config, store, clock)
         maintenance = await watch_maintenance(stack, config, store, clock, tally)
-        behind: "AcknowledgementSource | None" = None
+        behind: AcknowledgementSource | None = None
         if isinstance(store, RemoteStore):
             behind = store if config.notices.file is not None else None
         else:

@@ -58,6 +58,7 @@ from tests.server.memory_ledger import MemoryLedger
 from tests.server.memory_maintenance import MemoryMaintenance
 from tests.server.memory_minting import MemoryMinting
 from tests.server.memory_notices import MemoryNotices
+from tests.server.memory_uptime import MemoryUptime
 from tests.server.memory_usage import MemoryUsage
 from validation.gcra import Budget, Policy
 
@@ -95,6 +96,7 @@ class MemoryStore(
     MemoryFences,
     MemoryUsage,
     MemoryLedger,
+    MemoryUptime,
     MemoryMaintenance,
     MemoryIncidents,
     MemoryMinting,
