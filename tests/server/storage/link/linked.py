@@ -11,7 +11,7 @@ from server.otp.ports import Directory, HotStore
 from server.status.ports import SnapshotSource
 from server.status.snapshot import Snapshot
 from server.storage.link.connection import Link
-from server.storage.link.desk import StoreDesk
+from server.storage.link.desk import Rooms, StoreDesk
 from server.storage.link.frames import Frame
 from server.storage.link.remote import RemoteStore
 from server.usage.ports import UsageSink
@@ -49,7 +49,9 @@ async def linked(
 ) -> AsyncIterator[Linked]:
     """Serve a store over a socket pair, as the control process does."""
     beside = MemoryStore(clock=StillClock(), default_policy=POLICY)
-    desk = StoreDesk(hot, directory, usage or beside, maintenance or beside, status or Told())
+    desk = StoreDesk(
+        hot, directory, Rooms(usage or beside, maintenance or beside, status or Told())
+    )
     tasks: set[asyncio.Task[None]] = set()
 
     async def answer(frame: Frame) -> None:
