@@ -4,16 +4,8 @@ import enum
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from server.incidents.components import Component as Component  # noqa: PLC0414 - told on from here
 from server.incidents.intervals import Span
-
-
-class Component(enum.StrEnum):
-    """What is not to be relied on meanwhile."""
-
-    VALIDATION = "validation"
-    UPLOAD = "upload"
-    API_KEYS = "api-keys"
-    PROVISIONING = "provisioning"
 
 
 class Step(enum.StrEnum):
