@@ -349,6 +349,57 @@ maintenance_record = Table(
     sqlite_with_rowid=False,
 )
 
+# The chain of what availability and incidents are proved with (server/ledger). digest: of salt and
+# payload (JSON), which are both NULL once they were erased.
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("time_us", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("salt", LargeBinary),
+    Column("payload", Text),
+    Index("ledger_by_subject", "kind", "subject", "sequence"),
+    sqlite_with_rowid=False,
+)
+
+# One row: where the ledger ends, as `journal_head` is for the journal.
+ledger_head = Table(
+    "ledger_head",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    CheckConstraint("id = 1", name="ledger_has_one_head"),
+    sqlite_with_rowid=False,
+)
+
+ledger_checkpoint = Table(
+    "ledger_checkpoint",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("time_us", BigInteger, nullable=False),
+    Column("key_id", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What probers found, per minute since the epoch (server/uptime): all probers together.
+probe_minute = Table(
+    "probe_minute",
+    metadata,
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    Column("good", Integer, nullable=False),
+    Column("bad", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 CLIENT_SEQUENCE = "client"
 IMPORT_SEQUENCE = "key_import"
 CHECKPOINT_SEQUENCE = "journal_checkpoint"
@@ -357,6 +408,7 @@ CUSTOMER_SEQUENCE = "customer"
 CONTACT_SEQUENCE = "contact"
 TOKEN_SEQUENCE = "operator_token"  # noqa: S105 - a name, not a secret
 MAINTENANCE_SEQUENCE = "maintenance"
+LEDGER_CHECKPOINT_SEQUENCE = "ledger_checkpoint"
 SEQUENCES = (
     CLIENT_SEQUENCE,
     IMPORT_SEQUENCE,
@@ -366,6 +418,7 @@ SEQUENCES = (
     CONTACT_SEQUENCE,
     TOKEN_SEQUENCE,
     MAINTENANCE_SEQUENCE,
+    LEDGER_CHECKPOINT_SEQUENCE,
 )
 UNFINISHED_IMPORT = "unfinished-key-import"
 MOVED_TO = "moved-to"

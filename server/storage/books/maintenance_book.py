@@ -8,11 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.incidents.intervals import Span
 from server.journal.acts import Act, Deed
+from server.ledger.entry import Kind, NewEntry
 from server.maintenance.decisions import Decision, Situation
 from server.maintenance.plan import Component, Maintenance, Plan, Record, Step
 from server.maintenance.ports import MOST_PUBLIC
-from server.maintenance.states import maintenance_state, maintenance_subject
+from server.maintenance.states import maintenance_state, maintenance_subject, record_payload
 from server.storage.books.journal_book import record
+from server.storage.books.ledger_book import append_ledger
 from server.storage.books.sequences import next_number
 from server.storage.books.transactions import Transactions
 from server.storage.schema import MAINTENANCE_SEQUENCE, sequence
@@ -81,6 +83,8 @@ class SqlMaintenanceBook:
         await connection.execute(insert(table), rows[len(known.history) :])
         was = None if before is None else maintenance_state(before)
         deed = Deed(act, maintenance_subject(number), was, maintenance_state(after))
+        entries = [NewEntry(Kind.MAINTENANCE, str(number), record_payload(one)) for one in added]
+        await append_ledger(self._transactions.now_us, connection, entries)
         await record(self._transactions.now_us, connection, deed)
         return after
 

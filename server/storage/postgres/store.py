@@ -27,6 +27,7 @@ from server.storage.books.hsm_log_book import SqlHsmLogBook
 from server.storage.books.journal_book import SqlJournalBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.lease_book import SqlLeaseBook
+from server.storage.books.ledger_book import SqlLedgerBook
 from server.storage.books.maintenance_book import SqlMaintenanceBook
 from server.storage.books.meta_book import SqlMetaBook
 from server.storage.books.minting_book import SqlMintingBook
@@ -64,6 +65,7 @@ class PostgresStore(
     SqlResealingBook,
     SqlMaintenanceBook,
     SqlMintingBook,
+    SqlLedgerBook,
 ):
     """HotStore, Directory and all books on one database, shared with any others.
 
