@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from server.reports.document import Block, Bullets, Document, Heading, Paragraph, Table
 
 _TEMPLATE = Path(__file__).parent / "paper.typ"
-_STANDARD = "ua-1"
+_STANDARD: Literal["ua-1"] = "ua-1"
 _COMMON = re.compile(r"[\u0020-\u007e\u00a1-\u00ac\u00ae-\u017f]*")
 """What the font has for sure; everything else is tried."""
 
@@ -35,6 +35,8 @@ def write_pdf(document: Document, made_s: int) -> bytes:
     unknown = _without_glyph(json.dumps(value, ensure_ascii=False))
     return typst.compile(
         _TEMPLATE.read_bytes(),
+        output=None,
+        root=None,
         format="pdf",
         sys_inputs={"document": json.dumps(_named(value, unknown))},
         ignore_system_fonts=True,
