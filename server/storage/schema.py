@@ -400,6 +400,39 @@ probe_minute = Table(
     sqlite_with_rowid=False,
 )
 
+# The analysis report of each incident (server/reports), step by step: rows are added, never
+# changed. content: the report as JSON as it was then.
+report_record = Table(
+    "report_record",
+    metadata,
+    Column("incident_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("step", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("content", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What was told to authorities of an incident: rows are added, never changed.
+regulatory_record = Table(
+    "regulatory_record",
+    metadata,
+    Column("incident_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("regime", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("when_s", BigInteger, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("aware_s", BigInteger),
+    sqlite_with_rowid=False,
+)
+
 CLIENT_SEQUENCE = "client"
 IMPORT_SEQUENCE = "key_import"
 CHECKPOINT_SEQUENCE = "journal_checkpoint"
@@ -409,6 +442,7 @@ CONTACT_SEQUENCE = "contact"
 TOKEN_SEQUENCE = "operator_token"  # noqa: S105 - a name, not a secret
 MAINTENANCE_SEQUENCE = "maintenance"
 LEDGER_CHECKPOINT_SEQUENCE = "ledger_checkpoint"
+REPORT_SEQUENCE = "report"
 SEQUENCES = (
     CLIENT_SEQUENCE,
     IMPORT_SEQUENCE,
@@ -419,6 +453,7 @@ SEQUENCES = (
     TOKEN_SEQUENCE,
     MAINTENANCE_SEQUENCE,
     LEDGER_CHECKPOINT_SEQUENCE,
+    REPORT_SEQUENCE,
 )
 UNFINISHED_IMPORT = "unfinished-key-import"
 MOVED_TO = "moved-to"

@@ -55,6 +55,7 @@ from tests.server.memory_accounts import MemoryAccounts
 from tests.server.memory_fences import MemoryFences
 from tests.server.memory_maintenance import MemoryMaintenance
 from tests.server.memory_minting import MemoryMinting
+from tests.server.memory_reports import MemoryReports
 from tests.server.memory_usage import MemoryUsage
 from validation.gcra import Budget, Policy
 
@@ -87,7 +88,9 @@ class _Key(NamedTuple):
     accepted_client: int
 
 
-class MemoryStore(MemoryAccounts, MemoryFences, MemoryUsage, MemoryMaintenance, MemoryMinting):
+class MemoryStore(
+    MemoryAccounts, MemoryFences, MemoryUsage, MemoryMaintenance, MemoryReports, MemoryMinting
+):
     """HotStore, Directory and every book on dictionaries."""
 
     def __init__(self, *, clock: Clock, default_policy: Policy) -> None:

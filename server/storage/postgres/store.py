@@ -33,6 +33,7 @@ from server.storage.books.meta_book import SqlMetaBook
 from server.storage.books.minting_book import SqlMintingBook
 from server.storage.books.move_book import SqlMoveBook
 from server.storage.books.operator_book import SqlOperatorBook
+from server.storage.books.report_book import SqlReportBook
 from server.storage.books.resealing_book import SqlResealingBook
 from server.storage.books.usage_book import SqlUsageBook
 from server.storage.gathered_reads import GatheredReads
@@ -63,6 +64,7 @@ class PostgresStore(
     SqlHsmLogBook,
     SqlUsageBook,
     SqlResealingBook,
+    SqlReportBook,
     SqlMaintenanceBook,
     SqlMintingBook,
     SqlLedgerBook,
