@@ -49,7 +49,8 @@ class MonthCounted(NamedTuple):
 class Evidence(NamedTuple):
     """Everything that a draft is made of besides the incident.
 
-    span: the incident's time; now_s: when it is drafted; clocks: without the report's own.
+    span: the incident's time; now_s: when it is drafted; clocks: without the report's own; cut: the
+    incident's time was too long to be looked at whole.
     """
 
     span: Span
@@ -58,6 +59,7 @@ class Evidence(NamedTuple):
     clocks: Sequence[ClockLine]
     counted: Sequence[Counted]
     months: Sequence[MonthCounted]
+    cut: bool = False
 
 
 def span_of(incident: Incident, now_s: int) -> Span:
@@ -156,9 +158,15 @@ def _unknown(incident: Incident, evidence: Evidence) -> list[str]:
             f"Of {seconds} s of the incident's time nothing was measured: neither requests nor"
             " probes. They count as unknown, not as up."
         )
+    if evidence.cut:
+        end = write_instant(evidence.span.end)
+        found.append(f"The incident's time is long: what was counted is shown up to {end}.")
     if not evidence.counted:
-        found.append("Nothing was counted in the incident's time.")
-    if not incident.clients:
+        found.append(
+            f"Availability is measured of validation alone, and of {incident.component.value} only"
+            " what people wrote down."
+        )
+    elif not incident.clients:
         found.append(
             "Nobody has said which clients it concerns: clients without a request in its time may"
             " have been affected and are not listed."

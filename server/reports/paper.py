@@ -125,7 +125,7 @@ def _effect(one: Effect) -> tuple[str, str, str, str, str]:
 def _impact(facts: Facts) -> list[Block]:
     blocks: list[Block] = [Heading("Impact per Client ID")]
     if not facts.impacts:
-        return [*blocks, Paragraph("Nothing was counted in the incident's time.")]
+        return [*blocks, Paragraph("Requests are counted of validation alone.")]
     columns = ("Client ID", "Answered well", "Failed", "Over the limit", "Downtime", "Unknown")
     rows = tuple(
         (
