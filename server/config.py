@@ -8,6 +8,7 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +26,14 @@ from validation.gcra import UNLIMITED, Policy, Rate
 
 def _address(text: str) -> str:
     Address.parse(text)
+    return text
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("write a name like Europe/Stockholm, or UTC") from None
     return text
 
 
@@ -500,6 +509,41 @@ class Maintenance(_Section):
     ] = 0
 
 
+class Incidents(_Section):
+    """By which calendar the clocks of incidents are reckoned (Priority Support Schedule)."""
+
+    entity: Annotated[
+        Literal["inc", "ab"],
+        Field(
+            description='whom plans are with: "inc" (California) or "ab" (Stockholm)',
+            examples=["ab"],
+        ),
+    ] = "inc"
+    calendar: Annotated[
+        Literal["", "us-federal", "us-federal-unobserved", "us-ca", "se-public", "se-de-facto"],
+        Field(
+            description='whose public holidays are no Business Days; "": the entity\'s own',
+            examples=["se-de-facto"],
+        ),
+    ] = ""
+    reading: Annotated[
+        Literal["elapsed", "end-of-day"],
+        Field(
+            description="what a Business Day of a response is: twelve Business Hours gone by, or"
+            " the close of the next Business Day",
+            examples=["elapsed"],
+        ),
+    ] = "elapsed"
+    rules: Annotated[
+        tuple[Literal["probe", "burn-rate", "lost-redundancy", "hsm-alarm"], ...],
+        BeforeValidator(_tuple),
+        Field(
+            description="which rules open incidents by themselves",
+            examples=[["probe", "hsm-alarm"]],
+        ),
+    ] = ("probe", "burn-rate", "lost-redundancy", "hsm-alarm")
+
+
 class Usage(_Section):
     """What is counted of each client's requests, minute by minute."""
 
@@ -519,6 +563,34 @@ class Usage(_Section):
             examples=[[7]],
         ),
     ] = ()
+
+
+class Uptime(_Section):
+    """How the contractual availability is counted."""
+
+    min_requests: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="a minute with fewer requests takes the probes' result",
+            examples=[5],
+        ),
+    ] = 1
+    zone: Annotated[
+        str,
+        AfterValidator(_zone),
+        Field(description="on whose wall months and quarters begin", examples=["Europe/Stockholm"]),
+    ] = "UTC"
+    kept_days: Annotated[
+        int,
+        Field(
+            ge=400,
+            le=36_500,
+            description="rolled-up minutes older than this are removed",
+            examples=[3_660],
+        ),
+    ] = 3_660
 
 
 class Config(_Section):
@@ -543,6 +615,8 @@ class Config(_Section):
     backup: Backup = Backup()
     maintenance: Maintenance = Maintenance()
     usage: Usage = Usage()
+    incidents: Incidents = Incidents()
+    availability: Uptime = Uptime()
 
     @model_validator(mode="after")
     def _has_sessions(self) -> Self:

@@ -25,9 +25,19 @@ from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
 from server.foundation import Foundation
 from server.hsm_care import HsmCare
+from server.incidents.business_calendar import Entity
+from server.incidents.clocks import Reading
+from server.incidents.desk import IncidentDesk
+from server.incidents.holiday_calendars import DEFAULT, HolidayCalendar
+from server.incidents.schedule import Schedule
 from server.jobs.resealing import watch_rotation
 from server.jobs.runner import JobRunner, run_jobs
-from server.jobs.standing import facts_pruning, journal_checkpoint, usage_pruning
+from server.jobs.standing import (
+    facts_pruning,
+    journal_checkpoint,
+    ledger_checkpoint,
+    usage_pruning,
+)
 from server.maintenance.desk import MaintenanceDesk
 from server.maintenance.ports import MaintenanceSource
 from server.maintenance.watch import MaintenanceWatch
@@ -199,13 +209,23 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         minting=MintingDesk(base.store, vault, base.keys.draw),
         moving=MovingDesk(base.store, vault, bench),
         journal=base.journal,
+        ledger=base.ledger,
         fence=await fence_desk(base.store),
         backups=base.store,
         usage=UsageDesk(base.store, frozenset(config.usage.left_out)),
         vault=VaultDesk(base.store, room_keys(config, base), base.keys.progress),
         maintenance=MaintenanceDesk(base.store, notice_s=config.maintenance.notice_seconds),
+        incidents=incident_desk(config, base),
         status=status,
     )
+
+
+def incident_desk(config: Config, base: Foundation) -> IncidentDesk:
+    """Return the desk for incidents, with the calendar that is configured."""
+    given = config.incidents
+    entity = Entity(given.entity)
+    holidays = HolidayCalendar(given.calendar) if given.calendar else DEFAULT[entity]
+    return IncidentDesk(base.store, Schedule(entity, holidays, Reading(given.reading)))
 
 
 def room_keys(config: Config, base: Foundation) -> RoomKeys:
@@ -328,6 +348,7 @@ def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: C
     """Run the jobs beside the service until `stack` ends, and let go of them before the store."""
     jobs = [
         journal_checkpoint(base.journal),
+        ledger_checkpoint(base.ledger),
         facts_pruning(base.store, base.store),
         usage_pruning(base.store, config.usage.kept_days),
     ]

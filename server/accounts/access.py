@@ -31,9 +31,13 @@ class Permission(enum.StrEnum):
     MOVING_EXPORT = "moving.export"
     JOURNAL_READ = "journal.read"
     JOURNAL_SIGN = "journal.sign"
+    LEDGER_ERASE = "ledger.erase"
     BACKUP_WRITE = "backup.write"
     MAINTENANCE_READ = "maintenance.read"
     MAINTENANCE_WRITE = "maintenance.write"
+    INCIDENT_READ = "incident.read"
+    INCIDENT_WRITE = "incident.write"
+    INCIDENT_AMEND = "incident.amend"
     FENCE_READ = "fence.read"
     FENCE_LIFT = "fence.lift"
     VAULT_READ = "vault.read"
@@ -60,6 +64,7 @@ _VIEWER = frozenset(
         Permission.CLIENT_READ,
         Permission.KEY_READ,
         Permission.MAINTENANCE_READ,
+        Permission.INCIDENT_READ,
         Permission.FENCE_READ,
     }
 )
@@ -68,6 +73,7 @@ _SUPPORT = _VIEWER | {
     Permission.CONTACT_READ,
     Permission.CONTACT_WRITE,
     Permission.KEY_SWITCH,
+    Permission.INCIDENT_WRITE,
 }
 _OPERATOR = _SUPPORT | {
     Permission.CUSTOMER_WRITE,
@@ -78,6 +84,7 @@ _OPERATOR = _SUPPORT | {
     Permission.KEY_MINT,
     Permission.MOVING_IMPORT,
     Permission.MAINTENANCE_WRITE,
+    Permission.INCIDENT_AMEND,
     Permission.JOURNAL_READ,
     Permission.VAULT_READ,
 }

@@ -195,9 +195,14 @@ class Incident(NamedTuple):
         return self.opening.reported_us
 
     @property
+    def states(self) -> Sequence[State]:
+        """Where it stood after each record."""
+        return _states(self.history)
+
+    @property
     def state(self) -> State:
         """Where it stands."""
-        return _states(self.history)[-1]
+        return self.states[-1]
 
     @property
     def assignments(self) -> tuple[tuple[Record, Assignment], ...]:
@@ -261,7 +266,7 @@ class Incident(NamedTuple):
         """What everybody reads, the earliest first: states, and texts of public updates only."""
         if not self.public:
             return ()
-        pairs = zip(self.history, _states(self.history), strict=True)
+        pairs = zip(self.history, self.states, strict=True)
         return tuple(
             PublicUpdate(record.at_us, state, record.text if _is_told(record) else "")
             for record, state in pairs

@@ -41,6 +41,8 @@ class Step(enum.Enum):
     DISMISSED = "dismissed"
     AMENDED = "amended"
     """What counts of some seconds, whatever was measured or confirmed before."""
+    REPORTED = "reported"
+    """The incident analysis report was published, or published anew."""
 
 
 UNSETTLED = frozenset({State.OPEN, State.ACKNOWLEDGED, State.MITIGATED})
@@ -67,6 +69,7 @@ _STAYS: Mapping[Step, frozenset[State]] = {
     Step.AFFECTED: frozenset(State),
     Step.CONFIRMED: frozenset({State.ACKNOWLEDGED, State.MITIGATED, State.RESOLVED}),
     Step.AMENDED: frozenset(State) - {State.OPEN},
+    Step.REPORTED: frozenset({State.RESOLVED}),
 }
 """Steps that lead nowhere else, and where they can be taken."""
 

@@ -8,6 +8,7 @@ from server.facts import FactBook
 from server.jobs.job import Job
 from server.journal.desk import JournalDesk
 from server.leases import Lease
+from server.ledger.desk import LedgerDesk
 from server.usage.ports import UsageBook
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -29,6 +30,16 @@ def journal_checkpoint(desk: JournalDesk) -> Job:
         _log.info("journal_checkpoint", checkpoint=checkpoint.to_json())
 
     return Job("journal-checkpoint", DAY_S, run)
+
+
+def ledger_checkpoint(desk: LedgerDesk) -> Job:
+    """Sign once a day where the ledger ends."""
+
+    async def run(lease: Lease) -> None:
+        checkpoint = await desk.checkpoint(lease)
+        _log.info("ledger_checkpoint", checkpoint=checkpoint.to_json())
+
+    return Job("ledger-checkpoint", DAY_S, run)
 
 
 class StoreTime(Protocol):

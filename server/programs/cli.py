@@ -17,6 +17,7 @@ from server.programs import (
     customer_commands,
     fence_commands,
     hsm_audit_commands,
+    incident_commands,
     journal_commands,
     maintenance_commands,
     minting_commands,
@@ -67,6 +68,7 @@ app.add_typer(customer_commands.app, name="customer")
 app.add_typer(contact_commands.app, name="contact")
 app.add_typer(operator_commands.app, name="operator")
 app.add_typer(journal_commands.app, name="journal")
+app.add_typer(incident_commands.app, name="incident")  # with those of `ledger_commands`
 app.add_typer(availability_commands.availability_app, name="availability")
 app.add_typer(availability_commands.clock_app, name="clock")
 app.add_typer(station_commands.app, name="station")

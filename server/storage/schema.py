@@ -400,6 +400,87 @@ probe_minute = Table(
     sqlite_with_rowid=False,
 )
 
+# What is looked for among incidents (server/incidents): it follows from their records, and is
+# written with them. reference: the prober's, of one that was handed in; effect: what was confirmed
+# or amended, in seconds; effect_end_s NULL while a loss is open.
+incident = Table(
+    "incident",
+    metadata,
+    Column("incident_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("reference", Text, unique=True),
+    Column("state", Text, nullable=False),
+    Column("is_public", Boolean, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+    Column("effect_start_s", BigInteger),
+    Column("effect_end_s", BigInteger),
+    sqlite_with_rowid=False,
+)
+
+# What was done with each incident: rows are added, never changed. detail: JSON, or NULL.
+incident_record = Table(
+    "incident_record",
+    metadata,
+    Column("incident_id", BigInteger, ForeignKey("incident.incident_id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("step", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("author_kind", Text, nullable=False),
+    Column("author_name", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("detail", Text),
+    sqlite_with_rowid=False,
+)
+
+# Due instants as they were computed, with the fingerprint of the holidays; never computed anew.
+incident_due = Table(
+    "incident_due",
+    metadata,
+    Column("incident_id", BigInteger, ForeignKey("incident.incident_id"), primary_key=True),
+    Column("clock", Text, primary_key=True),
+    Column("severity", SmallInteger, primary_key=True, autoincrement=False),
+    Column("start_s", BigInteger, primary_key=True, autoincrement=False),
+    Column("due_s", BigInteger),
+    Column("calendar", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What was reminded of: each once.
+incident_reminder = Table(
+    "incident_reminder",
+    metadata,
+    Column("incident_id", BigInteger, ForeignKey("incident.incident_id"), primary_key=True),
+    Column("clock", Text, primary_key=True),
+    Column("start_s", BigInteger, primary_key=True, autoincrement=False),
+    Column("due_s", BigInteger, primary_key=True, autoincrement=False),
+    Column("moment", Text, primary_key=True),
+    Column("told_us", BigInteger, nullable=False),
+# What was counted, rolled up (server/uptime): a day of a client, later its month. client_id 0: all
+# together; -1: the probes. days: JSON, the sums of each; seen: packed bits; exceptions: JSON.
+uptime_segment = Table(
+    "uptime_segment",
+    metadata,
+    Column("client_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("first_day", Integer, primary_key=True, autoincrement=False),
+    Column("end_day", Integer, nullable=False),
+    Column("days", Text, nullable=False),
+    Column("seen", LargeBinary, nullable=False),
+    Column("exceptions", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Days that were rolled up: segments of others do not count yet.
+uptime_day = Table(
+    "uptime_day",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("segments", Integer, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("min_requests", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # The analysis report of each incident (server/reports), step by step: rows are added, never
 # changed. content: the report as JSON as it was then.
 report_record = Table(
@@ -442,9 +523,11 @@ CONTACT_SEQUENCE = "contact"
 TOKEN_SEQUENCE = "operator_token"  # noqa: S105 - a name, not a secret
 MAINTENANCE_SEQUENCE = "maintenance"
 LEDGER_CHECKPOINT_SEQUENCE = "ledger_checkpoint"
+INCIDENT_SEQUENCE = "incident"
 REPORT_SEQUENCE = "report"
 SEQUENCES = (
     CLIENT_SEQUENCE,
+    REPORT_SEQUENCE,
     IMPORT_SEQUENCE,
     CHECKPOINT_SEQUENCE,
     FACT_SEQUENCE,
@@ -452,8 +535,8 @@ SEQUENCES = (
     CONTACT_SEQUENCE,
     TOKEN_SEQUENCE,
     MAINTENANCE_SEQUENCE,
+    INCIDENT_SEQUENCE,
     LEDGER_CHECKPOINT_SEQUENCE,
-    REPORT_SEQUENCE,
 )
 UNFINISHED_IMPORT = "unfinished-key-import"
 MOVED_TO = "moved-to"

@@ -25,11 +25,24 @@ from server.accounts.operator_ports import OperatorExistsError, TooManyTokensErr
 from server.accounts.operators import OperatorDesk, UnknownOperatorError, UnknownTokenError
 from server.accounts.text import InputError
 from server.counter_journal.desk import FenceDesk, FenceError
+from server.incidents.business_calendar import CalendarError
+from server.incidents.decisions import IncidentStateError
+from server.incidents.desk import IncidentDesk
+from server.incidents.instants import InstantError
+from server.incidents.ports import UnknownIncidentError
+from server.incidents.states import StepRefusedError
+from server.incidents.words import IncidentInputError
 from server.journal.desk import (
     JournalDamagedError,
     JournalDesk,
     UnknownEntryError,
     WitnessError,
+)
+from server.ledger.desk import (
+    LedgerDamagedError,
+    LedgerDesk,
+    NotErasableError,
+    UnknownLedgerEntryError,
 )
 from server.maintenance.decisions import MaintenanceStateError, OverlapError
 from server.maintenance.desk import MaintenanceDesk
@@ -58,8 +71,10 @@ from server.usage.desk import RangeError, UsageDesk
 from server.web.admin_backup import AdminBackups, BackupBook
 from server.web.admin_clients import AdminClients
 from server.web.admin_customers import AdminCustomers
+from server.web.admin_incidents import AdminIncidents
 from server.web.admin_journal import AdminJournal
 from server.web.admin_keys import AdminKeys
+from server.web.admin_ledger import AdminLedger
 from server.web.admin_maintenance import AdminMaintenance
 from server.web.admin_minting import AdminMinting
 from server.web.admin_moving import AdminMoving
@@ -93,11 +108,13 @@ class Desks(NamedTuple):
     minting: MintingDesk
     moving: MovingDesk
     journal: JournalDesk
+    ledger: LedgerDesk
     fence: FenceDesk
     backups: BackupBook
     usage: UsageDesk
     vault: VaultDesk
     maintenance: MaintenanceDesk
+    incidents: IncidentDesk
     status: _Status
 
 
@@ -136,10 +153,12 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminClients(desks.clients).routes(),
             *AdminUsage(desks.usage, desks.clients).routes(),
             *AdminMaintenance(desks.maintenance).routes(),
+            *AdminIncidents(desks.incidents, desks.customers).routes(),
             *AdminKeys(desks.keys).routes(),
             *AdminMinting(desks.minting).routes(),
             *AdminMoving(desks.moving, translate=problem_of).routes(),
             *AdminJournal(desks.journal).routes(),
+            *AdminLedger(desks.ledger).routes(),
             *AdminBackups(desks.fence, desks.backups).routes(),
             *AdminVault(desks.vault).routes(),
         ],
@@ -247,6 +266,9 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (OperatorExistsError, HTTPStatus.CONFLICT),
     (TooManyTokensError, HTTPStatus.CONFLICT),
     (JournalDamagedError, HTTPStatus.CONFLICT),
+    (LedgerDamagedError, HTTPStatus.CONFLICT),
+    (UnknownLedgerEntryError, HTTPStatus.NOT_FOUND),
+    (NotErasableError, HTTPStatus.CONFLICT),
     (WitnessError, HTTPStatus.INSUFFICIENT_STORAGE),
     (ImportUnderWayError, HTTPStatus.CONFLICT),
     (ImportEndedError, HTTPStatus.REQUEST_TIMEOUT),
@@ -254,6 +276,12 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (ConflictError, HTTPStatus.CONFLICT),
     (RotatingError, HTTPStatus.CONFLICT),
     (RangeError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (UnknownIncidentError, HTTPStatus.NOT_FOUND),
+    (IncidentStateError, HTTPStatus.CONFLICT),
+    (StepRefusedError, HTTPStatus.CONFLICT),
+    (IncidentInputError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (InstantError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (CalendarError, HTTPStatus.UNPROCESSABLE_ENTITY),
 )
 """What the rooms refuse, in words that are meant for the operator."""
 

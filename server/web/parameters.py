@@ -42,6 +42,7 @@ PATH_PARAMETERS: Mapping[str, PathParameter] = {
     "customer_id": _number("The customer's id."),
     "contact_id": _number("The contact's id."),
     "client_id": _number("The Client ID."),
+    "incident_id": _number("The incident's number."),
     "maintenance_id": _number("The maintenance's number."),
     "sequence": _number("The entry's number."),
     "number": _number("The token's number, which stands in it."),
@@ -81,6 +82,11 @@ REASON = QueryParameter(
     "reason",
     {"type": "string", "maxLength": MAX_REASON},
     "Why, for whoever reads the journal later. Characters that can be shown only.",
+)
+OPEN_ONLY = QueryParameter(
+    "open",
+    {"type": "string", "enum": ["no", "yes"]},
+    "Only what somebody has to do something about.",
 )
 FORMAT = QueryParameter("format", {"type": "string", "enum": ["ksm"]}, "The file's format.", True)
 DRY_RUN = QueryParameter(

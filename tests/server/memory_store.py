@@ -53,6 +53,8 @@ from server.resealing.ports import Kind, RecordsLeftError, SealedRecord, Swap
 from server.storage.limits import check_policy
 from tests.server.memory_accounts import MemoryAccounts
 from tests.server.memory_fences import MemoryFences
+from tests.server.memory_incidents import MemoryIncidents
+from tests.server.memory_ledger import MemoryLedger
 from tests.server.memory_maintenance import MemoryMaintenance
 from tests.server.memory_minting import MemoryMinting
 from tests.server.memory_reports import MemoryReports
@@ -89,7 +91,14 @@ class _Key(NamedTuple):
 
 
 class MemoryStore(
-    MemoryAccounts, MemoryFences, MemoryUsage, MemoryMaintenance, MemoryReports, MemoryMinting
+    MemoryAccounts,
+    MemoryFences,
+    MemoryUsage,
+    MemoryReports,
+    MemoryLedger,
+    MemoryMaintenance,
+    MemoryIncidents,
+    MemoryMinting,
 ):
     """HotStore, Directory and every book on dictionaries."""
 

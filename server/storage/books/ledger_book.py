@@ -7,11 +7,26 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.journal.acts import Act, Deed, Subject
 from server.journal.canonical import MalformedError, canonical, parse_object
+from server.journal.checkpoint import ChainName, Checkpoint
 from server.journal.entry import End
-from server.ledger.entry import SALT_OCTETS, Entry, NewEntry, Payload, append
+from server.leases import Lease
+from server.ledger.entry import SALT_OCTETS, Entry, Kind, NewEntry, Payload, append
+from server.storage.books.checkpoint_rows import CheckpointRows
+from server.storage.books.journal_book import record
+from server.storage.books.lease_book import require_lease
 from server.storage.books.transactions import StoreClock, Transactions
-from server.storage.schema import ledger, ledger_head
+from server.storage.schema import (
+    LEDGER_CHECKPOINT_SEQUENCE,
+    ledger,
+    ledger_checkpoint,
+    ledger_head,
+)
+
+_CHECKPOINTS = CheckpointRows(ledger_checkpoint, LEDGER_CHECKPOINT_SEQUENCE, ChainName.LEDGER)
+_ERASED_AT_ONCE = 500
+"""Nobody may wait long for the write turn."""
 
 Draw = Callable[[int], bytes]
 """Returns so many random octets."""
@@ -45,7 +60,7 @@ async def append_ledger(
 
 
 class SqlLedgerBook:
-    """Reads the chain."""
+    """Keeps `server.ledger.ports.LedgerBook`."""
 
     _transactions: Transactions
 
@@ -53,6 +68,56 @@ class SqlLedgerBook:
         """Return where the chain ends."""
         async with self._transactions.reading() as connection:
             return await _end(connection, lock=False)
+
+    async def add_ledger_checkpoint(
+        self, checkpoint: Checkpoint, lease: Lease | None = None
+    ) -> int:
+        """Keep a checkpoint and return its number; LeaseLostError when the lease is lost."""
+        return await _CHECKPOINTS.add(self._transactions, checkpoint, lease)
+
+    async def ledger_checkpoints(self, after: int, limit: int) -> Sequence[tuple[int, Checkpoint]]:
+        """Return up to `limit` checkpoints with a number beyond `after`, in order."""
+        return await _CHECKPOINTS.page(self._transactions, after, limit)
+
+    async def last_ledger_checkpoint(self) -> Checkpoint | None:
+        """Return the checkpoint that was made last."""
+        return await _CHECKPOINTS.last(self._transactions)
+
+    async def erase_payload(self, sequence: int, *, act: Act) -> bool:
+        """Erase a payload and its salt, and tell the journal; False when there was none."""
+        async with self._transactions.writing() as connection:
+            erased = await connection.execute(
+                update(ledger)
+                .where(ledger.c.sequence == sequence, ledger.c.payload.is_not(None))
+                .values(salt=None, payload=None)
+            )
+            if erased.rowcount == 0:
+                return False
+            subject = Subject("ledger-entry", str(sequence))
+            deed = Deed(act, subject, {"payload": "kept"}, {"payload": "erased"})
+            await record(self._transactions.now_us, connection, deed)
+            return True
+
+    async def prune_payloads(self, kind: Kind, before_us: int, lease: Lease | None = None) -> int:
+        """Erase payloads of a kind that are too old, not too many; return how many."""
+        async with self._transactions.writing() as connection:
+            if lease is not None:
+                await require_lease(self._transactions.now_us, connection, lease)
+            old = (
+                select(ledger.c.sequence)
+                .where(
+                    ledger.c.kind == kind.value,
+                    ledger.c.time_us < before_us,
+                    ledger.c.payload.is_not(None),
+                )
+                .order_by(ledger.c.sequence)
+                .limit(_ERASED_AT_ONCE)
+            )
+            which = ledger.c.sequence.in_(old)
+            gone = await connection.execute(
+                update(ledger).where(which).values(salt=None, payload=None)
+            )
+            return gone.rowcount
 
     async def ledger_entries(self, after: int, limit: int) -> Sequence[Entry]:
         """Return up to `limit` entries with a number beyond `after`, in order."""

@@ -31,6 +31,7 @@ from server.storage.books.customer_book import SqlCustomerBook
 from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
+from server.storage.books.incident_book import SqlIncidentBook
 from server.storage.books.journal_book import SqlJournalBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.lease_book import SqlLeaseBook
@@ -42,6 +43,7 @@ from server.storage.books.move_book import SqlMoveBook
 from server.storage.books.operator_book import SqlOperatorBook
 from server.storage.books.report_book import SqlReportBook
 from server.storage.books.resealing_book import SqlResealingBook
+from server.storage.books.uptime_book import SqlUptimeBook
 from server.storage.books.usage_book import SqlUsageBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
@@ -71,11 +73,13 @@ class SqliteStore(
     SqlFenceBook,
     SqlHsmLogBook,
     SqlUsageBook,
-    SqlResealingBook,
     SqlReportBook,
+    SqlResealingBook,
+    SqlIncidentBook,
     SqlMaintenanceBook,
     SqlMintingBook,
     SqlLedgerBook,
+    SqlUptimeBook,
 ):
     """HotStore, Directory and all books on one file that this process owns.
 

@@ -274,6 +274,8 @@ def _back_to_revision_one(directory: Path) -> None:
             "ledger_head",
             "ledger_checkpoint",
             "probe_minute",
+            "uptime_segment",
+            "uptime_day",
             "minted_key",
             "maintenance_record",
             "usage_minute",

@@ -62,6 +62,7 @@ async def source(tmp_path: Path) -> AsyncIterator[SqliteKeeper]:
     await store.subscribe("job", from_start=True)
     assert await store.acquire_lease("job", "one", 60_000_000) is not None
     await store.add_checkpoint(signed(a_chain(1)))
+    await store.add_ledger_checkpoint(signed(a_chain(1)))
     await store.note_journal_node("machine-0", Place(5))
     backup: dict[str, object] = {"id": "b", "made": "now", "nodes": {"machine-0": 5}}
     await store.note_backup(backup, Deed(ACT, Subject("backup", "b"), None, None))

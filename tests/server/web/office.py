@@ -15,7 +15,9 @@ from server.accounts.clients import ClientDesk
 from server.accounts.customers import CustomerDesk
 from server.accounts.operators import OperatorDesk
 from server.counter_journal.desk import FenceDesk
+from server.incidents.desk import IncidentDesk
 from server.journal.desk import JournalDesk
+from server.ledger.desk import LedgerDesk
 from server.maintenance.desk import MaintenanceDesk
 from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
@@ -117,11 +119,13 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         minting=MintingDesk(store, vault, draw),
         moving=MovingDesk(store, vault, partial(bench, vault, imports)),
         journal=JournalDesk(store, KEY, Copies()),
+        ledger=LedgerDesk(store, KEY, Copies()),
         fence=FenceDesk(store, store="store-1"),
         backups=store,
         usage=UsageDesk(store, frozenset({LEFT_OUT})),
         vault=VaultDesk(store, keys),
         maintenance=MaintenanceDesk(store),
+        incidents=IncidentDesk(store),
         status=status,
     )
 

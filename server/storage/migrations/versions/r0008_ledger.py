@@ -1,4 +1,4 @@
-"""The ledger with its checkpoints, and what probers found."""
+"""The ledger with its checkpoints, what probers found, and what was counted rolled up."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -53,5 +53,28 @@ def upgrade() -> None:
         sa.Column("bad", sa.Integer, nullable=False),
         sqlite_with_rowid=False,
     )
+    _create_uptime()
     sequence = sa.table("sequence", sa.column("name", sa.Text), sa.column("last", sa.BigInteger))
     op.bulk_insert(sequence, [{"name": "ledger_checkpoint", "last": 0}])
+
+
+def _create_uptime() -> None:
+    op.create_table(
+        "uptime_segment",
+        sa.Column("client_id", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("first_day", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("end_day", sa.Integer, nullable=False),
+        sa.Column("days", sa.Text, nullable=False),
+        sa.Column("seen", sa.LargeBinary, nullable=False),
+        sa.Column("exceptions", sa.Text, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "uptime_day",
+        sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("root", sa.LargeBinary, nullable=False),
+        sa.Column("segments", sa.Integer, nullable=False),
+        sa.Column("requests", sa.BigInteger, nullable=False),
+        sa.Column("min_requests", sa.Integer, nullable=False),
+        sqlite_with_rowid=False,
+    )
