@@ -455,6 +455,9 @@ incident_reminder = Table(
     Column("due_s", BigInteger, primary_key=True, autoincrement=False),
     Column("moment", Text, primary_key=True),
     Column("told_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # What was counted, rolled up (server/uptime): a day of a client, later its month. client_id 0: all
 # together; -1: the probes. days: JSON, the sums of each; seen: packed bits; exceptions: JSON.
 uptime_segment = Table(
