@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 from server.accounts.text import InputError
 from server.incidents.availability import TARGET, Availability, Verdict
+from server.incidents.components import Component
+from server.incidents.effects import Effect, effect, touches
 from server.incidents.intervals import Span
 from server.incidents.minutes import MINUTE_S
-from server.incidents.ports import IncidentSource
+from server.incidents.record import Incident
 from server.maintenance.counting import windows
-from server.maintenance.plan import Component
-from server.uptime.figures import Amendment, Bits, Confirmed, Frame, Piece, Question
-from server.uptime.incident_words import words_on
-from server.uptime.ports import ClosedDay, UptimeBook
+from server.uptime.figures import Bits, Frame, Piece, Question
+from server.uptime.ports import ClosedDay, IncidentSource, UptimeBook
 from server.uptime.proposals import Proposal, propose
 from server.uptime.rollup import DayRoll, roll_probes
 from server.uptime.segment import ALL, DAY_MINUTES, PROBES, DaySums, Segment
@@ -52,8 +52,7 @@ class _Known(NamedTuple):
     question: Question
     frame: Frame
     segments: Mapping[int, list[Segment]]
-    confirmed: Sequence[Confirmed]
-    amendments: Sequence[Amendment]
+    incidents: Sequence[Incident]
 
 
 class UptimeDesk:
@@ -185,7 +184,7 @@ class UptimeDesk:
             question,
             Frame(question, probes),
             segments,
-            *words_on(await self._incidents.incidents_affecting(period)),
+            await self._incidents.incidents_affecting(period),
         )
 
     async def _segments(self, question: Question, subject: int | None) -> dict[int, list[Segment]]:
@@ -232,28 +231,13 @@ def _figure(known: _Known, subject: int) -> Availability:
     return known.frame.availability(_bits(known, subject), *concerning)
 
 
-def _concerning(
-    known: _Known, subject: int, period: Span
-) -> tuple[list[Confirmed], list[Amendment]]:
-    """Return what was confirmed and amended of a client, or of all, within a period.
-
-    An incident that names clients is theirs alone; one that names none is everybody's.
-    """
-    confirmed = [
-        one
-        for one in known.confirmed
-        if (one.clients is None or subject in one.clients)
-        and one.start < period.end
-        and (one.end is None or period.start < one.end)
-    ]
-    amendments = [
-        one
-        for one in known.amendments
-        if (one.clients is None or subject in one.clients)
-        and one.span.start < period.end
-        and period.start < one.span.end
-    ]
-    return confirmed, amendments
+def _concerning(known: _Known, subject: int, period: Span) -> Effect:
+    """Return what incidents say of a client, or of all, within a period."""
+    return effect(
+        (one for one in known.incidents if touches(one, period)),
+        Component.VALIDATION,
+        None if subject == ALL else subject,
+    )
 
 
 def _bits(known: _Known, subject: int) -> Bits:

@@ -2,10 +2,10 @@
 
 A minute with enough requests of its own loses the share of them that went wrong; another one takes
 the probes' result, and without any it is unknown (`server.incidents.minutes`). What counts is the
-larger of what was measured and what a person confirmed; lower than measured it gets by an
-amendment alone. Whole minutes are counted as bits; those that the edge of a period, a window of
-maintenance, an incident or an amendment touches go through `server.incidents.availability`, second
-by second. A test holds the sum of both against that algorithm alone.
+larger of what was measured and what a person confirmed; an amendment alone stands in their place.
+Whole minutes are counted as bits; those that the edge of a period, a window of maintenance, an
+incident or an amendment touches go through `server.incidents.availability`, second by second. A
+test holds the sum of both against stepping through every second.
 """
 
 from bisect import bisect_left
@@ -23,28 +23,8 @@ from server.incidents.availability import (
 )
 from server.incidents.intervals import Span, length, union, without
 from server.incidents.minutes import MINUTE_S
+from server.incidents.record import Amendment
 from server.uptime.segment import Exceptional, Segment
-
-
-class Confirmed(NamedTuple):
-    """What a person confirmed. end: None while it lasts; clients: None for everybody."""
-
-    start: int
-    end: int | None
-    impact: Fraction
-    clients: frozenset[int] | None = None
-
-
-class Amendment(NamedTuple):
-    """Another word on what was measured, confirmed, or not known: what counts in its place.
-
-    impact: 0 to 1; a later amendment stands in place of an earlier one. clients: None for
-    everybody.
-    """
-
-    span: Span
-    impact: Fraction
-    clients: frozenset[int] | None = None
 
 
 class Bits(NamedTuple):
@@ -135,12 +115,16 @@ class Frame:
     def availability(
         self,
         own: Bits,
-        confirmed: Sequence[Confirmed] = (),
+        losses: Sequence[Incident] = (),
         amendments: Sequence[Amendment] = (),
     ) -> Availability:
-        """Return the figure of one client, or of all. Only what concerns them is to be given."""
-        touched = [self._so_far(one) for one in confirmed]
-        touched += [one.span.clipped(self._seen) for one in amendments]
+        """Return the figure of one client, or of all.
+
+        losses: as persons confirmed them; amendments: in the order in which they were made. Only
+        what concerns this client is to be given.
+        """
+        touched = [self._so_far(one) for one in losses]
+        touched += [Span(one.start, one.end).clipped(self._seen) for one in amendments]
         special = self._edges | self._bits(union(touched)) & ~self._left_out
         plain = self._full & ~special & ~self._left_out
         unknown = self._full & ~(own.seen | self._probed)
@@ -151,7 +135,7 @@ class Frame:
             lost += Fraction(bad, total)
         lost *= MINUTE_S
         for run in _runs(special, self._first):
-            part = self._exactly(run, own, confirmed, amendments)
+            part = self._exactly(run, own, losses, amendments)
             unknown_s += part.unknown_s
             lost += part.downtime_s
         return Availability(
@@ -180,7 +164,7 @@ class Frame:
         self,
         run: Span,
         own: Bits,
-        confirmed: Sequence[Confirmed],
+        losses: Sequence[Incident],
         amendments: Sequence[Amendment],
     ) -> Availability:
         """Compute some minutes second by second."""
@@ -188,9 +172,10 @@ class Frame:
         amended: list[Span] = []
         lost: list[Incident] = []
         for one in reversed(amendments):
-            parts = without(union([one.span.clipped(span)]), union(amended))
+            again = Span(one.start, one.end).clipped(span)
+            parts = without(union([again]), union(amended))
             lost += [Incident(*part, one.impact) for part in parts if one.impact]
-            amended.append(one.span.clipped(span))
+            amended.append(again)
         settled = union(amended)
         unknown: list[Span] = []
         for piece in self._pieces(own, span):
@@ -199,7 +184,7 @@ class Frame:
                     unknown.append(part)
                 else:
                     lost.append(Incident(part.start, part.end, piece.impact))
-        for known in confirmed:
+        for known in losses:
             parts = without(union([self._so_far(known).clipped(span)]), settled)
             lost += [Incident(*part, known.impact) for part in parts]
         return compute(
@@ -230,7 +215,7 @@ class Frame:
         clipped = (piece._replace(span=piece.span.clipped(span)) for piece in pieces)
         return sorted(clipped, key=lambda piece: piece.span)
 
-    def _so_far(self, one: Confirmed) -> Span:
+    def _so_far(self, one: Incident) -> Span:
         end = self._question.as_of if one.end is None else one.end
         return Span(one.start, max(one.start, end)).clipped(self._seen)
 

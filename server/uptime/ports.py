@@ -1,4 +1,4 @@
-"""What the room for uptime needs of a store.
+"""What the room for uptime needs of a store, and of whoever keeps incidents.
 
 Minutes and days are whole ones since the epoch, of UTC, by the store's clock.
 """
@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from server.incidents.intervals import Span
+from server.incidents.record import Incident
 from server.leases import Lease
 from server.maintenance.plan import Maintenance
 from server.uptime.rollup import Counted, ProbeMinute
@@ -114,4 +115,12 @@ class UptimeBook(Protocol):
 
     async def store_time_us(self) -> int:
         """Return microseconds since the epoch, by the store's clock."""
+        ...
+
+
+class IncidentSource(Protocol):
+    """Knows what persons confirmed and amended. Raises the store's errors."""
+
+    async def incidents_affecting(self, span: Span) -> Sequence[Incident]:
+        """Return, in order, incidents with losses or amendments that touch some seconds."""
         ...
