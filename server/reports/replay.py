@@ -90,7 +90,7 @@ class Replay:
 
     def _erase(self, entry: Entry) -> None:
         """Do without an incident of which something was erased: half a history says nothing."""
-        if not entry.subject.isdecimal():
+        if entry.kind != Kind.INCIDENT.value:
             raise LedgerError(
                 f"entry {entry.sequence} of the ledger was erased, and figures are computed from it"
             )
