@@ -25,11 +25,7 @@ from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
 from server.foundation import Foundation
 from server.hsm_care import HsmCare
-from server.incidents.business_calendar import Entity
-from server.incidents.clocks import Reading
-from server.incidents.desk import IncidentDesk
-from server.incidents.holiday_calendars import DEFAULT, HolidayCalendar
-from server.incidents.schedule import Schedule
+from server.incident_care import incident_desk, incident_job, watch_redundancy
 from server.jobs.resealing import watch_rotation
 from server.jobs.runner import JobRunner, run_jobs
 from server.jobs.standing import (
@@ -220,14 +216,6 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
     )
 
 
-def incident_desk(config: Config, base: Foundation) -> IncidentDesk:
-    """Return the desk for incidents, with the calendar that is configured."""
-    given = config.incidents
-    entity = Entity(given.entity)
-    holidays = HolidayCalendar(given.calendar) if given.calendar else DEFAULT[entity]
-    return IncidentDesk(base.store, Schedule(entity, holidays, Reading(given.reading)))
-
-
 def room_keys(config: Config, base: Foundation) -> RoomKeys:
     """Return the keys of this installation as re-sealing sees them."""
     return RoomKeys(base.keys, base.data, config, alone=config.store.is_sqlite)
@@ -297,6 +285,14 @@ async def open_side_doors(
         "workers": workers_accept,
         "fence": no_fence,
     }
+    watch_redundancy(
+        stack,
+        config,
+        base,
+        clock,
+        workers=lambda: workforce.ready_workers,
+        hsms=lambda: hsm.standing,
+    )
     # The same for both doors: there is one import at a time, whoever sends it.
     desks = await open_desks(config, base, clock)
     if doors.remote is not None:
@@ -351,6 +347,7 @@ def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: C
         ledger_checkpoint(base.ledger),
         facts_pruning(base.store, base.store),
         usage_pruning(base.store, config.usage.kept_days),
+        incident_job(config, base),
     ]
     run_jobs(stack, base.store, clock, jobs)
 

@@ -13,6 +13,8 @@ import pytest
 
 from server.accounts.access import Role
 from server.accounts.customer_ports import ContactKind, CustomerTerms, Entity
+from server.incidents.desk import NewIncident
+from server.incidents.severity import Situation
 from server.maintenance.plan import Component
 from server.web.admin import Desks, admin_routes
 from server.web.bearers import Bearers
@@ -72,6 +74,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         "public_id": "cccccccccccc",
         "sequence": "1",
         "maintenance_id": "1",
+        "incident_id": "1",
         "file": "counters",
     }
     yield World(office, tokens, named)
@@ -99,6 +102,8 @@ async def populate(desks: Desks) -> dict[tuple[Role, int | None], str]:
         end="2030-03-09T23:00:00Z",
         cause=CAUSE,
     )
+    new = NewIncident(Component.VALIDATION, "Nobody gets an answer", Situation(unavailable=True))
+    await desks.incidents.open(new, cause=CAUSE)
     await desks.keys.import_ksm(KEY_LINE, cause=CAUSE)
     tokens: dict[tuple[Role, int | None], str] = {}
     for role in Role:
