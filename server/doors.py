@@ -51,6 +51,9 @@ from server.otp.settings import VerifierSettings
 from server.otp.verify import Verifier
 from server.provisioning.desk import MintingDesk
 from server.reading import workbench
+from server.reports.analysis_desk import AnalysisDesk
+from server.reports.customer_desk import CustomerReportDesk
+from server.reports.regulatory import Regime
 from server.resealing.desk import VaultDesk
 from server.resealing.rotator import Rotator
 from server.rotation_keys import RoomKeys
@@ -218,6 +221,20 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         zone=ZoneInfo(config.availability.zone),
         maintenance=MaintenanceDesk(base.store, notice_s=config.maintenance.notice_seconds),
         incidents=incident_desk(config, base),
+        analyses=AnalysisDesk(
+            base.store,
+            incident_desk(config, base),
+            uptime_desk(config, base.store),
+            base.store,
+            tuple(map(Regime, config.incidents.regulatory)),
+        ),
+        customer_reports=CustomerReportDesk(
+            CustomerDesk(base.store),
+            ClientDesk(base.store, vault, clock=clock, default_policy=policy),
+            uptime_desk(config, base.store),
+            base.store,
+            keystead=VERSION,
+        ),
         status=status,
     )
 

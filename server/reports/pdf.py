@@ -11,7 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from server.reports.document import Block, Bullets, Document, Heading, Paragraph, Table
+from server.reports.document import Document
+from server.reports.document_json import write_document
 
 _TEMPLATE = Path(__file__).parent / "paper.typ"
 _STANDARD: Literal["ua-1"] = "ua-1"
@@ -27,11 +28,7 @@ def write_pdf(document: Document, made_s: int) -> bytes:
     # Late: only who prints needs it.
     import typst  # noqa: PLC0415
 
-    value = {
-        "title": document.title,
-        "facts": [list(fact) for fact in document.facts],
-        "blocks": [_block(block) for block in document.blocks],
-    }
+    value = write_document(document)
     unknown = _without_glyph(json.dumps(value, ensure_ascii=False))
     return typst.compile(
         _TEMPLATE.read_bytes(),
@@ -43,19 +40,6 @@ def write_pdf(document: Document, made_s: int) -> bytes:
         pdf_standards=_STANDARD,
         timestamp=made_s,
     )
-
-
-def _block(block: Block) -> dict[str, Any]:
-    match block:
-        case Heading(text):
-            return {"kind": "heading", "text": text}
-        case Paragraph(text):
-            return {"kind": "paragraph", "text": " ".join(text.split())}
-        case Bullets(items):
-            return {"kind": "bullets", "items": list(items)}
-        case Table(caption, columns, rows):
-            cells = [list(row) for row in rows]
-            return {"kind": "table", "caption": caption, "columns": list(columns), "rows": cells}
 
 
 def _without_glyph(text: str) -> frozenset[str]:

@@ -24,6 +24,9 @@ from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
 from server.otp.keys import KeyDesk
 from server.provisioning.desk import MintingDesk
+from server.reports.analysis_desk import AnalysisDesk
+from server.reports.customer_desk import CustomerReportDesk
+from server.reports.regulatory import Regime
 from server.resealing.desk import VaultDesk
 from server.uptime.desk import UptimeDesk
 from server.usage.desk import UsageDesk
@@ -129,6 +132,16 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         maintenance=MaintenanceDesk(store),
         incidents=IncidentDesk(store),
         uptime=UptimeDesk(store, store, left_out=frozenset({LEFT_OUT})),
+        analyses=AnalysisDesk(
+            store, IncidentDesk(store), UptimeDesk(store, store), store, tuple(Regime)
+        ),
+        customer_reports=CustomerReportDesk(
+            CustomerDesk(store),
+            ClientDesk(store, vault, clock=clock, default_policy=DEFAULT),
+            UptimeDesk(store, store),
+            store,
+            keystead="0.1.0",
+        ),
         zone=ZoneInfo("UTC"),
         status=status,
     )
