@@ -117,7 +117,11 @@ async def populate(desks: Desks) -> dict[tuple[Role, int | None], str]:
 async def ask(world: World, route: Route, token: str, named: dict[str, str]) -> Answer:
     """Make the call that a route declares: with everything it needs, and nothing it refuses."""
     path = route.path.format(**named)
-    needed = [f"{one.name}={one.schema['enum'][0]}" for one in route.query if one.required]
+    needed = [
+        f"{one.name}={one.schema.get('enum', ['because'])[0]}"
+        for one in route.query
+        if one.required
+    ]
     if needed:
         path += "?" + "&".join(needed)
     if route.upload:
