@@ -69,25 +69,25 @@ class ClientServed(Part):
     term: TermServed | None
 
 
-class PlanShown(Part):
+class ReportedPlan(Part):
     """A plan's term as local dates of its entity."""
 
     begins: date
     ends: date
 
 
-class CustomerShown(Part):
+class ReportedCustomer(Part):
     """Whose report it is. requirements: the version of the usage requirements accepted last."""
 
     id: Count
     name: _Line
     entity: _Line
-    plan: PlanShown | None
+    plan: ReportedPlan | None
     validation: bool
     requirements: _Line | None
 
 
-class MethodShown(Part):
+class ReportedMethod(Part):
     """By which rule everything was computed. bad_ratio: None for in proportion."""
 
     version: _Line
@@ -97,7 +97,7 @@ class MethodShown(Part):
     target: Share
 
 
-class LedgerShown(Part):
+class ReportedLedger(Part):
     """Where the ledger ended when the report was made."""
 
     sequence: Count
@@ -110,12 +110,12 @@ class CustomerReport(Part):
     type: Literal["keystead-customer-report"]
     v: Literal[1]
     keystead: _Line
-    customer: CustomerShown
+    customer: ReportedCustomer
     first: Month
     last: Month
     as_of: Instant
-    ledger: LedgerShown
-    method: MethodShown
+    ledger: ReportedLedger
+    method: ReportedMethod
     service: ClientServed
     clients: Annotated[tuple[ClientServed, ...], Field(max_length=MOST_CLIENTS)]
 
@@ -153,12 +153,12 @@ class Answer(NamedTuple):
 class Request(NamedTuple):
     """Which report is wanted. names: of the clients, by Client ID."""
 
-    customer: CustomerShown
+    customer: ReportedCustomer
     names: Mapping[int, str]
     first: str
     last: str
     as_of: int
-    method: MethodShown
+    method: ReportedMethod
     keystead: str
 
 
@@ -206,7 +206,7 @@ def questions(request: Request) -> list[Question]:
 
 
 def compose(
-    request: Request, ledger: LedgerShown, answers: Mapping[Question, Answer]
+    request: Request, ledger: ReportedLedger, answers: Mapping[Question, Answer]
 ) -> CustomerReport:
     """Return the report that answers make."""
     return CustomerReport(

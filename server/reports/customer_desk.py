@@ -8,6 +8,7 @@ from server.accounts.customer_ports import CustomerDetails
 from server.accounts.customers import CustomerDesk
 from server.accounts.text import InputError
 from server.incidents.availability import TARGET, Availability
+from server.incidents.instants import write_instant
 from server.incidents.intervals import Span
 from server.reports.customer import (
     ALL_CLIENTS,
@@ -15,11 +16,11 @@ from server.reports.customer import (
     MOST_CLIENTS,
     Answer,
     CustomerReport,
-    CustomerShown,
-    LedgerShown,
-    MethodShown,
-    PlanShown,
     Question,
+    ReportedCustomer,
+    ReportedLedger,
+    ReportedMethod,
+    ReportedPlan,
     Request,
     compose,
     months_of,
@@ -62,11 +63,16 @@ class CustomerReportDesk:
         self._keystead = keystead
         self._target = target
 
-    async def report(self, customer_id: int, first: str, last: str) -> CustomerReport:
+    async def report(
+        self, customer_id: int, first: str | None = None, last: str | None = None
+    ) -> CustomerReport:
         """Return a customer's report on months like 2026-10, as of the last day in the ledger.
 
-        InputError, UnknownCustomerError, ReportStateError.
+        first: None for the month of that day; last: None for the first. InputError,
+        UnknownCustomerError, ReportStateError.
         """
+        first = write_instant(await self._as_of() - 1)[:7] if first is None else first
+        last = first if last is None else last
         months_of(first, last)
         customer = await self._customers.show(customer_id)
         if len(customer.client_ids) > MOST_CLIENTS:
@@ -83,7 +89,7 @@ class CustomerReportDesk:
                 first,
                 last,
                 await self._as_of(),
-                MethodShown(
+                ReportedMethod(
                     version=METHOD,
                     notice_s=self._figures.notice_s,
                     min_requests=self._figures.min_requests,
@@ -95,15 +101,21 @@ class CustomerReportDesk:
             answers = await self._answers(request)
             # What was recorded meanwhile may be in some of the figures and not in others.
             if await self._counts.ledger_end() == end:
-                ledger = LedgerShown(sequence=end.sequence, hash=end.hash.hex())
+                ledger = ReportedLedger(sequence=end.sequence, hash=end.hash.hex())
                 return compose(request, ledger, answers)
         raise ReportStateError("the ledger is being written to all the time; try again in a minute")
 
-    async def evidence(self, first_day: int, end_day: int) -> AsyncIterator[Sequence[Segment]]:
+    async def evidence(
+        self, first_day: int | None = None, end_day: int | None = None
+    ) -> AsyncIterator[Sequence[Segment]]:
         """Yield everybody's segments of closed days, some days at once; days are since the epoch.
 
-        `evidence_of` makes evidence of them: that takes a while, and is the caller's. InputError.
+        None: of the last closed day alone. `evidence_of` makes evidence of them: that takes a
+        while, and is the caller's. InputError, ReportStateError.
         """
+        closed = await self._as_of() // _DAY_S
+        first_day = closed - 1 if first_day is None else first_day
+        end_day = first_day + 1 if end_day is None else end_day
         if not 0 <= first_day < end_day <= first_day + MOST_DAYS:
             raise InputError(f"evidence is of 1 to {MOST_DAYS} days that follow each other")
         for first in range(first_day, end_day, _DAYS_AT_ONCE):
@@ -152,14 +164,14 @@ class CustomerReportDesk:
         return {one.day: one for one in await self._figures.days(number, first, end)}
 
 
-def _shown(customer: CustomerDetails) -> CustomerShown:
+def _shown(customer: CustomerDetails) -> ReportedCustomer:
     plan = customer.terms.plan
     accepted = customer.acceptances
-    return CustomerShown(
+    return ReportedCustomer(
         id=customer.customer_id,
         name=customer.terms.name,
         entity=customer.terms.entity.value,
-        plan=None if plan is None else PlanShown(begins=plan.begins, ends=plan.ends),
+        plan=None if plan is None else ReportedPlan(begins=plan.begins, ends=plan.ends),
         validation=customer.terms.validation,
         requirements=accepted[-1].version if accepted else None,
     )

@@ -14,10 +14,10 @@ from server.reports.customer import (
     ALL_CLIENTS,
     ClientServed,
     CustomerReport,
-    CustomerShown,
-    LedgerShown,
-    MethodShown,
-    PlanShown,
+    ReportedCustomer,
+    ReportedLedger,
+    ReportedMethod,
+    ReportedPlan,
     ReportFormError,
     Request,
     Served,
@@ -114,7 +114,7 @@ def _uncell(text: str) -> str:
     return text.removeprefix("'")
 
 
-def read_customer_table(text: str) -> tuple[Request, LedgerShown]:
+def read_customer_table(text: str) -> tuple[Request, ReportedLedger]:
     """Return what a table was made for, and where the ledger ended then. ReportFormError.
 
     Only what it is computed from is read: whether the rest is right is seen by writing it again.
@@ -128,12 +128,12 @@ def read_customer_table(text: str) -> tuple[Request, LedgerShown]:
     plan = None
     if terms:
         begins, ends = (terms[0][name][:10] for name in ("start", "end"))
-        plan = PlanShown.model_validate({"begins": begins, "ends": ends})
+        plan = ReportedPlan.model_validate({"begins": begins, "ends": ends})
     names = {int(one["client"]): _uncell(one["client_name"]) for one in rows}
     names.pop(ALL_CLIENTS)
     method = {name: row[name] or None for name in ("notice_s", "min_requests", "bad_ratio")}
     request = Request(
-        CustomerShown(
+        ReportedCustomer(
             id=int(row["customer"]),
             name=_uncell(row["customer_name"]),
             entity="",
@@ -145,7 +145,7 @@ def read_customer_table(text: str) -> tuple[Request, LedgerShown]:
         months[0]["period"],
         months[-1]["period"],
         parse_instant(row["as_of"]),
-        MethodShown(
+        ReportedMethod(
             version=row["method"],
             target=Fraction(row["target"]),
             notice_s=int(method["notice_s"] or 0),
@@ -154,5 +154,5 @@ def read_customer_table(text: str) -> tuple[Request, LedgerShown]:
         ),
         row["keystead"],
     )
-    ledger = LedgerShown(sequence=int(row["ledger_sequence"]), hash=row["ledger_hash"])
+    ledger = ReportedLedger(sequence=int(row["ledger_sequence"]), hash=row["ledger_hash"])
     return request, ledger

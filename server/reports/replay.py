@@ -20,7 +20,7 @@ from server.ledger.entry import Entry, Kind
 from server.maintenance.counting import windows
 from server.maintenance.plan import Maintenance, Plan, Step
 from server.maintenance.plan import Record as MaintenanceRecord
-from server.reports.customer import ALL_CLIENTS, Answer, LedgerShown, MethodShown, Question
+from server.reports.customer import ALL_CLIENTS, Answer, Question, ReportedLedger, ReportedMethod
 from server.reports.evidence import DayEvidence, EvidenceError
 from server.reports.values import Requests
 from server.uptime.figures import Bits, Frame
@@ -45,7 +45,7 @@ class _Day(NamedTuple):
 class Replay:
     """Takes the entries of a ledger, in order, up to the one at which a report was made."""
 
-    def __init__(self, ledger: LedgerShown) -> None:
+    def __init__(self, ledger: ReportedLedger) -> None:
         self._ledger = ledger
         self._reached = ledger.sequence == 0
         self._days: dict[int, _Day] = {}
@@ -127,7 +127,7 @@ class Replay:
                 raise EvidenceError(f"the minutes of {day_name(one.day)} are not the ledger's{why}")
             self._evidence[one.day] = one
 
-    def answer(self, question: Question, as_of: int, method: MethodShown) -> Answer:
+    def answer(self, question: Question, as_of: int, method: ReportedMethod) -> Answer:
         """Return what the ledger says. LedgerError, EvidenceError."""
         period = question.period
         self._check_known(Span(period.start, min(period.end, as_of)))

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from server.journal.canonical import canonical
 from server.reports.customer import (
     CustomerReport,
-    LedgerShown,
+    ReportedLedger,
     ReportFormError,
     Request,
     request_of,
@@ -44,7 +44,7 @@ class Claim(NamedTuple):
 
     format: Format
     request: Request
-    ledger: LedgerShown
+    ledger: ReportedLedger
     text: str
 
 

@@ -28,15 +28,18 @@ _MOST_CLIENTS = 1000
 _MAX_DIGITS = 18
 _MONTH = {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}
 _DAY = {"type": "string", "format": "date", "maxLength": 10}
-FIRST = QueryParameter("first", _MONTH, "The first month, like 2026-09.", required=True)
+FIRST = QueryParameter(
+    "first", _MONTH, "The first month, like 2026-09; the ledger's last one without it."
+)
 LAST = QueryParameter("last", _MONTH, "The last month; the first without it.")
-FROM_DAY = QueryParameter("from", _DAY, "The first day, like 2026-09-01.", required=True)
-TO_DAY = QueryParameter("to", _DAY, "The day after the last one.", required=True)
+FROM_DAY = QueryParameter(
+    "from", _DAY, "The first day, like 2026-09-01; the ledger's last one without it."
+)
+TO_DAY = QueryParameter("to", _DAY, "The day after the last one; the next one without it.")
 CLIENTS = QueryParameter(
     "clients",
     {"type": "string", "pattern": "^[0-9]{1,18}(,[0-9]{1,18})*$", "maxLength": 20_000},
-    "The Client IDs whose minutes are wanted, with commas between them.",
-    required=True,
+    "The Client IDs whose minutes are wanted, with commas between them; none without it.",
 )
 
 
@@ -128,27 +131,25 @@ class AdminCustomerReports:
 
     async def _report(self, request: web.Request) -> CustomerReport:
         query = read_query(request, ("first", "last"))
-        first = _needed(query, "first")
         number = int(request.match_info["customer_id"])
-        return await self._desk.report(number, first, query.get("last", first))
+        return await self._desk.report(number, query.get("first"), query.get("last"))
 
 
-def _needed(query: dict[str, str], name: str) -> str:
-    found = query.get(name)
-    if found is None:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, f"the parameter {name} is needed")
-    return found
-
-
-def _day(query: dict[str, str], name: str) -> int:
+def _day(query: dict[str, str], name: str) -> int | None:
+    text = query.get(name)
+    if text is None:
+        return None
     try:
-        return parse_day(_needed(query, name))
+        return parse_day(text)
     except MalformedError:
         raise ProblemError(HTTPStatus.BAD_REQUEST, f"{name} is a day, like 2026-09-01") from None
 
 
 def _clients(query: dict[str, str]) -> frozenset[int]:
-    parts = _needed(query, "clients").split(",")
+    text = query.get("clients")
+    if text is None:
+        return frozenset()
+    parts = text.split(",")
     if len(parts) > _MOST_CLIENTS or not all(
         part.isascii() and part.isdecimal() and len(part) <= _MAX_DIGITS for part in parts
     ):

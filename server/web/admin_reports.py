@@ -17,7 +17,7 @@ from server.reports.markdown import write_markdown
 from server.reports.page import write_page
 from server.reports.paper import write_paper
 from server.reports.regulatory import Regime, RegulatoryClock, RegulatoryRecord, RegulatoryStep
-from server.reports.revisions import ReportRecord, ReportStep
+from server.reports.revisions import ReportRecord, ReportStateError, ReportStep
 from server.web.admin_request import (
     answer,
     moment,
@@ -274,7 +274,7 @@ class AdminReports:
         customer = await self._customers.show(int(request.match_info["customer_id"]))
         published = (await self._desk.show(_number(request))).report.published
         if not published:
-            raise ProblemError(HTTPStatus.NOT_FOUND, "no report of this incident was published")
+            raise ReportStateError("no report of this incident was published yet")
         last = published[-1]
         own = last.analysis.for_clients(frozenset(customer.client_ids))
         return page(write_page(write_paper(own, published, last.revision)))
@@ -316,7 +316,7 @@ class AdminReports:
             return write_paper(found.analysis, known, number), found.at_us
         drafted = [one for one in report.history if one.step is not ReportStep.PUBLISHED]
         if not drafted:
-            raise ProblemError(HTTPStatus.NOT_FOUND, "the report was not drafted yet")
+            raise ReportStateError("the report was not drafted yet")
         return write_paper(drafted[-1].analysis, report.published, 0), drafted[-1].at_us
 
 

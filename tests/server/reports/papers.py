@@ -9,11 +9,11 @@ from server.incidents.instants import parse_instant
 from server.reports.customer import (
     Answer,
     CustomerReport,
-    CustomerShown,
-    LedgerShown,
-    MethodShown,
-    PlanShown,
     Question,
+    ReportedCustomer,
+    ReportedLedger,
+    ReportedMethod,
+    ReportedPlan,
     Request,
     compose,
     questions,
@@ -56,20 +56,20 @@ documents = st.builds(
     st.lists(blocks, max_size=4).map(tuple),
 )
 
-CUSTOMER = CustomerShown(
+CUSTOMER = ReportedCustomer(
     id=3,
     name="Åkeri & Söner <AB>",
     entity="ab",
-    plan=PlanShown.model_validate({"begins": "2026-03-15", "ends": "2027-03-15"}),
+    plan=ReportedPlan.model_validate({"begins": "2026-03-15", "ends": "2027-03-15"}),
     validation=True,
     requirements="2026-1",
 )
-METHOD = MethodShown(version="1", notice_s=0, min_requests=1, bad_ratio=None, target=TARGET)
+METHOD = ReportedMethod(version="1", notice_s=0, min_requests=1, bad_ratio=None, target=TARGET)
 AS_OF = parse_instant("2026-11-10T00:00:00Z")
 REQUEST = Request(
     CUSTOMER, {7: "=mail server", 12: "vpn"}, "2026-09", "2026-11", AS_OF, METHOD, "0.1.0"
 )
-LEDGER = LedgerShown(sequence=4711, hash="ab" * 32)
+LEDGER = ReportedLedger(sequence=4711, hash="ab" * 32)
 
 
 def answers(lost: Fraction = Fraction(2593)) -> dict[Question, Answer]:

@@ -11,8 +11,8 @@ from server.ledger.entry import Entry, Kind
 from server.reports.customer import (
     Answer,
     CustomerReport,
-    LedgerShown,
     Question,
+    ReportedLedger,
     compose,
     questions,
     request_of,
@@ -128,7 +128,7 @@ async def test_another_ledger_or_one_that_was_cut_is_refused(here: House) -> Non
     entries, evidence = await here.ledger(), await here.evidence(FIRST_DAY, FIRST_DAY + 9)
     with pytest.raises(LedgerError, match="no such entry"):
         again(report, entries[:-1], evidence)
-    other = LedgerShown(sequence=report.ledger.sequence, hash="cd" * 32)
+    other = ReportedLedger(sequence=report.ledger.sequence, hash="cd" * 32)
     with pytest.raises(LedgerError, match="no such entry"):
         again(report.model_copy(update={"ledger": other}), entries, evidence)
 
