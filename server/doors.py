@@ -57,6 +57,9 @@ from server.otp.verify import Verifier
 from server.probing.desk import ProbeDesk
 from server.provisioning.desk import MintingDesk
 from server.reading import workbench
+from server.reports.analysis_desk import AnalysisDesk
+from server.reports.customer_desk import CustomerReportDesk
+from server.reports.regulatory import Regime
 from server.resealing.desk import VaultDesk
 from server.resealing.rotator import Rotator
 from server.rotation_keys import RoomKeys
@@ -238,6 +241,20 @@ async def open_desks(
         incidents=incident_desk(config, base),
         status_page=StatusPageDesk(snapshots(config, base.store, clock), config.status_url),
         notices=NoticeDesk(base.store, board),
+        analyses=AnalysisDesk(
+            base.store,
+            incident_desk(config, base),
+            uptime_desk(config, base.store),
+            base.store,
+            tuple(map(Regime, config.incidents.regulatory)),
+        ),
+        customer_reports=CustomerReportDesk(
+            CustomerDesk(base.store),
+            ClientDesk(base.store, vault, clock=clock, default_policy=policy),
+            uptime_desk(config, base.store),
+            base.store,
+            keystead=VERSION,
+        ),
         status=status,
     )
 
