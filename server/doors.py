@@ -24,13 +24,9 @@ from server.accounts.operators import OperatorDesk
 from server.clock import Clock
 from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
-from server.foundation import Foundation, Store
+from server.foundation import Foundation
 from server.hsm_care import HsmCare
-from server.incidents.business_calendar import Entity
-from server.incidents.clocks import Reading
-from server.incidents.desk import IncidentDesk
-from server.incidents.holiday_calendars import DEFAULT, HolidayCalendar
-from server.incidents.schedule import Schedule
+from server.incident_care import incident_desk, incident_job, watch_redundancy
 from server.jobs.resealing import watch_rotation
 from server.jobs.runner import JobRunner, run_jobs
 from server.jobs.standing import (
@@ -39,7 +35,6 @@ from server.jobs.standing import (
     ledger_checkpoint,
     usage_pruning,
 )
-from server.jobs.uptime import segments_pruning, uptime_rollup
 from server.maintenance.desk import MaintenanceDesk
 from server.maintenance.ports import MaintenanceSource
 from server.maintenance.watch import MaintenanceWatch
@@ -60,8 +55,7 @@ from server.resealing.rotator import Rotator
 from server.rotation_keys import RoomKeys
 from server.safeguards import fence_desk
 from server.tlsfiles import Handed, TlsFiles
-from server.uptime.desk import UptimeDesk
-from server.uptime.keeper import UptimeKeeper
+from server.uptime_care import uptime_desk, uptime_jobs
 from server.usage.clerk import UsageClerk
 from server.usage.counter import UsageCounter
 from server.usage.desk import UsageDesk
@@ -226,25 +220,6 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
     )
 
 
-def incident_desk(config: Config, base: Foundation) -> IncidentDesk:
-    """Return the desk for incidents, with the calendar that is configured."""
-    given = config.incidents
-    entity = Entity(given.entity)
-    holidays = HolidayCalendar(given.calendar) if given.calendar else DEFAULT[entity]
-    return IncidentDesk(base.store, Schedule(entity, holidays, Reading(given.reading)))
-
-
-def uptime_desk(config: Config, store: Store) -> UptimeDesk:
-    """Return the desk that tells what was kept of the promise."""
-    return UptimeDesk(
-        store,
-        store,
-        min_requests=config.availability.min_requests,
-        left_out=frozenset(config.usage.left_out),
-        notice_s=config.maintenance.notice_seconds,
-    )
-
-
 def room_keys(config: Config, base: Foundation) -> RoomKeys:
     """Return the keys of this installation as re-sealing sees them."""
     return RoomKeys(base.keys, base.data, config, alone=config.store.is_sqlite)
@@ -314,6 +289,14 @@ async def open_side_doors(
         "workers": workers_accept,
         "fence": no_fence,
     }
+    watch_redundancy(
+        stack,
+        config,
+        base,
+        clock,
+        workers=lambda: workforce.ready_workers,
+        hsms=lambda: hsm.standing,
+    )
     # The same for both doors: there is one import at a time, whoever sends it.
     desks = await open_desks(config, base, clock)
     if doors.remote is not None:
@@ -368,15 +351,8 @@ def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: C
         ledger_checkpoint(base.ledger),
         facts_pruning(base.store, base.store),
         usage_pruning(base.store, config.usage.kept_days),
-        uptime_rollup(
-            UptimeKeeper(
-                base.store,
-                min_requests=config.availability.min_requests,
-                left_out=config.usage.left_out,
-                kept_days=config.usage.kept_days,
-            )
-        ),
-        segments_pruning(base.store, config.availability.kept_days),
+        incident_job(config, base),
+        *uptime_jobs(config, base),
     ]
     run_jobs(stack, base.store, clock, jobs)
 

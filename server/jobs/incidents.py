@@ -5,7 +5,7 @@ is watched by each machine for itself, without a lease: only it knows what it ha
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import NoReturn
 
 import structlog
@@ -192,7 +192,7 @@ class RedundancyWatch:
         self,
         desk: IncidentDesk,
         burns: BurnWatch,
-        standings: Callable[[], Sequence[Standing]],
+        standings: Callable[[], Awaitable[Sequence[Standing]]],
         *,
         clock: Clock,
         where: str,
@@ -220,7 +220,8 @@ class RedundancyWatch:
 
     async def look(self) -> None:
         """Look once; open an incident for what has become thin, and note what came back."""
-        since, thin = watch_standings(self._since, self._standings(), self._clock.monotonic())
+        standings = await self._standings()
+        since, thin = watch_standings(self._since, standings, self._clock.monotonic())
         self._since = dict(since)
         fresh = [one for one in thin if one.what not in self._told]
         back = self._told - self._since.keys()

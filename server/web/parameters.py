@@ -93,6 +93,7 @@ OPEN_ONLY = QueryParameter(
     {"type": "string", "enum": ["no", "yes"]},
     "Only what somebody has to do something about.",
 )
+NEEDED_REASON = REASON._replace(required=True)
 FORMAT = QueryParameter("format", {"type": "string", "enum": ["ksm"]}, "The file's format.", True)
 DRY_RUN = QueryParameter(
     "dry_run", {"type": "string", "enum": ["no", "yes"]}, "Say what would change; change nothing."

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 
+from sqlalchemy import text
+
 from hsm.provisioning.release_states import KeptRelease
 from server.counter_journal.ports import Raised
 from server.counter_journal.records import Accepted
@@ -128,6 +130,12 @@ class PostgresStore(
         """Store a minted key as `MintingBook` promises, and while no import brings keys."""
         async with self._bringing:
             return await super().add_minted(key, kept, act=act)
+
+    async def standbys(self) -> int:
+        """Return how many standbys follow this server now; everybody may count them."""
+        async with self._transactions.reading() as connection:
+            found = await connection.execute(text("SELECT count(*) FROM pg_stat_replication"))
+            return int(found.scalar_one())
 
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""

@@ -157,6 +157,10 @@ class SqliteStore(
         async with self._import.pause():
             await super().retire_seals(kind, seals, lease=lease, deed=deed)
 
+    async def standbys(self) -> int:
+        """Return how many other databases follow this one: a file has none."""
+        return 0
+
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""
         async with self._turn:
