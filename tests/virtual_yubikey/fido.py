@@ -6,6 +6,7 @@ CTAP 2.1, sections 6.4 and 6.5; the same over NFC, as an application on the card
 
 import hmac
 import secrets
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -190,7 +191,8 @@ class Fido:
         return told
 
     def _client_pin(self, asked: Mapping[int, Any]) -> Mapping[int, Any]:
-        carry_out = _SUBCOMMANDS.get(asked.get(2, 0))
+        subcommand = asked.get(2)
+        carry_out = _SUBCOMMANDS.get(subcommand) if isinstance(subcommand, int) else None
         if carry_out is None:
             raise CtapRefused(CtapStatus.INVALID_PARAMETER)
         return carry_out(self, asked)
@@ -217,18 +219,18 @@ class Fido:
         if self.state.pin_hash is not None:
             raise CtapRefused(CtapStatus.PIN_AUTH_INVALID)
         protocol, secret = self._shared(asked)
-        self._take(protocol, secret, asked, asked[5])
+        self._take(protocol, secret, asked, _bytes(asked, 5))
         return {}
 
     def _change(self, asked: Mapping[int, Any]) -> Mapping[int, Any]:
         protocol, secret = self._shared(asked)
-        self._check(protocol.decrypt(secret, asked.get(6, b"")))
-        self._take(protocol, secret, asked, asked[5] + asked[6])
+        self._check(_decrypted(protocol, secret, _bytes(asked, 6)))
+        self._take(protocol, secret, asked, _bytes(asked, 5) + _bytes(asked, 6))
         return {}
 
     def _token(self, asked: Mapping[int, Any]) -> Mapping[int, Any]:
         protocol, secret = self._shared(asked)
-        self._check(protocol.decrypt(secret, asked.get(6, b"")))
+        self._check(_decrypted(protocol, secret, _bytes(asked, 6)))
         return {2: protocol.encrypt(secret, secrets.token_bytes(32))}
 
     def _shared(self, asked: Mapping[int, Any]) -> tuple[PinProtocol, bytes]:
@@ -239,7 +241,7 @@ class Fido:
                 int.from_bytes(peer[-2], "big"), int.from_bytes(peer[-3], "big"), _CURVE
             )
             secret = self._key.exchange(ec.ECDH(), numbers.public_key())
-        except (KeyError, TypeError, ValueError):
+        except (LookupError, TypeError, ValueError):
             raise CtapRefused(CtapStatus.INVALID_PARAMETER) from None
         return protocol, protocol.kdf(secret)
 
@@ -266,9 +268,9 @@ class Fido:
         self, protocol: PinProtocol, secret: bytes, asked: Mapping[int, Any], covered: bytes
     ) -> None:
         """Take the new PIN that a client sends encrypted."""
-        if not hmac.compare_digest(protocol.authenticate(secret, covered), asked.get(4, b"")):
+        if not hmac.compare_digest(protocol.authenticate(secret, covered), _bytes(asked, 4)):
             raise CtapRefused(CtapStatus.PIN_AUTH_INVALID)
-        pin = protocol.decrypt(secret, asked[5]).rstrip(b"\0")
+        pin = _decrypted(protocol, secret, _bytes(asked, 5)).rstrip(b"\0")
         if len(pin.decode("utf-8", "replace")) < self.state.minimum:
             raise CtapRefused(CtapStatus.PIN_POLICY)
         self.state.pin_hash = _hashed(pin)
@@ -281,10 +283,24 @@ def _hashed(pin: bytes) -> bytes:
     return digest.finalize()[:16]
 
 
+def _bytes(asked: Mapping[int, Any], parameter: int) -> bytes:
+    value = asked.get(parameter)
+    if not isinstance(value, bytes):
+        raise CtapRefused(CtapStatus.MISSING_PARAMETER)
+    return value
+
+
+def _decrypted(protocol: PinProtocol, secret: bytes, encrypted: bytes) -> bytes:
+    try:
+        return protocol.decrypt(secret, encrypted)
+    except ValueError:
+        raise CtapRefused(CtapStatus.INVALID_PARAMETER) from None
+
+
 def _decoded(encoded: bytes) -> Mapping[int, Any]:
     try:
         decoded = cbor.decode(encoded)
-    except ValueError:
+    except (LookupError, TypeError, ValueError, struct.error):  # all that the library raises
         raise CtapRefused(CtapStatus.INVALID_CBOR) from None
     if not isinstance(decoded, Mapping):
         raise CtapRefused(CtapStatus.INVALID_CBOR)

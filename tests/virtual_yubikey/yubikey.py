@@ -2,7 +2,7 @@
 
 key = VirtualYubiKey(yubikey_5c_nfc(serial=12345678))
 key.piv.state.pin.left = 1
-key.card.transceive(...)            # or, through a real PC/SC daemon, tests/pcsc_daemon.py
+key.transceive(...)                 # or, through a real PC/SC daemon, tests/pcsc_daemon.py
 key.traffic.sent()
 """
 
@@ -69,6 +69,10 @@ class VirtualYubiKey:
         if transport is Transport.NFC:
             return _ATR_NFC
         return _ATR_4 if self.identity.firmware < (5, 0) else _ATR_5
+
+    def transceive(self, raw: bytes) -> bytes:
+        """Answer a command."""
+        return self.card.transceive(raw)
 
     def power(self, transport: Transport) -> None:
         """Begin anew: it was put into a reader, or the reader reset it."""
