@@ -8,13 +8,21 @@ from enum import IntEnum
 from tests.virtual_yubikey.apdu import Command, Refused, Response, Status
 from tests.virtual_yubikey.finger import Finger
 from tests.virtual_yubikey.identity import Capability, Identity, Transport
-from tests.virtual_yubikey.openpgp_keys import PgpKey, attributes, generated, public_template
+from tests.virtual_yubikey.openpgp_keys import (
+    PgpKey,
+    attributes,
+    generated,
+    public_template,
+    supported,
+)
 from tests.virtual_yubikey.pins import Pin
 from tests.virtual_yubikey.tlv import number, tlv
 
 _TERMINATED = 0x6285
 _NEW = (5, 2)  # OpenPGP 3.4: attestation, and policies told together
 _USER, _USER_OTHER, _ADMIN = 0x81, 0x82, 0x83  # PINs: for signing, for the rest, for changes
+_ACTIVATE = 0x44
+_FORGET = 0xFF  # as P1 of VERIFY
 _LONGEST = 127
 _BUTTON = 0x20
 _POLICIES = {0xD6: 0, 0xD7: 1, 0xD8: 2, 0xD9: 3}
@@ -77,9 +85,7 @@ class OpenPgp:
 
     def select(self) -> Response:
         """Answer nothing, unless it was terminated: then a client has to activate it first."""
-        if self.state.terminated:
-            raise Refused(_TERMINATED)
-        return Response()
+        return Response(status=_TERMINATED if self.state.terminated else Status.OK)
 
     def leave(self) -> None:
         """Forget the PINs."""
@@ -90,6 +96,8 @@ class OpenPgp:
         carry_out = _INSTRUCTIONS.get(command.ins)
         if carry_out is None or command.cla:
             raise Refused(Status.NO_INSTRUCTION)
+        if self.state.terminated and command.ins != _ACTIVATE:
+            raise Refused(_TERMINATED)
         return Response(carry_out(self, command))
 
     @property
@@ -108,19 +116,22 @@ class OpenPgp:
 
     def _verify(self, command: Command) -> bytes:
         pin = self._pin(command.p2)
+        if command.p1 == _FORGET:
+            self._verified.discard(command.p2)
+            return b""
         if not command.data:
             if command.p2 in self._verified:
                 return b""
             raise pin.refusal()
         self._verified.discard(command.p2)
-        pin.check(command.data)
+        _check(pin, command.data)
         self._verified.add(command.p2)
         return b""
 
     def _change(self, command: Command) -> bytes:
         pin = self._pin(command.p2)
         length = len(pin.value)
-        pin.check(command.data[:length])
+        _check(pin, command.data[:length])
         new = command.data[length:]
         _require(len(new) >= (8 if command.p2 == _ADMIN else 6), Status.CONDITIONS)
         pin.change(new)
@@ -132,7 +143,7 @@ class OpenPgp:
             code = self.state.reset_code
             if code is None:
                 raise Refused(Status.BLOCKED)
-            code.check(new[: len(code.value)])
+            _check(code, new[: len(code.value)])
             new = new[len(code.value) :]
         else:
             _require(_ADMIN in self._verified, Status.SECURITY)
@@ -175,6 +186,7 @@ class OpenPgp:
             if slot in self._slots:
                 told[tag] = bytes((state.touch[slot], _BUTTON))
         if self._new:
+            told[0xFA] = supported(self._identity().firmware)
             told[0xDE] = b"".join(
                 bytes((reference, 0 if key is None else 1))
                 for reference, key in zip((1, 2, 3, 0x81), state.keys, strict=True)
@@ -293,6 +305,14 @@ class OpenPgp:
 
 def _fingerprint(key: PgpKey | None) -> bytes:
     return key.fingerprint if key else bytes(20)
+
+
+def _check(pin: Pin, given: bytes) -> None:
+    """Check a PIN; other than PIV, a wrong one is told without the tries that are left."""
+    try:
+        pin.check(given)
+    except Refused:
+        raise Refused(Status.BLOCKED if pin.blocked else Status.SECURITY) from None
 
 
 def _require(allowed: bool, status: int) -> None:  # noqa: FBT001 - the condition is the point
