@@ -3,12 +3,13 @@
 import contextlib
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from smartcard import scard  # type: ignore[import-untyped]  # its authors ship no types
 
-from tests.pcsc_client import PcscClient, PcscError
+from tests.pcsc_client import PcscCard, PcscClient, PcscError
 from tests.pcsc_daemon import PcscDaemon
 from tests.virtual_yubikey.faults import OtherCard, altered, cut_short, garbage, pulled_after
 from tests.virtual_yubikey.identity import (
@@ -26,6 +27,18 @@ OATH = bytes.fromhex("00A4040007A0000005272101")
 LIST = bytes.fromhex("00A1000000")
 READ_CONFIG = bytes.fromhex("001D0000")
 NEW = yubikey_5c_nfc(31234567)
+
+
+@contextlib.contextmanager
+def program(daemon: PcscDaemon, slot: int = 0, *, shared: bool = True) -> Iterator[PcscCard]:
+    """Be a program that is connected to what is in a slot."""
+    with PcscClient() as client, client.connect(daemon.reader(slot), shared=shared) as card:
+        yield card
+
+
+def flags(daemon: PcscDaemon) -> int:
+    with PcscClient() as client:
+        return client.state(daemon.reader())
 
 
 def test_the_daemon_runs_without_privileges_and_in_a_place_of_its_own(daemon: PcscDaemon) -> None:
@@ -55,10 +68,11 @@ def test_clients_see_a_key_come_and_go(daemon: PcscDaemon) -> None:
 @pytest.mark.parametrize("identity", [yubikey_4(4123456), NEW])
 def test_the_answer_to_reset_is_the_product_lines(daemon: PcscDaemon, identity: Identity) -> None:
     key = VirtualYubiKey(identity)
-    with daemon.insert(key), daemon.insert(VirtualYubiKey(NEW), 2), PcscClient() as client:
-        with client.connect(daemon.reader()) as card, client.connect(daemon.reader(2)) as nfc:
+    with daemon.insert(key), daemon.insert(VirtualYubiKey(NEW), 2):
+        with program(daemon) as card:
             assert card.atr() == key.atr(Transport.USB)
-            assert nfc.atr() == key.atr(Transport.NFC)
+        with program(daemon, 2) as card:
+            assert card.atr() == key.atr(Transport.NFC)
 
 
 def test_two_keys_answer_for_themselves(daemon: PcscDaemon) -> None:
@@ -78,45 +92,41 @@ def test_a_program_that_looks_at_another_application_disturbs_one_that_holds_its
     daemon: PcscDaemon,
 ) -> None:
     # The trap that a polite agent has to avoid: nobody tells the one that is disturbed.
-    with daemon.insert(VirtualYubiKey(NEW)), PcscClient() as client:
-        with client.connect(daemon.reader()) as card:
-            assert card.transmit(OATH)[-2:] == b"\x90\x00"
-            assert card.transmit(LIST) == b"\x90\x00"
-            with PcscClient() as other, other.connect(daemon.reader()) as same:
-                assert client.state(daemon.reader()) & scard.SCARD_STATE_INUSE
-                same.transmit(MANAGEMENT)
-            assert card.transmit(LIST) == b"\x6d\x00"
+    with daemon.insert(VirtualYubiKey(NEW)), program(daemon) as card:
+        assert card.transmit(OATH)[-2:] == b"\x90\x00"
+        assert card.transmit(LIST) == b"\x90\x00"
+        assert flags(daemon) & scard.SCARD_STATE_INUSE
+        with program(daemon) as other:
+            other.transmit(MANAGEMENT)
+        assert card.transmit(LIST) == b"\x6d\x00"
 
 
 def test_a_reset_tells_the_other_program_that_the_key_was_used(daemon: PcscDaemon) -> None:
-    with daemon.insert(VirtualYubiKey(NEW)), PcscClient() as client:
-        with client.connect(daemon.reader()) as card:
-            card.transmit(OATH)
-            with PcscClient() as other:
-                same = other.connect(daemon.reader())
-                same.transmit(MANAGEMENT)
-                same.disconnect(reset=True)
-            with pytest.raises(PcscError) as told:
-                card.transmit(LIST)
-            assert told.value.code == scard.SCARD_W_RESET_CARD & 0xFFFFFFFF
+    with daemon.insert(VirtualYubiKey(NEW)), program(daemon) as card:
+        card.transmit(OATH)
+        with PcscClient() as client:
+            other = client.connect(daemon.reader())
+            other.transmit(MANAGEMENT)
+            other.disconnect(reset=True)
+        with pytest.raises(PcscError) as told:
+            card.transmit(LIST)
+        assert told.value.code == scard.SCARD_W_RESET_CARD & 0xFFFFFFFF
 
 
 def test_a_program_that_has_a_key_for_itself_shuts_others_out(daemon: PcscDaemon) -> None:
-    with daemon.insert(VirtualYubiKey(NEW)), PcscClient() as client:
-        with client.connect(daemon.reader(), shared=False):
-            assert client.state(daemon.reader()) & scard.SCARD_STATE_EXCLUSIVE
-            with PcscClient() as other, pytest.raises(PcscError) as refused:
-                other.connect(daemon.reader())
-            assert refused.value.code == scard.SCARD_E_SHARING_VIOLATION & 0xFFFFFFFF
-            with pytest.raises(AssertionError):
-                ykman("oath", "info", reader=daemon.reader())
+    with daemon.insert(VirtualYubiKey(NEW)), program(daemon, shared=False):
+        assert flags(daemon) & scard.SCARD_STATE_EXCLUSIVE
+        with pytest.raises(PcscError) as refused, program(daemon):
+            pass
+        assert refused.value.code == scard.SCARD_E_SHARING_VIOLATION & 0xFFFFFFFF
+        with pytest.raises(AssertionError):
+            ykman("oath", "info", reader=daemon.reader())
 
 
 def test_ykman_reads_a_key_that_another_program_shares(daemon: PcscDaemon) -> None:
-    with daemon.insert(VirtualYubiKey(NEW)), PcscClient() as client:
-        with client.connect(daemon.reader()) as card:
-            card.transmit(OATH)
-            assert "31234567" in ykman("info", reader=daemon.reader())
+    with daemon.insert(VirtualYubiKey(NEW)), program(daemon) as card:
+        card.transmit(OATH)
+        assert "31234567" in ykman("info", reader=daemon.reader())
 
 
 def test_a_key_pulled_while_it_is_asked_is_an_error_and_then_gone(daemon: PcscDaemon) -> None:
@@ -136,18 +146,16 @@ def test_answers_that_are_garbage_cut_short_or_altered_arrive_so(daemon: PcscDae
     truth = VirtualYubiKey(NEW).transceive(MANAGEMENT)
     for distortion in (garbage(1), cut_short(5), altered(0xA4)):
         key = VirtualYubiKey(NEW)
-        with daemon.insert(key, distortion=distortion), PcscClient() as client:
-            with client.connect(daemon.reader()) as card:
-                assert card.transmit(MANAGEMENT) != truth
+        with daemon.insert(key, distortion=distortion), program(daemon) as card:
+            assert card.transmit(MANAGEMENT) != truth
             assert key.traffic.exchanges()[0].answered == truth
 
 
 def test_a_card_that_is_no_yubikey_knows_none_of_its_applications(daemon: PcscDaemon) -> None:
     card = OtherCard()
-    with daemon.insert(card), PcscClient() as client:
-        with client.connect(daemon.reader()) as connected:
-            assert connected.transmit(MANAGEMENT) == b"\x6a\x82"
-            assert connected.transmit(READ_CONFIG) == b"\x6d\x00"
+    with daemon.insert(card), program(daemon) as connected:
+        assert connected.transmit(MANAGEMENT) == b"\x6a\x82"
+        assert connected.transmit(READ_CONFIG) == b"\x6d\x00"
     assert len(card.traffic) == 2
 
 
@@ -161,7 +169,7 @@ def test_a_daemon_that_ends_and_comes_back_is_found_by_a_new_context(
         daemon.restart(how)
         with pytest.raises(PcscError):
             client.state(daemon.reader())
-    with daemon.insert(key), PcscClient() as client, client.connect(daemon.reader()) as card:
+    with daemon.insert(key), program(daemon) as card:
         assert card.transmit(MANAGEMENT)[-2:] == b"\x90\x00"
 
 
