@@ -24,7 +24,7 @@ from server.accounts.operators import OperatorDesk
 from server.clock import Clock
 from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
-from server.foundation import Foundation
+from server.foundation import Foundation, Store
 from server.hsm_care import HsmCare
 from server.incident_care import incident_desk, incident_job, watch_redundancy
 from server.jobs.resealing import watch_rotation
