@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+from zoneinfo import ZoneInfo
 
 import structlog
 from aiohttp import web
@@ -54,6 +55,7 @@ from server.resealing.rotator import Rotator
 from server.rotation_keys import RoomKeys
 from server.safeguards import fence_desk
 from server.tlsfiles import Handed, TlsFiles
+from server.uptime_care import uptime_desk, uptime_jobs
 from server.usage.clerk import UsageClerk
 from server.usage.counter import UsageCounter
 from server.usage.desk import UsageDesk
@@ -210,6 +212,8 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         backups=base.store,
         usage=UsageDesk(base.store, frozenset(config.usage.left_out)),
         vault=VaultDesk(base.store, room_keys(config, base), base.keys.progress),
+        uptime=uptime_desk(config, base.store),
+        zone=ZoneInfo(config.availability.zone),
         maintenance=MaintenanceDesk(base.store, notice_s=config.maintenance.notice_seconds),
         incidents=incident_desk(config, base),
         status=status,
@@ -348,6 +352,7 @@ def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: C
         facts_pruning(base.store, base.store),
         usage_pruning(base.store, config.usage.kept_days),
         incident_job(config, base),
+        *uptime_jobs(config, base),
     ]
     run_jobs(stack, base.store, clock, jobs)
 

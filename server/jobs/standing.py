@@ -9,6 +9,8 @@ from server.jobs.job import Job
 from server.journal.desk import JournalDesk
 from server.leases import Lease
 from server.ledger.desk import LedgerDesk
+from server.uptime.ports import ClosedDay
+from server.uptime.segment import DAY_MINUTES
 from server.usage.ports import UsageBook
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -42,6 +44,14 @@ def ledger_checkpoint(desk: LedgerDesk) -> Job:
     return Job("ledger-checkpoint", DAY_S, run)
 
 
+class UsageKeeper(UsageBook, Protocol):
+    """Keeps minutes, and knows which of them are rolled up."""
+
+    async def last_closed(self) -> ClosedDay | None:
+        """Return the last day that was rolled up."""
+        ...
+
+
 class StoreTime(Protocol):
     """Tells the store's time."""
 
@@ -50,12 +60,14 @@ class StoreTime(Protocol):
         ...
 
 
-def usage_pruning(book: UsageBook, kept_days: int) -> Job:
-    """Remove once a day the minutes that are too old."""
+def usage_pruning(book: UsageKeeper, kept_days: int) -> Job:
+    """Remove once a day the minutes that are too old, and that are rolled up."""
 
     async def run(lease: Lease) -> None:
-        before_us = await book.store_time_us() - kept_days * _DAY_US
-        while await book.prune_usage(before_us // _MINUTE_US, lease):
+        before = (await book.store_time_us() - kept_days * _DAY_US) // _MINUTE_US
+        last = await book.last_closed()
+        rolled_up = 0 if last is None else (last.day + 1) * DAY_MINUTES
+        while await book.prune_usage(min(before, rolled_up), lease):
             pass
 
     return Job("usage-pruning", DAY_S, run)

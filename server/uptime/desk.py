@@ -11,12 +11,13 @@ from server.incidents.effects import Effect, effect, touches
 from server.incidents.intervals import Span
 from server.incidents.minutes import MINUTE_S
 from server.incidents.record import Incident
+from server.journal.canonical import MalformedError
 from server.maintenance.counting import windows
 from server.uptime.figures import Bits, Frame, Piece, Question
 from server.uptime.ports import ClosedDay, IncidentSource, UptimeBook
 from server.uptime.proposals import Proposal, propose
 from server.uptime.rollup import DayRoll, roll_probes
-from server.uptime.segment import ALL, DAY_MINUTES, PROBES, DaySums, Segment
+from server.uptime.segment import ALL, DAY_MINUTES, PROBES, DaySums, Segment, parse_day
 
 LATE_S = 15
 """Counts of a minute are all there so long after it, but for machines that are cut off."""
@@ -158,6 +159,16 @@ class UptimeDesk:
         for one in known.segments.get(subject, ()):
             found |= dict(enumerate(one.days, one.first_day))
         return [DayCounts(day, found.get(day)) for day in range(first_day, end_day)]
+
+    async def segments(self, day: str) -> Sequence[Segment]:
+        """Return the segments of a closed day, by client. day: like 2026-10-03. InputError."""
+        try:
+            number = parse_day(day)
+        except MalformedError as error:
+            raise InputError(str(error)) from error
+        found = await self._book.segments(number, number + 1)
+        days = (one.day(number) for one in found)
+        return [one for one in days if one is not None]
 
     async def _look(self, period: Span, as_of: int | None, subject: int | None) -> _Known:
         """Read what a figure takes. subject: None for every client."""

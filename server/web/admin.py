@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPMethod, HTTPStatus
 from typing import Literal, NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
 
 import structlog
 from aiohttp import hdrs, web
@@ -67,6 +68,7 @@ from server.provisioning.desk import MintingDesk
 from server.provisioning.ports import MintError
 from server.resealing.desk import VaultDesk
 from server.resealing.ports import GoalError
+from server.uptime.desk import UptimeDesk
 from server.usage.desk import RangeError, UsageDesk
 from server.web.admin_backup import AdminBackups, BackupBook
 from server.web.admin_clients import AdminClients
@@ -80,6 +82,7 @@ from server.web.admin_minting import AdminMinting
 from server.web.admin_moving import AdminMoving
 from server.web.admin_operators import AdminOperators
 from server.web.admin_request import ADMISSION, CALLER, Admission, read_query
+from server.web.admin_uptime import AdminUptime
 from server.web.admin_usage import AdminUsage
 from server.web.admin_vault import AdminVault
 from server.web.bare import SERVER_NAME
@@ -99,7 +102,7 @@ Authenticate: TypeAlias = Callable[[web.Request], Awaitable[Caller]]
 
 
 class Desks(NamedTuple):
-    """What is administered. status: what GET /api/v1/status answers."""
+    """What is administered. zone: of reports; status: what GET /api/v1/status answers."""
 
     clients: ClientDesk
     customers: CustomerDesk
@@ -115,6 +118,8 @@ class Desks(NamedTuple):
     vault: VaultDesk
     maintenance: MaintenanceDesk
     incidents: IncidentDesk
+    uptime: UptimeDesk
+    zone: ZoneInfo
     status: _Status
 
 
@@ -152,6 +157,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminOperators(desks.operators).routes(),
             *AdminClients(desks.clients).routes(),
             *AdminUsage(desks.usage, desks.clients).routes(),
+            *AdminUptime(desks.uptime, desks.clients, desks.customers, desks.zone).routes(),
             *AdminMaintenance(desks.maintenance).routes(),
             *AdminIncidents(desks.incidents, desks.customers).routes(),
             *AdminKeys(desks.keys).routes(),

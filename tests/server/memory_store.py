@@ -57,6 +57,7 @@ from tests.server.memory_incidents import MemoryIncidents
 from tests.server.memory_ledger import MemoryLedger
 from tests.server.memory_maintenance import MemoryMaintenance
 from tests.server.memory_minting import MemoryMinting
+from tests.server.memory_uptime import MemoryUptime
 from tests.server.memory_usage import MemoryUsage
 from validation.gcra import Budget, Policy
 
@@ -94,6 +95,7 @@ class MemoryStore(
     MemoryFences,
     MemoryUsage,
     MemoryLedger,
+    MemoryUptime,
     MemoryMaintenance,
     MemoryIncidents,
     MemoryMinting,

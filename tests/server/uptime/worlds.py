@@ -74,7 +74,9 @@ losses = st.builds(
     st.booleans(),
 )
 amendments = st.builds(
-    lambda span, impact: Amendment(*span, impact), spans, impacts | st.just(Fraction(0))
+    lambda span, impact: Amendment(span.start, span.end, impact),
+    spans,
+    impacts | st.just(Fraction(0)),
 )
 periods = st.tuples(st.integers(0, 150), st.integers(0, 150)).map(
     lambda cut: Span(START_S + cut[0], START_S + LENGTH_MINUTES * 60 - cut[1])

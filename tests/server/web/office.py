@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -24,6 +25,7 @@ from server.moving.desk import MovingDesk
 from server.otp.keys import KeyDesk
 from server.provisioning.desk import MintingDesk
 from server.resealing.desk import VaultDesk
+from server.uptime.desk import UptimeDesk
 from server.usage.desk import UsageDesk
 from server.web.admin import Authenticate, Desks, admin_app
 from server.web.local_peers import Identify, LocalPeers
@@ -126,6 +128,8 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         vault=VaultDesk(store, keys),
         maintenance=MaintenanceDesk(store),
         incidents=IncidentDesk(store),
+        uptime=UptimeDesk(store, store, left_out=frozenset({LEFT_OUT})),
+        zone=ZoneInfo("UTC"),
         status=status,
     )
 
