@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from server.maintenance.ports import MaintenanceSource
+from server.notices.acknowledging import AcknowledgementSource
 from server.otp.ports import Directory, HotStore
 from server.storage.link.connection import Link
 from server.storage.link.desk import StoreDesk
@@ -32,10 +33,11 @@ async def linked(
     directory: Directory,
     usage: UsageSink | None = None,
     maintenance: MaintenanceSource | None = None,
+    acknowledgements: AcknowledgementSource | None = None,
 ) -> AsyncIterator[Linked]:
     """Serve a store over a socket pair, as the control process does."""
     beside = MemoryStore(clock=StillClock(), default_policy=POLICY)
-    desk = StoreDesk(hot, directory, usage or beside, maintenance or beside)
+    desk = StoreDesk(hot, directory, usage or beside, maintenance or beside, acknowledgements)
     tasks: set[asyncio.Task[None]] = set()
 
     async def answer(frame: Frame) -> None:
