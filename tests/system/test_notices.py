@@ -4,11 +4,13 @@ Workers on SQLite ask the control process about a link, workers on PostgreSQL lo
 """
 
 import re
+import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -29,7 +31,7 @@ def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
 def service(
     tmp_path_factory: pytest.TempPathFactory, database: str | None, post: Post
 ) -> Iterator[KeysteadProcess]:
-    """A service with two workers and a notice board that was changed while it served."""
+    """Run a service with two workers, and a notice board that is changed while it serves."""
     post.box.letters.clear()
     post.hooks.received.clear()
     post.write_board("http://localhost:9", "anna")
@@ -124,34 +126,7 @@ def test_customers_and_subscribers_are_told_and_all_of_it_is_listed_and_in_the_l
     assert "/status/ack/" not in service.log_text()
 
 
-def test_a_test_arrives(service: KeysteadProcess, post: Post) -> None:
-    begun = service.cli("notice", "test", "anna", "--reason", "new phone")["notices"]
-    service.wait_until(lambda: post.letters("anna@example.org"))
-    service.wait_until(
-        lambda: service.cli("notice", "show", str(begun[0]["number"]))["standing"] == "delivered"
-    )
-    nobody = service.run("notice", "test", "dag")
-    assert (nobody.code, "nobody on the notice board is called dag" in nobody.err) == (3, True)
-
-
-def test_a_board_that_is_spoilt_is_told_of_and_the_last_good_one_holds(
-    service: KeysteadProcess, post: Post
-) -> None:
-    good = post.board_file.read_text()
-    post.board_file.write_text("turns = [")
-
-    def complaint() -> str:
-        said: str = service.cli("oncall", "show")["complaint"]
-        return said
-
-    service.wait_until(lambda: "not TOML" in complaint())
-    assert service.run("notice", "check", str(post.board_file), data=False).code == 1
-    assert service.cli("oncall", "show")["shifts"][0]["person"] == "bo"
-    post.board_file.write_text(good)
-    service.wait_until(lambda: complaint() == "")
-
-
-def test_who_is_killed_while_sending_sends_it_again_as_the_same_message(
+def test_who_is_killed_while_sending_sends_it_again_and_a_spoilt_board_silences_nobody(
     tmp_path: Path, post: Post
 ) -> None:
     post.write_board("http://localhost:9", "bo")
@@ -165,6 +140,10 @@ def test_who_is_killed_while_sending_sends_it_again_as_the_same_message(
         keystead.wait_until(lambda: post.letters(BO))
         keystead.kill()
         post.let_letters_through()
+        # A dead holder's lease ends by itself within half a minute; here time is made to pass.
+        with closing(sqlite3.connect(keystead.directory / "keystead.db")) as database:
+            database.execute("UPDATE lease SET expires_us = 0")
+            database.commit()
         keystead.start()
 
         def first() -> dict[str, str]:
@@ -174,14 +153,19 @@ def test_who_is_killed_while_sending_sends_it_again_as_the_same_message(
 
         keystead.wait_until(lambda: first()["standing"] == "delivered")
         wanted = f"<{first()['id']}@example.org>"
-    ids = [str(one.message["Message-ID"]) for one in post.box.letters if BO in one.recipients]
-    assert ids.count(wanted) >= 2
+        ids = [str(one.message["Message-ID"]) for one in post.box.letters if BO in one.recipients]
+        assert ids.count(wanted) >= 2
+        begun = keystead.cli("notice", "test", "anna", "--reason", "new phone")["notices"]
+        keystead.wait_until(lambda: post.letters("anna@example.org"))
+        assert begun[0]["recipient"]["place"] == "anna@example.org"
+        good = post.board_file.read_text()
+        post.board_file.write_text("turns = [")
 
+        def complaint() -> str:
+            said: str = keystead.cli("oncall", "show")["complaint"]
+            return said
 
-def test_the_page_is_not_there_where_nobody_is_called(tmp_path: Path) -> None:
-    with KeysteadProcess(tmp_path / "var") as keystead:
-        keystead.init()
-        ready = keystead.start()
-        assert keystead.get(urljoin(ready.verify_url, f"/status/ack/{'A' * 130}")).code == 404
-        assert keystead.run("notice", "test", "anna").code == 3
-        assert keystead.run("oncall", "show").code == 3
+        keystead.wait_until(lambda: "not TOML" in complaint())
+        assert keystead.run("notice", "check", str(post.board_file), data=False).code == 1
+        assert keystead.cli("oncall", "show")["shifts"][0]["person"] == "bo"
+        post.board_file.write_text(good)
