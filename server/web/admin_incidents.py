@@ -37,7 +37,7 @@ from server.web.incident_bodies import (
 )
 from server.web.incident_shown import IncidentShown, IncidentsShown, show_incident
 from server.web.json_types import Body
-from server.web.parameters import AFTER, LARGEST_NUMBER, LIMIT, OPEN_ONLY, REASON
+from server.web.parameters import AFTER, LARGEST_NUMBER, LIMIT, NEEDED_REASON, OPEN_ONLY, REASON
 from server.web.problems import ProblemError
 from server.web.route import Handler, Reach, Route
 
@@ -69,8 +69,6 @@ class AdminIncidents:
             "acknowledge": self.acknowledge,
             "mitigate": self.mitigate,
             "worsen": self.worsen,
-            "reopen": self.reopen,
-            "dismiss": self.dismiss,
         }
 
         def step(verb: str, handler: Handler, body: type[Body]) -> Route:
@@ -83,6 +81,8 @@ class AdminIncidents:
             Route(post, handed, self.take_over, write, whole, shown, query=why, body=HandIn),
             Route(get, _ONE, self.show, read, whole, shown),
             *(step(verb, handler, Telling) for verb, handler in steps.items()),
+            step("reopen", self.reopen, Telling)._replace(query=(NEEDED_REASON,)),
+            step("dismiss", self.dismiss, Telling)._replace(query=(NEEDED_REASON,)),
             step("resolve", self.resolve, Resolution),
             step("update", self.update, UpdateGiven),
             step("note", self.note, NoteGiven),
@@ -90,7 +90,7 @@ class AdminIncidents:
             step("confirm", self.confirm, Losses),
             step("affect", self.affect, ClientsGiven),
             step("amend", self.amend, AmendmentGiven)._replace(
-                permission=Permission.INCIDENT_AMEND
+                permission=Permission.INCIDENT_AMEND, query=(NEEDED_REASON,)
             ),
         ]
 

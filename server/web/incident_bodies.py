@@ -119,7 +119,7 @@ class NoteGiven(Body):
 class SeverityGiven(Body):
     """A severity from 1, the worst, to 4. The reason of the request stays with it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"severity": 2}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"severity": 1}]})
 
     severity: Annotated[int, Field(ge=1, le=4)]
 

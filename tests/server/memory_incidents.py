@@ -113,6 +113,8 @@ class MemoryIncidents:
         return len(fresh)
 
     async def _decide_incident(self, known: Incident, decision: Decision, ways: Ways) -> Incident:
+        if ways.lease is not None:
+            self._require(ways.lease)
         before = known if known.history else None
         number = known.incident_id
         others = [one for one in self._incidents.values() if one.state in UNSETTLED]
