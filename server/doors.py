@@ -57,8 +57,9 @@ from server.resealing.desk import VaultDesk
 from server.resealing.rotator import Rotator
 from server.rotation_keys import RoomKeys
 from server.safeguards import fence_desk
+from server.status.reader import SnapshotReader
 from server.status.watch import StatusWatch
-from server.status_door import add_status
+from server.status_door import add_status, snapshot_reader
 from server.tlsfiles import Handed, TlsFiles
 from server.uptime.desk import UptimeDesk
 from server.uptime.keeper import UptimeKeeper
@@ -67,6 +68,7 @@ from server.usage.counter import UsageCounter
 from server.usage.desk import UsageDesk
 from server.usage.ports import UsageSink
 from server.web.admin import Desks, admin_app
+from server.web.admin_status_page import StatusPageDesk
 from server.web.bearers import Bearers
 from server.web.decrypt import Admitted, DecryptDoor
 from server.web.guard import Caps
@@ -223,6 +225,7 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         maintenance=MaintenanceDesk(base.store, notice_s=config.maintenance.notice_seconds),
         probes=ProbeDesk(base.store, base.store, notice_s=config.maintenance.notice_seconds),
         incidents=incident_desk(config, base),
+        status_page=StatusPageDesk(snapshots(config, base.store, clock), config.status_url),
         status=status,
     )
 
@@ -236,6 +239,11 @@ def uptime_desk(config: Config, store: Store) -> UptimeDesk:
         left_out=frozenset(config.usage.left_out),
         notice_s=config.maintenance.notice_seconds,
     )
+
+
+def snapshots(config: Config, store: Store, clock: Clock) -> SnapshotReader:
+    """Return what reads the status from a store of this process."""
+    return snapshot_reader(config, store, uptime_desk(config, store), clock)
 
 
 def room_keys(config: Config, base: Foundation) -> RoomKeys:

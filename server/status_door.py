@@ -12,10 +12,9 @@ from server.foundation import Store
 from server.maintenance.watch import MaintenanceWatch
 from server.otp.sources import SourceLimiter
 from server.status.files import Site
-from server.status.ports import SnapshotSource
+from server.status.ports import FigureSource, SnapshotSource
 from server.status.reader import Shown, SnapshotReader
 from server.status.watch import StatusWatch
-from server.uptime.desk import UptimeDesk
 from server.web.source import SourceReader
 from server.web.status import status_app
 from server.web.status_pages import StatusPages
@@ -24,24 +23,17 @@ _SOURCES = 10_000
 """Addresses whose budgets are remembered; the idlest are forgiven."""
 
 
-def snapshot_reader(config: Config, store: Store, clock: Clock) -> SnapshotReader:
-    """Return what reads the status from a store of this process."""
-    left_out = frozenset(config.usage.left_out)
-    min_requests = config.availability.min_requests
-    figures = UptimeDesk(
-        store,
-        store,
-        min_requests=min_requests,
-        left_out=left_out,
-        notice_s=config.maintenance.notice_seconds,
-    )
+def snapshot_reader(
+    config: Config, store: Store, figures: FigureSource, clock: Clock
+) -> SnapshotReader:
+    """Return what reads the status from a store of this process; figures: computed of the same."""
     shown = Shown(
         service=config.status.name,
         components=config.status.components,
         term_begins=config.status.term_begins,
         zone=ZoneInfo(config.availability.zone),
-        min_requests=min_requests,
-        left_out=left_out,
+        min_requests=config.availability.min_requests,
+        left_out=frozenset(config.usage.left_out),
     )
     return SnapshotReader(store, figures, shown, clock=clock)
 

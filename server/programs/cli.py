@@ -25,6 +25,7 @@ from server.programs import (
     operator_commands,
     probe_commands,
     station_commands,
+    status_commands,
     vault_commands,
 )
 from server.programs.exits import EXPLAINED, CommandError, Exit
@@ -77,6 +78,7 @@ app.add_typer(hsm_app, name="hsm")
 app.add_typer(maintenance_commands.app, name="maintenance")
 app.add_typer(probe_commands.app, name="probe")
 app.add_typer(incident_commands.app, name="incident")
+app.add_typer(status_commands.app, name="status")
 app.add_typer(store_app, name="store")
 app.add_typer(config_app, name="config")
 

@@ -200,7 +200,7 @@ def _component(view: ComponentView, snapshot: Snapshot, now_s: int) -> Component
         said += f", {words.duration(unknown)} not known"
     about = names.ABOUT[view.component]
     if not view.is_measured:
-        about += " Not measured: shown is what people reported."
+        about += " Not measured; what people report is shown."
     return ComponentPart(
         name=names.COMPONENT[view.component],
         about=about,
@@ -212,7 +212,7 @@ def _component(view: ComponentView, snapshot: Snapshot, now_s: int) -> Component
         ),
         columns=columns(bars),
         first_day=f"{len(bars)} days ago",
-        summary=said,
+        summary=said if bars else "",
         rows=[
             DayRow(words.day(bar.day), tell(bar))
             for bar in reversed(bars)

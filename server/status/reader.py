@@ -1,8 +1,8 @@
 """Reads the snapshot from a store: what is public each time, figures as often as they change.
 
 Everything that is asked for within a moment is answered by one reading: the workers of a service
-ask one after the other. Figures of long periods cost more, and are computed every few minutes; how
-things are now is measured anew with every minute that ends.
+ask one after the other. Figures of long periods cost more, and are computed once a minute or less
+often; how things are now is measured anew with every minute that ends.
 """
 
 import asyncio
@@ -32,8 +32,13 @@ from server.status.wire import fitted
 TOGETHER_S = 2.0
 """How old a reading may be that is given out again."""
 
-FIGURES_S = 300.0
-"""How old figures and bars may be."""
+FIGURES_S = 60.0
+"""How old figures and bars are at least before they are computed again; they end with a minute."""
+
+_SHARE = 100
+"""Computing figures takes at most one part in so many of the time: where it is slow, they age."""
+
+_OLDEST_S = 3600.0
 
 _JUDGED_MINUTES = 5
 _DAY_S = 86_400
@@ -57,9 +62,9 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class _Figures:
-    """What was computed, and when by the monotonic clock."""
+    """What was computed, and until when by the monotonic clock it is good enough."""
 
-    at: float
+    until: float
     figures: tuple[Figure, ...]
     bars: tuple[Bar, ...]
 
@@ -119,9 +124,12 @@ class SnapshotReader:
         if self._measured is None or self._measured[0] != as_of:
             self._measured = as_of, await self._measure(as_of)
         now = self._clock.monotonic()
-        if self._computed is None or now - self._computed.at >= FIGURES_S:
+        if self._computed is None or now >= self._computed.until:
             bars = await self._bars(as_of)
-            self._computed = _Figures(now, await self._availabilities(as_of), bars)
+            figures = await self._availabilities(as_of)
+            took = self._clock.monotonic() - now
+            wait_s = min(_OLDEST_S, max(FIGURES_S, _SHARE * took))
+            self._computed = _Figures(now + wait_s, figures, bars)
         return self._computed.figures, self._computed.bars, self._measured[1]
 
     async def _availabilities(self, as_of: int) -> tuple[Figure, ...]:
@@ -159,8 +167,17 @@ class SnapshotReader:
             if start + _DAY_S <= began_s or first is None:
                 bars.append(Bar(day, 0, 0, 0, one.downtime_s * 0))
                 continue
-            seconds = min(_DAY_S, as_of - start)
-            bars.append(Bar(day, seconds, one.maintenance_s, one.unknown_s, one.downtime_s))
+            # What lies before the first record is no gap in them.
+            before = max(0, began_s - start)
+            bars.append(
+                Bar(
+                    day,
+                    period_s=min(_DAY_S, as_of - start) - before,
+                    maintenance_s=one.maintenance_s,
+                    unknown_s=max(0, one.unknown_s - before),
+                    downtime_s=one.downtime_s,
+                )
+            )
         return tuple(bars)
 
     async def _measure(self, as_of: int) -> Measured | None:

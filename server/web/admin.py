@@ -84,6 +84,7 @@ from server.web.admin_moving import AdminMoving
 from server.web.admin_operators import AdminOperators
 from server.web.admin_probe import AdminProbe
 from server.web.admin_request import ADMISSION, CALLER, Admission, read_query
+from server.web.admin_status_page import AdminStatusPage, StatusPageDesk
 from server.web.admin_uptime import AdminUptime
 from server.web.admin_usage import AdminUsage
 from server.web.admin_vault import AdminVault
@@ -121,6 +122,7 @@ class Desks(NamedTuple):
     maintenance: MaintenanceDesk
     probes: ProbeDesk
     incidents: IncidentDesk
+    status_page: StatusPageDesk
     uptime: UptimeDesk
     zone: ZoneInfo
     status: _Status
@@ -164,6 +166,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminMaintenance(desks.maintenance).routes(),
             *AdminProbe(desks.probes).routes(),
             *AdminIncidents(desks.incidents, desks.customers).routes(),
+            *AdminStatusPage(desks.status_page).routes(),
             *AdminKeys(desks.keys).routes(),
             *AdminMinting(desks.minting).routes(),
             *AdminMoving(desks.moving, translate=problem_of).routes(),

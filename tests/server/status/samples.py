@@ -146,11 +146,12 @@ def work(
     component: Component = Component.VALIDATION,
 ) -> Work:
     span = Span(start_s, start_s + length_s)
-    announced = WorkStep(Step.ANNOUNCE.value, (start_s - 5 * DAY_S) * US, title, span)
+    told_s = min(start_s, NOW_S) - 5 * DAY_S
+    announced = WorkStep(Step.ANNOUNCE.value, told_s * US, title, span)
     more = {
         WorkState.UNDER_WAY: (WorkStep(Step.BEGIN.value, (start_s + 61) * US, title, span),),
         WorkState.FINISHED: (WorkStep(Step.FINISH.value, (start_s + 4000) * US, title, span),),
-        WorkState.CANCELLED: (WorkStep(Step.CANCEL.value, (start_s - DAY_S) * US, title, span),),
+        WorkState.CANCELLED: (WorkStep(Step.CANCEL.value, (told_s + DAY_S) * US, title, span),),
     }
     return Work(maintenance_id, component, state, (announced, *more.get(state, ())))
 
