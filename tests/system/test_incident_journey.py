@@ -97,8 +97,8 @@ def instant(at: float) -> str:
     return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def post(url: str) -> int:
-    request = urllib.request.Request(url, method="POST", data=b"")  # noqa: S310 - loopback
+def post(url: str, data: bytes = b"acknowledge=yes") -> int:
+    request = urllib.request.Request(url, method="POST", data=data)  # noqa: S310 - loopback
     try:
         with urllib.request.urlopen(request) as answer:  # noqa: S310 - loopback
             status: int = answer.status
@@ -182,6 +182,7 @@ def is_acknowledged_by_a_person_alone(stage: Stage) -> None:
     found = re.search(r"http://127\.0\.0\.1:\d+/ack/\S+", letter)
     assert found is not None
     assert "Acknowledge as ann" in keystead.get(found[0]).text
+    assert post(found[0], b"") == 400
     assert prober.incident()["state"] == "open"
     assert post(found[0]) == 200
     answered = prober.incident()
