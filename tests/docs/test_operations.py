@@ -27,7 +27,7 @@ def settings(model: type[BaseModel] = Config, table: str = "") -> Iterator[str]:
         if isinstance(field.default, BaseModel):
             yield from settings(type(field.default), f"{table}{name}.")
             continue
-        default = "none" if field.default is None else f"`{json.dumps(field.default)}`"
+        default = "none" if field.default is None else f"`{json.dumps(field.default, default=str)}`"
         yield f"| `{table}{name}` | {default} | {field.description} |"
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
-import feedparser
+import feedparser  # type: ignore[import-untyped] # the library ships no types
 from hypothesis import given
 from hypothesis import strategies as st
 

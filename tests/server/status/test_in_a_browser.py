@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Literal, TypeAlias
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # no types
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from server.status.document import content_policy, write_html

@@ -4,6 +4,7 @@ import json
 import secrets
 import socket
 from collections.abc import Mapping
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from server.accounts.clients import ClientDesk
 from server.accounts.customers import CustomerDesk
 from server.accounts.operators import OperatorDesk
 from server.counter_journal.desk import FenceDesk
+from server.incidents.components import Component
 from server.incidents.desk import IncidentDesk
 from server.journal.desk import JournalDesk
 from server.ledger.desk import LedgerDesk
@@ -26,9 +28,11 @@ from server.otp.keys import KeyDesk
 from server.probing.desk import ProbeDesk
 from server.provisioning.desk import MintingDesk
 from server.resealing.desk import VaultDesk
+from server.status.reader import Shown, SnapshotReader
 from server.uptime.desk import UptimeDesk
 from server.usage.desk import UsageDesk
 from server.web.admin import Authenticate, Desks, admin_app
+from server.web.admin_status_page import StatusPageDesk
 from server.web.local_peers import Identify, LocalPeers
 from server.web.peer import peer_uid
 from server.web.runner import Serving, serve
@@ -45,6 +49,16 @@ LEFT_OUT = 9
 
 KEY = JournalKey.generate()
 DEFAULT = Policy(Rate.per_second(10, 50), UNLIMITED)
+
+
+SHOWN = Shown(
+    "Example OTP",
+    tuple(Component),
+    date(2026, 1, 1),
+    ZoneInfo("UTC"),
+    min_requests=1,
+    left_out=frozenset({LEFT_OUT}),
+)
 
 
 class Answer(NamedTuple):
@@ -114,6 +128,7 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
     async def draw(octets: int) -> bytes:
         return secrets.token_bytes(octets)
 
+    uptime = UptimeDesk(store, store, left_out=frozenset({LEFT_OUT}))
     return Desks(
         clients=ClientDesk(store, vault, clock=clock, default_policy=DEFAULT),
         customers=CustomerDesk(store),
@@ -130,8 +145,11 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         maintenance=MaintenanceDesk(store),
         probes=ProbeDesk(store, store),
         incidents=IncidentDesk(store),
-        uptime=UptimeDesk(store, store, left_out=frozenset({LEFT_OUT})),
+        uptime=uptime,
         zone=ZoneInfo("UTC"),
+        status_page=StatusPageDesk(
+            SnapshotReader(store, uptime, SHOWN, clock=clock), "https://otp.example.org/status"
+        ),
         status=status,
     )
 
