@@ -43,7 +43,7 @@ def commands() -> dict[str, set[str]]:
     def walk(command: Any, words: tuple[str, ...]) -> None:  # noqa: ANN401 - Typer's own Click
         for name, inner in getattr(command, "commands", {}).items():
             walk(inner, (*words, name))
-        if not hasattr(command, "commands"):
+        if not hasattr(command, "commands") or (words and command.invoke_without_command):
             options = (set(one.opts) | set(one.secondary_opts) for one in command.params)
             found[" ".join(words)] = {"--help"}.union(*options)
 
