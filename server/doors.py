@@ -24,7 +24,7 @@ from server.accounts.operators import OperatorDesk
 from server.clock import Clock
 from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
-from server.foundation import Foundation, Store
+from server.foundation import Foundation
 from server.hsm_care import HsmCare
 from server.incident_care import incident_desk, incident_job, watch_redundancy
 from server.jobs.resealing import watch_rotation
@@ -36,7 +36,6 @@ from server.jobs.standing import (
     probe_pruning,
     usage_pruning,
 )
-from server.jobs.uptime import segments_pruning, uptime_rollup
 from server.maintenance.desk import MaintenanceDesk
 from server.maintenance.ports import MaintenanceSource
 from server.maintenance.watch import MaintenanceWatch
@@ -61,8 +60,7 @@ from server.status.reader import SnapshotReader
 from server.status.watch import StatusWatch
 from server.status_door import add_status, snapshot_reader
 from server.tlsfiles import Handed, TlsFiles
-from server.uptime.desk import UptimeDesk
-from server.uptime.keeper import UptimeKeeper
+from server.uptime_care import uptime_desk, uptime_jobs
 from server.usage.clerk import UsageClerk
 from server.usage.counter import UsageCounter
 from server.usage.desk import UsageDesk
@@ -230,17 +228,6 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
     )
 
 
-def uptime_desk(config: Config, store: Store) -> UptimeDesk:
-    """Return the desk that tells what was kept of the promise."""
-    return UptimeDesk(
-        store,
-        store,
-        min_requests=config.availability.min_requests,
-        left_out=frozenset(config.usage.left_out),
-        notice_s=config.maintenance.notice_seconds,
-    )
-
-
 def snapshots(config: Config, store: Store, clock: Clock) -> SnapshotReader:
     """Return what reads the status from a store of this process."""
     return snapshot_reader(config, store, uptime_desk(config, store), clock)
@@ -379,15 +366,7 @@ def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: C
         usage_pruning(base.store, config.usage.kept_days),
         probe_pruning(base.store, base.store),
         incident_job(config, base),
-        uptime_rollup(
-            UptimeKeeper(
-                base.store,
-                min_requests=config.availability.min_requests,
-                left_out=config.usage.left_out,
-                kept_days=config.usage.kept_days,
-            )
-        ),
-        segments_pruning(base.store, config.availability.kept_days),
+        *uptime_jobs(config, base),
     ]
     run_jobs(stack, base.store, clock, jobs)
 
