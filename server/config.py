@@ -567,6 +567,29 @@ class Incidents(_Section):
     ] = ("probe", "burn-rate", "lost-redundancy", "hsm-alarm")
 
 
+class Notices(_Section):
+    """Who is called and told: the notice board is a file of its own."""
+
+    file: Annotated[
+        str | None,
+        AfterValidator(_absolute),
+        Field(
+            description="a TOML file: who is on call, who is told, and by which ways; nobody is"
+            " told anything without this line",
+            examples=["/etc/keystead/notices.toml"],
+        ),
+    ] = None
+    kept_days: Annotated[
+        int,
+        Field(
+            ge=30,
+            le=36_500,
+            description="what was told is kept so long, with addresses; that it was told, for good",
+            examples=[400],
+        ),
+    ] = 400
+
+
 class Usage(_Section):
     """What is counted of each client's requests, minute by minute."""
 
@@ -682,6 +705,7 @@ class Config(_Section):
     maintenance: Maintenance = Maintenance()
     usage: Usage = Usage()
     status: StatusPage = StatusPage()
+    notices: Notices = Notices()
     incidents: Incidents = Incidents()
     availability: Uptime = Uptime()
 

@@ -24,7 +24,7 @@ from server.accounts.operators import OperatorDesk
 from server.clock import Clock
 from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
-from server.foundation import Foundation
+from server.foundation import Foundation, Store
 from server.hsm_care import HsmCare
 from server.incident_care import incident_desk, incident_job, watch_redundancy
 from server.jobs.resealing import watch_rotation
@@ -42,6 +42,10 @@ from server.maintenance.watch import MaintenanceWatch
 from server.metrics.exposition import Gauge, metrics_registry
 from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
+from server.notice_care import notice_jobs
+from server.notices.acknowledging import AcknowledgementSource
+from server.notices.board_file import BoardFile
+from server.notices.desk import NoticeDesk
 from server.otp.batcher import Batcher
 from server.otp.decrypter import Decrypter
 from server.otp.keys import KeyDesk
@@ -65,6 +69,7 @@ from server.usage.clerk import UsageClerk
 from server.usage.counter import UsageCounter
 from server.usage.desk import UsageDesk
 from server.usage.ports import UsageSink
+from server.web.acknowledge import AcknowledgePages
 from server.web.admin import Desks, admin_app
 from server.web.admin_status_page import StatusPageDesk
 from server.web.bearers import Bearers
@@ -125,6 +130,7 @@ async def open_verify_door(
     usage: UsageCounter | None,
     maintenance: MaintenanceWatch,
     status: StatusWatch,
+    acknowledgements: AcknowledgementSource | None,
 ) -> Serving:
     """Build the verification room and open its door."""
     verifier = Verifier(
@@ -153,6 +159,9 @@ async def open_verify_door(
         body_s=config.http.body_seconds,
     )
     add_status(app, config, status=status, maintenance=maintenance, sources=sources, clock=clock)
+    if acknowledgements is not None:
+        pages = AcknowledgePages(acknowledgements, sources, clock, body_s=config.http.body_seconds)
+        pages.register(app)
     if security_txt is not None:
         app.router.add_get(SECURITY_TXT, security_txt.answer)
     if config.verify.decrypt != "off":
@@ -188,7 +197,9 @@ class Doors(NamedTuple):
     hsm: socket.socket | None = None
 
 
-async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
+async def open_desks(
+    config: Config, base: Foundation, clock: Clock, board: BoardFile | None
+) -> Desks:
     """Return what is administered, at whatever admin door."""
 
     async def status() -> dict[str, object]:
@@ -224,6 +235,7 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         probes=ProbeDesk(base.store, base.store, notice_s=config.maintenance.notice_seconds),
         incidents=incident_desk(config, base),
         status_page=StatusPageDesk(snapshots(config, base.store, clock), config.status_url),
+        notices=NoticeDesk(base.store, board),
         status=status,
     )
 
@@ -238,9 +250,11 @@ def room_keys(config: Config, base: Foundation) -> RoomKeys:
     return RoomKeys(base.keys, base.data, config, alone=config.store.is_sqlite)
 
 
-async def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web.Application:
+async def build_admin_app(
+    config: Config, base: Foundation, clock: Clock, board: BoardFile | None
+) -> web.Application:
     """Wire the operator's desks to the admin door of this host's users."""
-    return admin_app(await open_desks(config, base, clock), LocalPeers())
+    return admin_app(await open_desks(config, base, clock, board), LocalPeers())
 
 
 async def open_remote_door(
@@ -278,6 +292,7 @@ async def open_side_doors(
     fence: FenceWatch,
     to_reseal: Callable[[], float],
     hsm: HsmCare,
+    board: BoardFile | None,
 ) -> None:
     """Open the admin door and the operations door; `stack` closes them."""
 
@@ -311,7 +326,7 @@ async def open_side_doors(
         hsms=lambda: hsm.standing,
     )
     # The same for both doors: there is one import at a time, whoever sends it.
-    desks = await open_desks(config, base, clock)
+    desks = await open_desks(config, base, clock, board)
     if doors.remote is not None:
         # Counts of its own, so that its certificate's expiry is watched beside the other one's.
         tallies = {**tallies, "admin": Tally.in_memory()}
@@ -357,7 +372,13 @@ async def watch_maintenance(
     return watch
 
 
-def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: Clock) -> None:
+def start_jobs(
+    stack: AsyncExitStack,
+    config: Config,
+    base: Foundation,
+    clock: Clock,
+    board: BoardFile | None,
+) -> None:
     """Run the jobs beside the service until `stack` ends, and let go of them before the store."""
     jobs = [
         journal_checkpoint(base.journal),
@@ -366,6 +387,7 @@ def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: C
         usage_pruning(base.store, config.usage.kept_days),
         probe_pruning(base.store, base.store),
         incident_job(config, base),
+        *notice_jobs(config, base, clock, board),
         *uptime_jobs(config, base),
     ]
     run_jobs(stack, base.store, clock, jobs)

@@ -15,6 +15,7 @@ from server.incidents.business_calendar import Entity
 from server.incidents.clocks import Reading
 from server.incidents.desk import IncidentDesk
 from server.incidents.holiday_calendars import DEFAULT, HolidayCalendar
+from server.incidents.ports import IncidentBook
 from server.incidents.record import Origin
 from server.incidents.rules import Standing
 from server.incidents.schedule import Schedule
@@ -24,10 +25,15 @@ from server.jobs.job import Job
 
 def incident_desk(config: Config, base: Foundation) -> IncidentDesk:
     """Return the desk for incidents, with the calendar that is configured."""
+    return desk_over(config, base.store)
+
+
+def desk_over(config: Config, book: IncidentBook) -> IncidentDesk:
+    """Return the same for a process that has a store and no more."""
     given = config.incidents
     entity = Entity(given.entity)
     holidays = HolidayCalendar(given.calendar) if given.calendar else DEFAULT[entity]
-    return IncidentDesk(base.store, Schedule(entity, holidays, Reading(given.reading)))
+    return IncidentDesk(book, Schedule(entity, holidays, Reading(given.reading)))
 
 
 def incident_job(config: Config, base: Foundation) -> Job:

@@ -36,6 +36,7 @@ from server.hsm_doors import waiting_door
 from server.key_room import KeyRoom
 from server.metrics.counted_store import CountedHotStore
 from server.metrics.tally import Tally
+from server.notice_care import acknowledgements, board_file
 from server.otp.batcher import Batcher
 from server.otp.ports import HotStore
 from server.safeguards import guarded, installation, watch_fence
@@ -48,6 +49,7 @@ from server.web.runner import Serving, serve
 from server.web.security_txt import SecurityTxt
 
 if TYPE_CHECKING:
+    from server.notices.acknowledging import AcknowledgementSource
     from server.status.ports import SnapshotSource
     from server.web.certificate import ServedCertificate
 
@@ -99,7 +101,8 @@ async def whole_service(
         hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
         care = HsmCare(config, base, clock, tally)
         await care.begin(stack, doors.hsm)
-        start_jobs(stack, config, base, clock)
+        board = board_file(config, clock)
+        start_jobs(stack, config, base, clock, board)
         batches = batcher(CountedHotStore(hot, tally), config, clock)
         stack.push_async_callback(batches.close)
         usage = await count_usage(stack, config, base.store, clock)
@@ -116,6 +119,7 @@ async def whole_service(
             fence=fence,
             to_reseal=watch_vault(stack, config, base, clock),
             hsm=care,
+            board=board,
         )
         door = await open_verify_door(
             config=config,
@@ -131,6 +135,14 @@ async def whole_service(
             usage=usage,
             maintenance=maintenance,
             status=status,
+            acknowledgements=acknowledgements(
+                config,
+                base.store,
+                clock,
+                board,
+                salt=base.salt,
+                own_key=base.journal.public_key,
+            ),
         )
         stack.push_async_callback(door.stop)
         yield door
@@ -183,7 +195,8 @@ async def control(
         fence = await watch_fence(base.store, clock)
         care = HsmCare(config, base, clock, tallies["control"])
         await care.begin(stack, doors.hsm)
-        start_jobs(stack, config, base, clock)
+        board = board_file(config, clock)
+        start_jobs(stack, config, base, clock, board)
         desk = None
         if config.store.is_sqlite:
             hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
@@ -195,12 +208,21 @@ async def control(
                 key_queue_limit=config.verify.queue * config.workers,
             )
             stack.push_async_callback(merged.close)
+            behind = acknowledgements(
+                config,
+                base.store,
+                clock,
+                board,
+                salt=base.salt,
+                own_key=base.journal.public_key,
+            )
             desk = StoreDesk(
                 merged,
                 base.store,
                 base.store,
                 base.store,
                 snapshots(config, base.store, clock),
+                acknowledgements=behind,
             )
         await open_side_doors(
             stack,
@@ -213,6 +235,7 @@ async def control(
             fence=fence,
             to_reseal=watch_vault(stack, config, base, clock),
             hsm=care,
+            board=board,
         )
         yield Control(desk, base.keys, base.salt, certificate)
 
@@ -259,6 +282,11 @@ async def worker(
         usage = await count_usage(stack, config, store, clock)
         maintenance = await watch_maintenance(stack, config, store, clock, tally)
         status = await watch_status(stack, shows, clock)
+        behind: AcknowledgementSource | None = None
+        if isinstance(store, RemoteStore):
+            behind = store if config.notices.file is not None else None
+        else:
+            behind = acknowledgements(config, store, clock, board_file(config, clock), salt=salt)
         yield await open_verify_door(
             config=config,
             batches=batches,
@@ -273,6 +301,7 @@ async def worker(
             usage=usage,
             maintenance=maintenance,
             status=status,
+            acknowledgements=behind,
         )
 
 
@@ -294,7 +323,7 @@ async def administration(
         # An import that seals inside the HSM fills its log.
         care = HsmCare(config, base, clock, Tally.in_memory())
         await care.begin(stack, hsm, watches=False)
-        app = await build_admin_app(config, base, clock)
+        app = await build_admin_app(config, base, clock, board_file(config, clock))
         door = await serve(app, [listener], tally=Tally.in_memory())
         try:
             yield

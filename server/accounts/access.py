@@ -38,6 +38,8 @@ class Permission(enum.StrEnum):
     INCIDENT_READ = "incident.read"
     INCIDENT_WRITE = "incident.write"
     INCIDENT_AMEND = "incident.amend"
+    NOTICE_READ = "notice.read"
+    NOTICE_TEST = "notice.test"
     FENCE_READ = "fence.read"
     FENCE_LIFT = "fence.lift"
     VAULT_READ = "vault.read"
@@ -77,6 +79,7 @@ _VIEWER = frozenset(
 _SUPPORT = _VIEWER | {
     Permission.CONTACT_READ,
     Permission.CONTACT_WRITE,
+    Permission.NOTICE_READ,
     Permission.KEY_SWITCH,
     Permission.INCIDENT_WRITE,
 }
@@ -90,12 +93,14 @@ _OPERATOR = _SUPPORT | {
     Permission.MOVING_IMPORT,
     Permission.MAINTENANCE_WRITE,
     Permission.INCIDENT_AMEND,
+    Permission.NOTICE_TEST,
     Permission.JOURNAL_READ,
     Permission.VAULT_READ,
 }
 # Whoever approves what others do does not do it alone as well: they read, and sign.
 _APPROVER = _VIEWER | {
     Permission.CONTACT_READ,
+    Permission.NOTICE_READ,
     Permission.JOURNAL_READ,
     Permission.JOURNAL_SIGN,
     Permission.VAULT_READ,

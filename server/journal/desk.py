@@ -63,6 +63,11 @@ class JournalDesk:
         self._notary = Notary(_JournalChain(book), signer, witness)
 
     @property
+    def signer(self) -> Signer:
+        """What signs with this installation's key."""
+        return self._signer
+
+    @property
     def public_key(self) -> bytes:
         """The key that checks this installation's checkpoints: 32 octets, Ed25519."""
         return self._signer.public_key

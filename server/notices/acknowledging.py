@@ -6,13 +6,13 @@ Mail scanners and chats open links to look at them. So looking changes nothing, 
 import enum
 from typing import NamedTuple, Protocol
 
+from server.incidents.decisions import IncidentStateError
+from server.incidents.desk import ON_CALL
 from server.incidents.record import Author, AuthorKind, Incident, State, Step
+from server.incidents.states import StepRefusedError
 from server.journal.acts import Actor, Cause
 from server.notices.link import AcknowledgementLink, LinkError, PublicKeySource, find_person
 from server.notices.ports import BoardSource
-
-ON_CALL = "on-call"
-"""The kind of an actor who is known by the rota, and came by a signed link."""
 
 MAX_TOKEN = 256
 """Characters; what is longer is no token."""
@@ -106,7 +106,7 @@ class AcknowledgementDesk:
         cause = Cause(Actor(ON_CALL, person), "by the link that was sent")
         try:
             after = await self._incidents.acknowledge(incident.incident_id, cause=cause)
-        except ValueError:
+        except (IncidentStateError, StepRefusedError):
             # Somebody else was quicker: that is what there is to be seen now.
             return judged(await self._incidents.show(incident.incident_id), person)
         return judged(after, person)._replace(verdict=Verdict.DONE)

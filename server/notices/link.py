@@ -26,6 +26,7 @@ _CONTENT = struct.Struct(f"!B{KEY_ID_OCTETS}sQ{PERSON_OCTETS}sQ")
 _VERSION = 1
 TOKEN_OCTETS = _CONTENT.size + SIGNATURE_OCTETS
 TOKEN_CHARACTERS = -(-TOKEN_OCTETS * 4 // 3)
+NOT_OURS = "this link is not one that was sent from here. Was all of it copied?"
 _TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{TOKEN_CHARACTERS}}}", re.ASCII)
 
 
@@ -87,11 +88,16 @@ class AcknowledgementLink(NamedTuple):
 
 
 def _not_ours() -> LinkError:
-    return LinkError("this link is not one that was sent from here. Was all of it copied?")
+    return LinkError(NOT_OURS)
+
+
+def is_token(text: str) -> bool:
+    """Whether a text has the form of a token; what it says is another question."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def _octets(token: str) -> bytes:
-    if _TOKEN.fullmatch(token) is None:
+    if not is_token(token):
         raise _not_ours()
     try:
         octets = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from server.programs.exits import CommandError, Exit
 from server.programs.unix_sockets import connect_unix
@@ -64,15 +64,19 @@ class AdminClient:
         """GET a path below /api/v1."""
         return self.call("GET", path)
 
-    def pages(self, name: str) -> list[dict[str, Any]]:
-        """Return all of a collection below /api/v1, page by page. name: "keys", "clients", ..."""
+    def pages(self, name: str, **query: str) -> list[dict[str, Any]]:
+        """Return all of a collection below /api/v1, page by page. name: "keys", "clients", ...
+
+        query: more parameters than those of the page.
+        """
         found: list[dict[str, Any]] = []
-        path: str | None = f"/{name}?limit={_PAGE}"
+        first = f"/{name}?{urlencode({'limit': _PAGE, **query})}"
+        path: str | None = first
         while path is not None:
             page = self.get(path)
             found += page[name]
             after = page["next"]
-            path = None if after is None else f"/{name}?limit={_PAGE}&after={after}"
+            path = None if after is None else f"{first}&after={after}"
         return found
 
     def post(self, path: str, value: object = None) -> Any:  # noqa: ANN401 - JSON

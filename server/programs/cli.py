@@ -22,6 +22,8 @@ from server.programs import (
     maintenance_commands,
     minting_commands,
     moving_commands,
+    notice_commands,
+    oncall_commands,
     operator_commands,
     probe_commands,
     station_commands,
@@ -71,6 +73,8 @@ app.add_typer(contact_commands.app, name="contact")
 app.add_typer(operator_commands.app, name="operator")
 app.add_typer(journal_commands.app, name="journal")
 app.add_typer(incident_commands.app, name="incident")  # with those of `ledger_commands`
+app.add_typer(notice_commands.app, name="notice")
+app.add_typer(oncall_commands.app, name="oncall")
 app.add_typer(availability_commands.availability_app, name="availability")
 app.add_typer(availability_commands.clock_app, name="clock")
 app.add_typer(station_commands.app, name="station")

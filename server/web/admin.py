@@ -56,6 +56,8 @@ from server.moving.desk import (
     RotatingError,
 )
 from server.moving.ports import ConflictError
+from server.notices.desk import NobodyToldError, NoticeDesk
+from server.notices.ports import UnknownDeliveryError
 from server.otp.keys import KeyDesk, UnknownKeyError
 from server.otp.ksm import KsmError
 from server.otp.ports import (
@@ -81,6 +83,7 @@ from server.web.admin_ledger import AdminLedger
 from server.web.admin_maintenance import AdminMaintenance
 from server.web.admin_minting import AdminMinting
 from server.web.admin_moving import AdminMoving
+from server.web.admin_notices import AdminNotices
 from server.web.admin_operators import AdminOperators
 from server.web.admin_probe import AdminProbe
 from server.web.admin_request import ADMISSION, CALLER, Admission, read_query
@@ -123,6 +126,7 @@ class Desks(NamedTuple):
     probes: ProbeDesk
     incidents: IncidentDesk
     status_page: StatusPageDesk
+    notices: NoticeDesk
     uptime: UptimeDesk
     zone: ZoneInfo
     status: _Status
@@ -167,6 +171,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminProbe(desks.probes).routes(),
             *AdminIncidents(desks.incidents, desks.customers).routes(),
             *AdminStatusPage(desks.status_page).routes(),
+            *AdminNotices(desks.notices).routes(),
             *AdminKeys(desks.keys).routes(),
             *AdminMinting(desks.minting).routes(),
             *AdminMoving(desks.moving, translate=problem_of).routes(),
@@ -295,6 +300,8 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (IncidentInputError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (InstantError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (CalendarError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (UnknownDeliveryError, HTTPStatus.NOT_FOUND),
+    (NobodyToldError, HTTPStatus.NOT_FOUND),
 )
 """What the rooms refuse, in words that are meant for the operator."""
 

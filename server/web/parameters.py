@@ -44,6 +44,7 @@ PATH_PARAMETERS: Mapping[str, PathParameter] = {
     "client_id": _number("The Client ID."),
     "incident_id": _number("The incident's number."),
     "maintenance_id": _number("The maintenance's number."),
+    "delivery_number": _number("The delivery's number."),
     "sequence": _number("The entry's number."),
     "day": PathParameter(
         "[0-9]{4}-[0-9]{2}-[0-9]{2}",

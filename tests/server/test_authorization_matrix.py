@@ -75,6 +75,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         "sequence": "1",
         "day": "2026-10-03",
         "maintenance_id": "1",
+        "delivery_number": "1",
         "incident_id": "1",
         "file": "counters",
     }
@@ -105,6 +106,7 @@ async def populate(desks: Desks) -> dict[tuple[Role, int | None], str]:
     )
     new = NewIncident(Component.VALIDATION, "Nobody gets an answer", Situation(unavailable=True))
     await desks.incidents.open(new, cause=CAUSE)
+    await desks.notices.test("anna", cause=CAUSE)
     await desks.keys.import_ksm(KEY_LINE, cause=CAUSE)
     tokens: dict[tuple[Role, int | None], str] = {}
     for role in Role:

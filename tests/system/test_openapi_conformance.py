@@ -38,6 +38,7 @@ THERE = {
     "public_id": "cccccccccccc",
     "sequence": 1,
     "maintenance_id": 1,
+    "delivery_number": 1,
     "incident_id": 1,
     "file": "counters",
 }

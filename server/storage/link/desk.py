@@ -3,6 +3,7 @@
 import structlog
 
 from server.maintenance.ports import MaintenanceSource
+from server.notices.acknowledging import AcknowledgementSource
 from server.otp.ports import Directory, HotStore, StoreUnavailableError, UnknownOutcomeError
 from server.status.ports import SnapshotSource
 from server.status.wire import write_snapshot
@@ -16,7 +17,8 @@ _log = structlog.stdlib.get_logger(__name__)
 class StoreDesk:
     """Answers all CALLS. hot: merges the batches of all workers; usage: keeps their counts.
 
-    maintenance: tells what was announced; status: tells how things are.
+    maintenance: tells what was announced; status: tells how things are; acknowledgements: what is
+    behind links, None: nothing is.
     """
 
     def __init__(
@@ -26,11 +28,14 @@ class StoreDesk:
         usage: UsageSink,
         maintenance: MaintenanceSource,
         status: SnapshotSource,
+        *,
+        acknowledgements: AcknowledgementSource | None = None,
     ) -> None:
         self._hot = hot
         self._usage = usage
         self._maintenance = maintenance
         self._status = status
+        self._acknowledgements = acknowledgements
         self._directory = directory
 
     async def answer(self, frame: Frame) -> Frame:
@@ -66,5 +71,14 @@ class StoreDesk:
             return messages.encode_maintenance(found)
         if kind is Kind.STATUS:
             return write_snapshot(await self._status.status_snapshot())
+        return await self._find(kind, body)
+
+    async def _find(self, kind: Kind, body: bytes) -> bytes:
+        if kind is Kind.ACKNOWLEDGEMENT:
+            token, press = messages.decode_link(body)
+            if self._acknowledgements is None:
+                raise StoreUnavailableError("nobody is called from here")
+            behind = await self._acknowledgements.acknowledgement(token, press=press)
+            return messages.encode_found(behind)
         key = await self._directory.key(messages.decode_public_id(body))
         return messages.encode_key(key)

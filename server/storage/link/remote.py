@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import TypeVar
 
 from server.maintenance.plan import Maintenance
+from server.notices.acknowledging import Found
 from server.otp.decision import check_batch
 from server.otp.ports import (
     ClientRecord,
@@ -27,7 +28,7 @@ Record = TypeVar("Record")
 
 
 class RemoteStore:
-    """HotStore, Directory, UsageSink, MaintenanceSource and SnapshotSource through a link.
+    """What a worker needs of a store, through a link: see the methods.
 
     A link that is lost while a batch is out leaves its outcome unknown: the control process
     may have committed before it died, or may be committing still.
@@ -83,6 +84,17 @@ class RemoteStore:
         try:
             return read_snapshot(body)
         except SnapshotError as error:
+            raise StoreUnavailableError("the control process's answer has no meaning") from error
+
+    async def acknowledgement(self, token: str, *, press: bool) -> Found:
+        """Have the control process find out what is behind a link, and perhaps acknowledge.
+
+        StoreError. Whatever it raises, the link may be pressed again.
+        """
+        body = await self._call(Kind.ACKNOWLEDGEMENT, messages.encode_link(token, press=press))
+        try:
+            return messages.decode_found(body)
+        except messages.MessageError as error:
             raise StoreUnavailableError("the control process's answer has no meaning") from error
 
     def client(self, client_id: int) -> Awaitable[ClientRecord | None]:

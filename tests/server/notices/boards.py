@@ -64,3 +64,18 @@ def secret_file(folder: Path, text: str = SECRET) -> Path:
     file.write_text(text)
     file.chmod(0o600)
     return file
+
+
+class StillBoard:
+    """Keeps a notice board that only a test changes."""
+
+    def __init__(self, board: Board = BOARD, complaint: str = "") -> None:
+        self._board = board
+        self.complaint = complaint
+
+    def board(self) -> Board:
+        return self._board
+
+    def put_up(self, board: Board) -> None:
+        """Put another board in its place."""
+        self._board = board

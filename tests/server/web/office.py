@@ -24,6 +24,7 @@ from server.ledger.desk import LedgerDesk
 from server.maintenance.desk import MaintenanceDesk
 from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
+from server.notices.desk import NoticeDesk
 from server.otp.keys import KeyDesk
 from server.probing.desk import ProbeDesk
 from server.provisioning.desk import MintingDesk
@@ -40,6 +41,7 @@ from tests.server.journal.copies import Copies
 from tests.server.memory_keys import MemoryKeys
 from tests.server.memory_store import MemoryStore
 from tests.server.moving_bench import bench
+from tests.server.notices.boards import StillBoard
 from tests.server.still_clock import StillClock
 from tests.server.web.peer import Peer, Reply
 from validation.gcra import UNLIMITED, Policy, Rate
@@ -145,6 +147,7 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         maintenance=MaintenanceDesk(store),
         probes=ProbeDesk(store, store),
         incidents=IncidentDesk(store),
+        notices=NoticeDesk(store, StillBoard()),
         uptime=uptime,
         zone=ZoneInfo("UTC"),
         status_page=StatusPageDesk(
