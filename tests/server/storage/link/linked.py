@@ -46,6 +46,7 @@ async def linked(
     directory: Directory,
     usage: UsageSink | None = None,
     maintenance: MaintenanceSource | None = None,
+    *,
     status: SnapshotSource | None = None,
     acknowledgements: AcknowledgementSource | None = None,
 ) -> AsyncIterator[Linked]:
