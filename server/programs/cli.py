@@ -23,6 +23,7 @@ from server.programs import (
     minting_commands,
     moving_commands,
     operator_commands,
+    report_commands,
     station_commands,
     vault_commands,
 )
@@ -74,6 +75,7 @@ app.add_typer(availability_commands.clock_app, name="clock")
 app.add_typer(station_commands.app, name="station")
 app.add_typer(hsm_app, name="hsm")
 app.add_typer(maintenance_commands.app, name="maintenance")
+app.add_typer(report_commands.app, name="report")
 app.add_typer(store_app, name="store")
 app.add_typer(config_app, name="config")
 
