@@ -24,7 +24,7 @@ from server.accounts.operators import OperatorDesk
 from server.clock import Clock
 from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
-from server.foundation import Foundation, Store
+from server.foundation import Foundation
 from server.hsm_care import HsmCare
 from server.incident_care import incident_desk, incident_job, watch_redundancy
 from server.jobs.resealing import watch_rotation
@@ -35,7 +35,6 @@ from server.jobs.standing import (
     ledger_checkpoint,
     usage_pruning,
 )
-from server.jobs.uptime import segments_pruning, uptime_rollup
 from server.maintenance.desk import MaintenanceDesk
 from server.maintenance.ports import MaintenanceSource
 from server.maintenance.watch import MaintenanceWatch
@@ -59,8 +58,7 @@ from server.resealing.rotator import Rotator
 from server.rotation_keys import RoomKeys
 from server.safeguards import fence_desk
 from server.tlsfiles import Handed, TlsFiles
-from server.uptime.desk import UptimeDesk
-from server.uptime.keeper import UptimeKeeper
+from server.uptime_care import uptime_desk, uptime_jobs
 from server.usage.clerk import UsageClerk
 from server.usage.counter import UsageCounter
 from server.usage.desk import UsageDesk
@@ -239,17 +237,6 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
     )
 
 
-def uptime_desk(config: Config, store: Store) -> UptimeDesk:
-    """Return the desk that tells what was kept of the promise."""
-    return UptimeDesk(
-        store,
-        store,
-        min_requests=config.availability.min_requests,
-        left_out=frozenset(config.usage.left_out),
-        notice_s=config.maintenance.notice_seconds,
-    )
-
-
 def room_keys(config: Config, base: Foundation) -> RoomKeys:
     """Return the keys of this installation as re-sealing sees them."""
     return RoomKeys(base.keys, base.data, config, alone=config.store.is_sqlite)
@@ -382,15 +369,7 @@ def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: C
         facts_pruning(base.store, base.store),
         usage_pruning(base.store, config.usage.kept_days),
         incident_job(config, base),
-        uptime_rollup(
-            UptimeKeeper(
-                base.store,
-                min_requests=config.availability.min_requests,
-                left_out=config.usage.left_out,
-                kept_days=config.usage.kept_days,
-            )
-        ),
-        segments_pruning(base.store, config.availability.kept_days),
+        *uptime_jobs(config, base),
     ]
     run_jobs(stack, base.store, clock, jobs)
 
