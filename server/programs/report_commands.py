@@ -140,7 +140,8 @@ def verify(
         typer.Option(
             "--evidence",
             metavar="FILE",
-            help="With --ledger: the minutes, from `keystead report evidence`.",
+            help="With --ledger: the minutes, from `keystead report evidence`, or everybody's from"
+            " `keystead incident export --minutes`.",
             show_default=False,
         ),
     ] = None,
@@ -178,7 +179,7 @@ def verify(
             raise typer.BadParameter("--ledger needs --key and --evidence")
         keys = [one for path in key for one in read_public_keys(path)]
         given = report_files.Ledger(ledger, keys, kept)
-        result = report_files.verify(claim, given, report_files.read_evidence(evidence_file))
+        result = report_files.verify(claim, given, report_files.evidence_lines(evidence_file))
     else:
         with (
             admin_api(context, data, database) as admin,

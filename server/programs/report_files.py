@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from hsm.journalkey import parse_public
-from server.journal.canonical import MAX_LINE, MalformedError, parse_object
+from server.journal.canonical import MAX_LINE
 from server.journal.chain import Link
 from server.journal.checkpoint import Checkpoint
 from server.ledger.entry import Entry
@@ -22,7 +22,7 @@ from server.programs.journal_files import (
     write_export,
 )
 from server.reports.customer import ALL_CLIENTS, ReportFormError, compose, questions
-from server.reports.evidence import DayEvidence, EvidenceError
+from server.reports.evidence import EvidenceError, read_evidence
 from server.reports.replay import LedgerError, Replay
 from server.reports.verification import (
     LARGEST_FILE,
@@ -110,7 +110,7 @@ def fetched_evidence(admin: AdminClient, claim: Claim) -> Iterator[bytes]:
         yield rest
 
 
-def read_evidence(path: Path) -> Iterator[bytes]:
+def evidence_lines(path: Path) -> Iterator[bytes]:
     """Yield the lines of a file of evidence. CommandError."""
     with opened_file(path) as stream:
         yield from file_lines(stream)
@@ -139,7 +139,7 @@ def verify(claim: Claim, ledger: Ledger, evidence: Iterator[bytes]) -> Result:
                 Exit.DAMAGED,
             )
         replay.close()
-        replay.prove(_evidence(evidence))
+        replay.prove(read_evidence(evidence))
         request = claim.request
         answers = {
             one: replay.answer(one, request.as_of, request.method) for one in questions(request)
@@ -159,16 +159,6 @@ def result_to_json(result: Result) -> dict[str, Any]:
         "differences": [one._asdict() for one in result.differences],
         "erased": list(result.erased),
     }
-
-
-def _evidence(lines: Iterator[bytes]) -> Iterator[DayEvidence]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            yield DayEvidence.of_json(parse_object(line))
-        except MalformedError as error:
-            raise EvidenceError(f"line {number} of the evidence: {error}") from None
 
 
 @contextmanager

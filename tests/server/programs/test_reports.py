@@ -104,12 +104,14 @@ def test_the_service_proves_a_report(office: Office) -> None:
 def test_an_altered_report_is_found_without_any_service(office: Office) -> None:
     files, good = office.files, office.report("json")
     ledger, key, evidence = (str(files / name) for name in ("ledger", "key.pem", "evidence"))
-    office.well("incident", "export", ledger)
+    minutes = str(files / "minutes")
+    office.well("incident", "export", ledger, "--minutes", minutes)
     office.well("report", "evidence", str(good), "--output", evidence)
     Path(key).write_text(office.well("journal", "public-key").out, "ascii")
     proof = ("--ledger", ledger, "--evidence", evidence, "--key", key)
     # Without --data: nobody is asked.
     assert verify(office, good, *proof).code == 0
+    assert verify(office, good, *proof[:3], minutes, *proof[4:]).code == 0
 
     report = json.loads(good.read_text("utf-8"))
     report["clients"][0]["months"][0]["seconds"]["downtime_s"] = "0"
