@@ -50,9 +50,7 @@ from server.otp.settings import VerifierSettings
 from server.otp.verify import Verifier
 from server.provisioning.desk import MintingDesk
 from server.reading import workbench
-from server.reports.analysis_desk import AnalysisDesk
-from server.reports.customer_desk import CustomerReportDesk
-from server.reports.regulatory import Regime
+from server.report_care import analysis_desk, customer_report_desk, report_jobs
 from server.resealing.desk import VaultDesk
 from server.resealing.rotator import Rotator
 from server.rotation_keys import RoomKeys
@@ -219,19 +217,12 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         zone=ZoneInfo(config.availability.zone),
         maintenance=MaintenanceDesk(base.store, notice_s=config.maintenance.notice_seconds),
         incidents=incident_desk(config, base),
-        analyses=AnalysisDesk(
-            base.store,
-            incident_desk(config, base),
-            uptime_desk(config, base.store),
-            base.store,
-            tuple(map(Regime, config.incidents.regulatory)),
-        ),
-        customer_reports=CustomerReportDesk(
-            CustomerDesk(base.store),
+        analyses=analysis_desk(config, base),
+        customer_reports=customer_report_desk(
+            config,
+            base,
             ClientDesk(base.store, vault, clock=clock, default_policy=policy),
-            uptime_desk(config, base.store),
-            base.store,
-            keystead=VERSION,
+            VERSION,
         ),
         status=status,
     )
@@ -370,6 +361,7 @@ def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: C
         usage_pruning(base.store, config.usage.kept_days),
         incident_job(config, base),
         *uptime_jobs(config, base),
+        *report_jobs(config, base),
     ]
     run_jobs(stack, base.store, clock, jobs)
 
