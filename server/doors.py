@@ -56,9 +56,7 @@ from server.otp.verify import Verifier
 from server.probing.desk import ProbeDesk
 from server.provisioning.desk import MintingDesk
 from server.reading import workbench
-from server.reports.analysis_desk import AnalysisDesk
-from server.reports.customer_desk import CustomerReportDesk
-from server.reports.regulatory import Regime
+from server.report_care import analysis_desk, customer_report_desk, report_jobs
 from server.resealing.desk import VaultDesk
 from server.resealing.rotator import Rotator
 from server.rotation_keys import RoomKeys
@@ -239,19 +237,12 @@ async def open_desks(
         incidents=incident_desk(config, base),
         status_page=StatusPageDesk(snapshots(config, base.store, clock), config.status_url),
         notices=NoticeDesk(base.store, board),
-        analyses=AnalysisDesk(
-            base.store,
-            incident_desk(config, base),
-            uptime_desk(config, base.store),
-            base.store,
-            tuple(map(Regime, config.incidents.regulatory)),
-        ),
-        customer_reports=CustomerReportDesk(
-            CustomerDesk(base.store),
+        analyses=analysis_desk(config, base),
+        customer_reports=customer_report_desk(
+            config,
+            base,
             ClientDesk(base.store, vault, clock=clock, default_policy=policy),
-            uptime_desk(config, base.store),
-            base.store,
-            keystead=VERSION,
+            VERSION,
         ),
         status=status,
     )
@@ -406,6 +397,7 @@ def start_jobs(
         incident_job(config, base),
         *notice_jobs(config, base, clock, board),
         *uptime_jobs(config, base),
+        *report_jobs(config, base),
     ]
     run_jobs(stack, base.store, clock, jobs)
 
