@@ -12,7 +12,7 @@ from cryptography import x509
 from tests.pcsc_daemon import PcscDaemon
 from tests.system_programs import require_file, require_program
 from tests.virtual_yubikey.identity import Identity, yubikey_4, yubikey_5_nfc, yubikey_5c_nfc
-from tests.virtual_yubikey.openpgp import DECRYPTION, TouchRule
+from tests.virtual_yubikey.openpgp_state import DECRYPTION, TouchRule
 from tests.virtual_yubikey.piv_keys import KeyType, PinPolicy
 from tests.virtual_yubikey.yubikey import VirtualYubiKey
 
