@@ -33,6 +33,7 @@ from tests.virtual_yubikey.identity import Transport
 from tests.virtual_yubikey.plug import Distortion, Insertable, Plug
 
 USB_READER = "Yubico YubiKey OTP+FIDO+CCID"
+NEO_READER = "Yubico Yubikey NEO OTP+U2F+CCID"
 NFC_READER = "ACS ACR1252 NFC"
 
 _DEBIANS_PLACE = b"/run/pcscd"  # compiled in, and one for the whole machine
