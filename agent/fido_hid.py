@@ -17,7 +17,13 @@ from fido2.ctap import STATUS, CtapError
 from fido2.hid import CtapHidDevice
 from fido2.hid.base import CtapHidConnection, HidDescriptor, parse_report_descriptor
 
-from agent.ports import CardBusyError, CardRemovedError, NotPermittedError, ReaderFailedError
+from agent.ports import (
+    CardBusyError,
+    CardRemovedError,
+    FidoDevices,
+    NotPermittedError,
+    ReaderFailedError,
+)
 from agent.whitelist import permit_message
 
 _YUBICO = 0x1050
@@ -60,9 +66,10 @@ class IokitFidoDevices:
 
     def paths(self) -> Sequence[str]:
         """Return the names of Yubico's FIDO devices."""
-        from fido2.hid import list_descriptors  # noqa: PLC0415 - of this platform alone
+        import fido2.hid  # noqa: PLC0415 - of this platform alone
 
-        return [str(one.path) for one in list_descriptors() if one.vid == _YUBICO]
+        listed: Callable[[], Sequence[HidDescriptor]] = fido2.hid.list_descriptors
+        return [str(one.path) for one in listed() if one.vid == _YUBICO]
 
     def open(self, path: str) -> "HidDevice":
         """Open one of them."""
@@ -81,11 +88,13 @@ class NoFidoDevices:
         raise NotPermittedError(path)
 
 
-def fido_devices() -> SysfsFidoDevices | IokitFidoDevices | NoFidoDevices:
+def fido_devices() -> FidoDevices:
     """Return the way to FIDO devices at this platform."""
-    if sys.platform.startswith("linux"):
-        return SysfsFidoDevices()
-    return IokitFidoDevices() if sys.platform == "darwin" else NoFidoDevices()
+    kinds: dict[str, Callable[[], FidoDevices]] = {
+        "linux": SysfsFidoDevices,
+        "darwin": IokitFidoDevices,
+    }
+    return kinds.get(sys.platform, NoFidoDevices)()
 
 
 class HidDevice:
@@ -108,11 +117,14 @@ class HidDevice:
 
 def open_device(path: str) -> HidDevice:
     """Open a FIDO device. NotPermittedError, CardRemovedError, ReaderFailedError."""
-    from fido2.hid import get_descriptor, open_connection  # noqa: PLC0415 - of this platform
+    import fido2.hid  # noqa: PLC0415 - of this platform alone
+
+    describe: Callable[[str], HidDescriptor] = fido2.hid.get_descriptor
+    connect_to: Callable[[HidDescriptor], CtapHidConnection] = fido2.hid.open_connection
 
     def connect() -> tuple[HidDescriptor, CtapHidConnection]:
-        descriptor = get_descriptor(path)
-        return descriptor, open_connection(descriptor)
+        descriptor = describe(path)
+        return descriptor, connect_to(descriptor)
 
     descriptor, connection = _translated(connect)
     try:

@@ -51,13 +51,13 @@ class Findings:
         """
         self.serial = self.serial or other.serial
         reasons = {
-            **{name: why for name, why in other.unreadable.items() if not self._read(name)},
-            **{name: why for name, why in self.unreadable.items() if not other._read(name)},
+            **{name: why for name, why in other.unreadable.items() if not self.has_read(name)},
+            **{name: why for name, why in self.unreadable.items() if not other.has_read(name)},
         }
         self.facts = {**other.facts, **self.facts}
         self.unreadable = {name: why for name, why in reasons.items() if name not in self.facts}
 
-    def _read(self, name: str) -> bool:
+    def has_read(self, name: str) -> bool:
         """Return whether a group was read to its end."""
         return name not in self.unreadable and any(
             fact.startswith(f"{name}.") for fact in self.facts
