@@ -62,13 +62,13 @@ class Courier:
             if outcome is Outcome.DELIVERED:
                 self._backoff.worked()
                 self._store.done(
-                    report.sequence, {"delivered_at": self._time(), "problem": problem}
+                    report.report_id, {"delivered_at": self._time(), "problem": problem}
                 )
                 delivered += 1
                 policy = answer.value.get("policy", policy)
             elif outcome is Outcome.REFUSED:
                 problem = f"report {report.sequence} was refused: {_reason(answer)}"
-                self._store.done(report.sequence, self._refusal(problem))
+                self._store.done(report.report_id, self._refusal(problem))
             else:
                 problem = _WORDS[outcome] + _reason(answer)
                 self._store.set_notes({"problem": problem})

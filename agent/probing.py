@@ -143,8 +143,14 @@ def _why(application: Application, answer: Answer, findings: Findings) -> Reason
     if application.group == "fido":
         # Over USB the card's interface does not lead to it; a FIDO device may.
         return Reason.NOT_HERE
-    supported = findings.facts.get("device.usb.supported", ())
-    if isinstance(supported, tuple) and application.capability in supported:
+    # Which of the two transports this is, a card does not say.
+    supported, *enabled = (
+        found if isinstance(found := findings.facts.get(f"device.{name}"), tuple) else ()
+        for name in ("usb.supported", "usb.enabled", "nfc.enabled")
+    )
+    if application.capability in supported and any(
+        one and application.capability not in one for one in enabled
+    ):
         return Reason.SWITCHED_OFF
     return Reason.ABSENT
 
