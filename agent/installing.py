@@ -27,6 +27,8 @@ _RULES = {
 }
 _USERS = "/etc/sysusers.d/keystead-agent.conf"
 _SERVICE = "KeysteadAgent"
+_ACCOUNT = rf"NT SERVICE\{_SERVICE}"  # Windows makes it, for this service alone
+_WINDOWS_DATA = r"C:\ProgramData\Keystead Agent"
 _WITHIN_S = 60.0
 
 
@@ -70,7 +72,7 @@ def plan_install(system: str, program: str) -> list[Step]:
             Run(
                 (
                     *("sc.exe", "create", _SERVICE, "binPath=", f'"{program}" run --service'),
-                    *("start=", "delayed-auto", "obj=", "LocalSystem"),
+                    *("start=", "delayed-auto", "obj=", _ACCOUNT),
                     *("DisplayName=", "Keystead agent"),
                 )
             ),
@@ -80,7 +82,14 @@ def plan_install(system: str, program: str) -> list[Step]:
                     *("actions=", "restart/30000/restart/60000/restart/300000"),
                 )
             ),
-            Run(("sc.exe", "sidtype", _SERVICE, "restricted"), needed=False),
+            # What is below ProgramData everybody may read, until it is said otherwise.
+            Run(("cmd.exe", "/d", "/c", "mkdir", _WINDOWS_DATA), needed=False),
+            Run(
+                (
+                    *("icacls.exe", _WINDOWS_DATA, "/inheritance:r", "/grant:r"),
+                    *("*S-1-5-18:(OI)(CI)F", "*S-1-5-32-544:(OI)(CI)F", f"{_ACCOUNT}:(OI)(CI)F"),
+                )
+            ),
             Run(("sc.exe", "start", _SERVICE)),
         ]
     return [
