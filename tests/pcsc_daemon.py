@@ -29,8 +29,7 @@ from typing import Any, Self
 
 from tests.system_programs import require_file, require_program
 from tests.virtual_yubikey.identity import Transport
-from tests.virtual_yubikey.plug import Distortion, Plug
-from tests.virtual_yubikey.yubikey import VirtualYubiKey
+from tests.virtual_yubikey.plug import Distortion, Insertable, Plug
 
 USB_READER = "Yubico YubiKey OTP+FIDO+CCID"
 NFC_READER = "ACS ACR1252 NFC"
@@ -142,19 +141,19 @@ class PcscDaemon:
 
     def insert(
         self,
-        key: VirtualYubiKey,
+        card: Insertable,
         slot: int = 0,
         *,
         transport: Transport | None = None,
         distortion: Distortion | None = None,
     ) -> Plug:
-        """Put a key into a slot; pulled by `with`, `pull` or the daemon's end.
+        """Put a card into a slot; pulled by `with`, `pull` or the daemon's end.
 
-        transport: what the reader's name says, unless told. Clients see the key some 0.5 s later.
+        transport: what the reader's name says, unless told. Clients see the card some 0.5 s later.
         """
         if transport is None:
             transport = Transport.NFC if "NFC" in self.reader(slot) else Transport.USB
-        plug = Plug(key, ("127.0.0.1", self._ports[slot]), transport, distortion)
+        plug = Plug(card, ("127.0.0.1", self._ports[slot]), transport, distortion)
         self._plugs = [*(other for other in self._plugs if other.inserted), plug]
         return plug
 
