@@ -24,12 +24,26 @@ class Prober:
         self._cards = cards
         self._devices = devices
         self._finished = finished
+        self._begin()
+
+    def _begin(self) -> None:
         self._wanted: queue.SimpleQueue[tuple[str, int] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="prober", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(self._wanted,), name="prober", daemon=True
+        )
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+
+    def start_anew(self) -> None:
+        """Leave the thread behind that a reader holds up, and go on with another.
+
+        It ends by itself, with what it was about to read, when the reader lets it.
+        """
+        self._wanted.put(None)
+        self._begin()
+        self.start()
 
     def stop(self, patience_s: float) -> None:
         """End after what is being read, which is let go of properly if it takes no longer."""
@@ -40,9 +54,9 @@ class Prober:
         """Have a slot read."""
         self._wanted.put((name, changes))
 
-    def _run(self) -> None:
-        while (wanted := self._wanted.get()) is not None:
-            name, changes = wanted
+    def _run(self, wanted: "queue.SimpleQueue[tuple[str, int] | None]") -> None:
+        while (one := wanted.get()) is not None:
+            name, changes = one
             self._finished(name, changes, read_slot(self._cards, self._devices, name))
 
 

@@ -66,6 +66,11 @@ def read_key(
     return findings
 
 
+def nothing_but(reason: Reason) -> Findings:
+    """Return what is found of a key that could not be asked anything."""
+    return _missed(Findings(), APPLICATIONS, reason)
+
+
 class _Late(Exception):  # noqa: N818 - ends the reading of a key, no error of anybody's
     """The deadline is over."""
 

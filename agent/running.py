@@ -112,9 +112,14 @@ class Agent:
         if now - self._looked_for_fido >= _FIDO_LOOK_S:
             self._looked_for_fido = now
             self._changed_to(self._slots.devices(list(self._tools.devices.paths()), now))
+        stuck = self._slots.hanging(now)
+        if stuck is not None and self._prober is not None:
+            _LOG.warning("%s does not answer", stuck)
+            self._prober.start_anew()
+            self._slots = self._slots.given_up(stuck, now)
         name = self._slots.next(now)
         if name is not None and self._prober is not None:
-            self._slots = self._slots.reading(name)
+            self._slots = self._slots.reading(name, now)
             self._prober.read(name, self._slots.slots[name].changes)
         if self._schedule.due_at() <= now:
             self._report(now)

@@ -18,6 +18,7 @@ SETTLE_S = 1.0
 """After an insertion, so that the program for which a key was plugged in comes first."""
 
 AGAIN_S = 24 * 3600.0
+HANGS_AFTER_S = 30.0
 _PAUSE_S = 5.0
 _LONGEST_PAUSE_S = 600.0
 _PATIENCE = 3
@@ -94,11 +95,22 @@ class Slots:
 
     def due_at(self) -> float | None:
         """Return when something is to be read next, as far as time alone decides."""
-        return min((slot.due for slot in self.slots.values() if slot.free), default=None)
+        slots = self.slots.values()
+        return min(
+            (slot.due for slot in slots if slot.free or slot.phase is Phase.READING), default=None
+        )
 
-    def reading(self, name: str) -> "Slots":
+    def reading(self, name: str, now: float) -> "Slots":
         """Return the slots when the reading of one has begun."""
-        return self._with(name, replace(self.slots[name], phase=Phase.READING))
+        return self._with(
+            name, replace(self.slots[name], phase=Phase.READING, due=now + HANGS_AFTER_S)
+        )
+
+    def hanging(self, now: float) -> str | None:
+        """Return the slot whose reader does not let go of the thread that reads it."""
+        slots = self.slots.items()
+        hanging = (name for name, one in slots if one.phase is Phase.READING and one.due <= now)
+        return next(hanging, None)
 
     def read(self, name: str, changes: int, findings: Findings, now: float) -> "Slots":
         """Return the slots when one was read. changes: the slot's when it began."""
@@ -120,6 +132,11 @@ class Slots:
             findings=kept,
         )
         return self._with(name, again)
+
+    def given_up(self, name: str, now: float) -> "Slots":
+        """Return the slots when one hangs: not asked again soon, for each time costs a thread."""
+        slot = replace(self.slots[name], phase=Phase.READ, due=now + AGAIN_S)
+        return self._with(name, slot)
 
     def _with(self, name: str, slot: Slot) -> "Slots":
         return Slots({**self.slots, name: slot})
