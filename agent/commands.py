@@ -107,7 +107,11 @@ def send_once(directory: Path) -> Said:
                 ),
                 {},
             )
-            trip = courier_of(identity, directory, random.SystemRandom()).carry()
+            courier = courier_of(identity, directory, random.SystemRandom())
+            try:
+                trip = courier.carry()
+            finally:
+                courier.close()
             left = store.count()
         finally:
             store.close()

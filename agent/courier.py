@@ -76,6 +76,11 @@ class Courier:
                 return Trip(wait_of(answer, wait), delivered, problem, policy)
         return Trip(0.0, delivered, problem, policy)
 
+    def close(self) -> None:
+        """Close the connection and the store."""
+        self._client.close()
+        self._store.close()
+
     def _send(self, report: Waiting) -> HttpAnswer:
         return self._client.post(
             REPORTS,

@@ -37,16 +37,20 @@ class Sender:
 
     def _run(self) -> None:
         courier: Courier | None = None
-        while not self._stopped.is_set():
-            try:
-                courier = courier or self._make()
-                trip = courier.carry(lambda: not self._stopped.is_set())
-            except StoreError as error:
-                # Nothing was deleted: what was sent twice is accepted once.
-                trip = Trip(_AFTER_A_FAULT_S, 0, str(error), None)
-            self._told(trip)
-            if trip.wait_s is None:
-                self._wake.wait()
-                self._wake.clear()
-            else:
-                self._stopped.wait(trip.wait_s)
+        try:
+            while not self._stopped.is_set():
+                try:
+                    courier = courier or self._make()
+                    trip = courier.carry(lambda: not self._stopped.is_set())
+                except StoreError as error:
+                    # Nothing was deleted: what was sent twice is accepted once.
+                    trip = Trip(_AFTER_A_FAULT_S, 0, str(error), None)
+                self._told(trip)
+                if trip.wait_s is None:
+                    self._wake.wait()
+                    self._wake.clear()
+                else:
+                    self._stopped.wait(trip.wait_s)
+        finally:
+            if courier is not None:
+                courier.close()

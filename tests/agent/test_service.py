@@ -119,7 +119,7 @@ def test_a_key_whose_health_changed_is_reported_anew(
 def test_a_daemon_that_is_restarted_blinds_nobody(
     daemon: PcscDaemon, server: FleetServer, running: AgentProcess
 ) -> None:
-    server.wait_for(lambda reports: bool(reports), 60)
+    server.wait_for(bool, 60)
     daemon.restart()
     daemon.stop()
     until(lambda: "no PC/SC service" in running.log)
@@ -186,7 +186,7 @@ def test_another_enrolment_takes_over_while_the_agent_runs(
     server.tokens["another"] = "laptop"
     running.enrol(server.url, "another", "--host-name", "laptop")
     until(lambda: len(re.findall("reporting to", running.log)) > 1)
-    server.wait_for(lambda reports: bool(reports), 60)
+    server.wait_for(bool, 60)
     (host,) = {one.host for one in server.reports[-1:]}
     assert running.data("status", "--json")["host"] == host
 

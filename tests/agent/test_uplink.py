@@ -13,14 +13,16 @@ import pytest
 from agent.composing import Host, reports_of
 from agent.courier import Courier
 from agent.enrolment import EnrolmentError, begin, enrol, read_token
-from agent.http_client import Client, UnreachableError
+from agent.http_client import UnreachableError
 from agent.identity import Identity, IdentityError, load
 from agent.policy import Serials
 from agent.report import Report
-from agent.server_url import parse_server_url
 from agent.store import Store
+from tests.agent.closing import client, opened
 from tests.agent.fleet_server import FleetServer, Refusal
 from tests.certificates import Authority
+
+TOKEN = "a token"
 
 
 @pytest.fixture
@@ -30,11 +32,7 @@ def server() -> Iterator[FleetServer]:
         yield started
 
 
-def client(url: str, ca_file: str = "") -> Client:
-    return Client(parse_server_url(url), ca_file, "tests")
-
-
-def enrolled(directory: Path, url: str, ca_file: str = "", token: str = "a token") -> Identity:
+def enrolled(directory: Path, url: str, ca_file: str = "", token: str = TOKEN) -> Identity:
     identity = begin(directory, url, "laptop", ca_file)
     return enrol(directory, identity, client(url, ca_file), token, system="linux", agent="0.1.0")
 
@@ -124,7 +122,7 @@ def test_an_identity_shows_no_secret_and_a_damaged_one_is_said(
 
 
 def test_reports_arrive_in_their_order_and_are_deleted(tmp_path: Path, server: FleetServer) -> None:
-    identity, store = enrolled(tmp_path, server.url), Store(tmp_path)
+    identity, store = enrolled(tmp_path, server.url), opened(tmp_path)
     put(store, identity, 5)
     trip = courier(identity, store, server.url).carry()
     assert (trip.delivered, trip.wait_s, store.count()) == (5, None, 0)
@@ -134,7 +132,7 @@ def test_reports_arrive_in_their_order_and_are_deleted(tmp_path: Path, server: F
 def test_a_report_whose_answer_was_lost_is_counted_once(
     tmp_path: Path, server: FleetServer
 ) -> None:
-    identity, store = enrolled(tmp_path, server.url), Store(tmp_path)
+    identity, store = enrolled(tmp_path, server.url), opened(tmp_path)
     put(store, identity, 3)
     lose = iter([True, False, True, False])
     server.fault = lambda: next(lose, False)
@@ -146,7 +144,7 @@ def test_a_report_whose_answer_was_lost_is_counted_once(
 
 
 def test_a_server_that_is_away_costs_nothing(tmp_path: Path, server: FleetServer) -> None:
-    identity, store = enrolled(tmp_path, server.url), Store(tmp_path)
+    identity, store = enrolled(tmp_path, server.url), opened(tmp_path)
     put(store, identity, 2)
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
@@ -167,7 +165,7 @@ def refuse(server: FleetServer, status: int, code: str, **headers: str) -> None:
 def test_a_report_that_is_never_taken_is_given_up_and_counted(
     tmp_path: Path, server: FleetServer
 ) -> None:
-    identity, store = enrolled(tmp_path, server.url), Store(tmp_path)
+    identity, store = enrolled(tmp_path, server.url), opened(tmp_path)
     put(store, identity, 2)
     refuse(server, 422, "unknown-format")
     courier(identity, store, server.url).carry()
@@ -182,7 +180,7 @@ def test_a_report_that_is_never_taken_is_given_up_and_counted(
 def test_a_host_that_is_not_known_any_more_keeps_its_reports_and_waits(
     tmp_path: Path, server: FleetServer, status: int, code: str, least: float
 ) -> None:
-    identity, store = enrolled(tmp_path, server.url), Store(tmp_path)
+    identity, store = enrolled(tmp_path, server.url), opened(tmp_path)
     put(store, identity, 2)
     refuse(server, status, code)
     trip = courier(identity, store, server.url).carry()
@@ -192,14 +190,14 @@ def test_a_host_that_is_not_known_any_more_keeps_its_reports_and_waits(
 
 
 def test_a_server_that_says_when_is_not_asked_before(tmp_path: Path, server: FleetServer) -> None:
-    identity, store = enrolled(tmp_path, server.url), Store(tmp_path)
+    identity, store = enrolled(tmp_path, server.url), opened(tmp_path)
     put(store, identity)
     refuse(server, 503, "", Retry_After="700")
     assert courier(identity, store, server.url).carry().wait_s == 700.0
 
 
 def test_a_wrong_signature_is_refused(tmp_path: Path, server: FleetServer) -> None:
-    identity, store = enrolled(tmp_path, server.url), Store(tmp_path)
+    identity, store = enrolled(tmp_path, server.url), opened(tmp_path)
     put(store, identity)
     stranger = Identity.fresh(server.url, "laptop", "")
     forged = Identity(**{**vars(stranger), "host": identity.host})
@@ -209,7 +207,7 @@ def test_a_wrong_signature_is_refused(tmp_path: Path, server: FleetServer) -> No
 
 
 def test_a_new_policy_comes_with_an_answer(tmp_path: Path, server: FleetServer) -> None:
-    identity, store = enrolled(tmp_path, server.url), Store(tmp_path)
+    identity, store = enrolled(tmp_path, server.url), opened(tmp_path)
     put(store, identity)
     server.new_policy = {"serial": "plain"}
     assert courier(identity, store, server.url).carry().policy == {"serial": "plain"}
@@ -225,7 +223,7 @@ def test_https_goes_to_a_server_whose_certificate_is_trusted_and_no_other(tmp_pa
         with pytest.raises(EnrolmentError, match="certificate"):
             enrolled(tmp_path / "no", server.url, other)
         identity = enrolled(tmp_path / "yes", server.url, trusted)
-        store = Store(tmp_path / "yes")
+        store = opened(tmp_path / "yes")
         put(store, identity)
         assert courier(identity, store, server.url, trusted).carry().delivered == 1
 
