@@ -18,7 +18,7 @@ from tests.virtual_yubikey.identity import yubikey_5_nfc, yubikey_5c_nfc
 from tests.virtual_yubikey.yubikey import VirtualYubiKey
 
 SERIAL = 31234567
-ROUNDS = 4
+ROUNDS = 3
 """Kills; the campaign of 100 is this with another number."""
 
 
@@ -90,36 +90,21 @@ def test_a_known_key_that_is_plugged_in_again_tells_nobody_when(
     )
     with attached(daemon, first):
         server.wait_for(lambda reports: told_of(reports, SERIAL))
-    count = len(server.reports)
-    first.traffic.clear()
+    whole = len(first.traffic)
     with attached(daemon, first):
-        until(lambda: len(first.traffic) > 30)
-    # What is new is told, and so would the other have been by then.
-    with attached(daemon, second):
+        until(lambda: len(first.traffic) == 2 * whole)
+    # What is new is told; the other would have been told by then, in a report of its own.
+    with attached(daemon, second, 1):
         server.wait_for(lambda reports: told_of(reports, 16234567))
-    changes = [one for one in server.reports[count:] if one.sequence > 2]
-    assert len(changes) <= 2
-    assert running.pid
-
-
-def test_a_key_whose_health_changed_is_reported_anew(
-    daemon: PcscDaemon, server: FleetServer, running: AgentProcess
-) -> None:
-    key = VirtualYubiKey(yubikey_5c_nfc(SERIAL))
-    with attached(daemon, key):
-        server.wait_for(lambda reports: told_of(reports, SERIAL))
-    key.piv.state.pin.left = 1
-    with attached(daemon, key):
-        server.wait_for(
-            lambda reports: any(one.facts["piv.pin.tries"] == 1 for one in keys_of(reports))
-        )
+    firsts = [one for one in server.reports if told_of([one], SERIAL)]
+    assert len(firsts) <= 3  # for itself, for the second, and the one that every start makes
     assert running.pid
 
 
 def test_a_daemon_that_is_restarted_blinds_nobody(
     daemon: PcscDaemon, server: FleetServer, running: AgentProcess
 ) -> None:
-    server.wait_for(bool, 60)
+    until(lambda: "reporting to" in running.log)
     daemon.restart()
     daemon.stop()
     until(lambda: "no PC/SC service" in running.log)
@@ -153,7 +138,7 @@ def test_killed_at_any_moment_it_loses_no_report_and_none_counts_twice(
         key.piv.state.pin.total = key.piv.state.pin.left = 3 + tries
         agent.start()
         with attached(daemon, key):
-            time.sleep(dice.uniform(0.5, 4.5))
+            time.sleep(dice.uniform(0.5, 3.5))
             agent.kill()
     server.fault = lambda: False
     agent.start()
@@ -180,15 +165,16 @@ def test_two_agents_do_not_work_in_one_directory(running: AgentProcess) -> None:
 
 
 def test_another_enrolment_takes_over_while_the_agent_runs(
-    server: FleetServer, running: AgentProcess
+    daemon: PcscDaemon, server: FleetServer, running: AgentProcess
 ) -> None:
     until(lambda: "reporting to" in running.log)
-    server.tokens["another"] = "laptop"
-    running.enrol(server.url, "another", "--host-name", "laptop")
+    server.tokens["token-2"] = "laptop"
+    running.enrol(server.url, "token-2", "--host-name", "laptop")
     until(lambda: len(re.findall("reporting to", running.log)) > 1)
-    server.wait_for(bool, 60)
-    (host,) = {one.host for one in server.reports[-1:]}
-    assert running.data("status", "--json")["host"] == host
+    with attached(daemon, VirtualYubiKey(yubikey_5c_nfc(SERIAL))):
+        server.wait_for(lambda reports: told_of(reports, SERIAL))
+    host = running.data("status", "--json")["host"]
+    assert [one.host for one in server.reports if told_of([one], SERIAL)] == [host]
 
 
 def test_once_prints_the_report_without_an_enrolment(daemon: PcscDaemon, tmp_path: Path) -> None:
