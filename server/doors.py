@@ -24,7 +24,7 @@ from server.accounts.operators import OperatorDesk
 from server.clock import Clock
 from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
-from server.foundation import Foundation, Store
+from server.foundation import Foundation
 from server.hsm_care import HsmCare
 from server.incident_care import incident_desk, incident_job, watch_redundancy
 from server.jobs.resealing import watch_rotation
@@ -35,7 +35,6 @@ from server.jobs.standing import (
     ledger_checkpoint,
     usage_pruning,
 )
-from server.jobs.uptime import segments_pruning, uptime_rollup
 from server.maintenance.desk import MaintenanceDesk
 from server.maintenance.ports import MaintenanceSource
 from server.maintenance.watch import MaintenanceWatch
@@ -55,12 +54,10 @@ from server.resealing.desk import VaultDesk
 from server.resealing.rotator import Rotator
 from server.rotation_keys import RoomKeys
 from server.safeguards import fence_desk
-from server.status.reader import SnapshotReader
 from server.status.watch import StatusWatch
 from server.status_door import add_status, snapshot_reader
 from server.tlsfiles import Handed, TlsFiles
-from server.uptime.desk import UptimeDesk
-from server.uptime.keeper import UptimeKeeper
+from server.uptime_care import uptime_desk, uptime_jobs
 from server.usage.clerk import UsageClerk
 from server.usage.counter import UsageCounter
 from server.usage.desk import UsageDesk
@@ -222,25 +219,9 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         zone=ZoneInfo(config.availability.zone),
         maintenance=MaintenanceDesk(base.store, notice_s=config.maintenance.notice_seconds),
         incidents=incident_desk(config, base),
-        status_page=StatusPageDesk(snapshots(config, base.store, clock), config.status_url),
+        status_page=StatusPageDesk(snapshot_reader(config, base.store, clock), config.status_url),
         status=status,
     )
-
-
-def uptime_desk(config: Config, store: Store) -> UptimeDesk:
-    """Return the desk that tells what was kept of the promise."""
-    return UptimeDesk(
-        store,
-        store,
-        min_requests=config.availability.min_requests,
-        left_out=frozenset(config.usage.left_out),
-        notice_s=config.maintenance.notice_seconds,
-    )
-
-
-def snapshots(config: Config, store: Store, clock: Clock) -> SnapshotReader:
-    """Return what reads the status from a store of this process."""
-    return snapshot_reader(config, store, uptime_desk(config, store), clock)
 
 
 def room_keys(config: Config, base: Foundation) -> RoomKeys:
@@ -375,15 +356,7 @@ def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: C
         facts_pruning(base.store, base.store),
         usage_pruning(base.store, config.usage.kept_days),
         incident_job(config, base),
-        uptime_rollup(
-            UptimeKeeper(
-                base.store,
-                min_requests=config.availability.min_requests,
-                left_out=config.usage.left_out,
-                kept_days=config.usage.kept_days,
-            )
-        ),
-        segments_pruning(base.store, config.availability.kept_days),
+        *uptime_jobs(config, base),
     ]
     run_jobs(stack, base.store, clock, jobs)
 

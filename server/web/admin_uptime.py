@@ -43,9 +43,6 @@ DAYS = QueryParameter(
     {"type": "integer", "minimum": 1, "maximum": _MOST_BARS},
     "How many days, today the last of them; 90 without it.",
 )
-DAY = QueryParameter(
-    "day", {"type": "string", "maxLength": 10}, "The day, like 2026-10-03.", required=True
-)
 
 
 class AvailabilityShown(Shown):
@@ -163,12 +160,11 @@ class AdminUptime:
             ),
             Route(
                 get,
-                path + "/segments",
+                path + "/segments/{day}",
                 self.segments,
                 Permission.JOURNAL_READ,
                 whole,
                 SegmentsShown,
-                query=(DAY,),
             ),
             Route(get, client, self.of_client, read, own, shown, query=asked),
             Route(
@@ -206,7 +202,8 @@ class AdminUptime:
 
     async def segments(self, request: web.Request) -> web.Response:
         """Show the segments of a day that is closed: what its entry in the ledger commits to."""
-        found = await self._desk.segments(read_query(request, ("day",)).get("day", ""))
+        read_query(request, ())
+        found = await self._desk.segments(request.match_info["day"])
         return answer(request, SegmentsShown(segments=[_segment(one) for one in found]))
 
     async def _client(self, request: web.Request) -> int:

@@ -45,6 +45,11 @@ PATH_PARAMETERS: Mapping[str, PathParameter] = {
     "incident_id": _number("The incident's number."),
     "maintenance_id": _number("The maintenance's number."),
     "sequence": _number("The entry's number."),
+    "day": PathParameter(
+        "[0-9]{4}-[0-9]{2}-[0-9]{2}",
+        {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
+        "The day, like 2026-10-03.",
+    ),
     "number": _number("The token's number, which stands in it."),
     "public_id": PathParameter(
         "[^{}/]+",

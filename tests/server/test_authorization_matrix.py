@@ -73,6 +73,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         "number": "1",
         "public_id": "cccccccccccc",
         "sequence": "1",
+        "day": "2026-10-03",
         "maintenance_id": "1",
         "incident_id": "1",
         "file": "counters",

@@ -17,6 +17,9 @@ from server.moving.desk import MovingDesk
 from server.otp.ports import FencedError, Kind
 from server.storage.move import move
 from server.storage.schema import metadata
+from server.uptime.keeper import UptimeKeeper
+from server.uptime.rollup import ProbeMinute
+from server.uptime.segment import DAY_MINUTES
 from server.usage.kinds import KINDS
 from server.usage.ports import MinuteRow, Parcel
 from tests.server.acts import ACT, CAUSE
@@ -70,6 +73,10 @@ async def source(tmp_path: Path) -> AsyncIterator[SqliteKeeper]:
     await store.note_backup(backup, Deed(ACT, Subject("backup", "b"), None, None))
     answered = MinuteRow(store_minute(keeper), client, (1,) * len(KINDS))
     await store.add_usage(Parcel("sender", 1, (answered,)))
+    await store.add_probes([ProbeMinute(store_minute(keeper) - 2 * DAY_MINUTES, 1, 0)])
+    held = await store.acquire_lease("uptime-rollup", "one", 10**12)
+    assert held is not None
+    await UptimeKeeper(store, min_requests=1, left_out=[], kept_days=9).work(held)
     await store.add_minted(*new_minted(OTHER), act=ACT)
     await keeper.install_meta("fence", FENCE)
     yield keeper
