@@ -78,10 +78,17 @@ class VirtualYubiKey:
         return self.card.transceive(raw)
 
     def power(self, transport: Transport) -> None:
-        """Begin anew: it was put into a reader, or the reader reset it."""
+        """Begin anew: it was put into a reader, which is all the power it has."""
         self.finger.forget()
         self.fido.restart()
         self.card.power(transport)
+
+    def reset(self, transport: Transport) -> None:
+        """Begin a session anew: over USB the smart card alone loses power, over NFC all does."""
+        if transport is Transport.NFC:
+            self.power(transport)
+        else:
+            self.card.power(transport)
 
     def _identity(self) -> Identity:
         return self.management.identity
