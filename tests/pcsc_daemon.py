@@ -27,16 +27,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.pcsc_client import PcscClient
 from tests.system_programs import require_file, require_program
 from tests.virtual_yubikey.identity import Transport
 from tests.virtual_yubikey.plug import Distortion, Insertable, Plug
 
 USB_READER = "Yubico YubiKey OTP+FIDO+CCID"
+NEO_READER = "Yubico Yubikey NEO OTP+U2F+CCID"
 NFC_READER = "ACS ACR1252 NFC"
 
 _DEBIANS_PLACE = b"/run/pcscd"  # compiled in, and one for the whole machine
 _SOCKET_VARIABLE = "PCSCLITE_CSOCK_NAME"
 _READY = "daemon ready"
+_PORT_TAKEN = "Could not initialize connection to virtual ICC"  # by another, since it was free
+_STARTS = 5
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 _EVERYWHERE = ("0.0.0.0", 0)  # noqa: S104 - where the driver listens; it can nowhere else
@@ -93,6 +97,16 @@ class PcscDaemon:
         """Start it and wait until it serves."""
         if self._process is not None:
             raise AssertionError("the daemon is running already")
+        if (self._place / "pcscd").exists():
+            raise AssertionError("another daemon of this process is running, at the same place")
+        for _ in itertools.repeat(None, _STARTS):
+            self._start_once()
+            if _PORT_TAKEN not in self.log:
+                return
+            self.stop()
+        raise RuntimeError(f"pcscd's readers find no ports:\n{self.log[-2000:]}")
+
+    def _start_once(self) -> None:
         self._make_place()
         program = self._moved_here()
         self._configure()
@@ -149,11 +163,17 @@ class PcscDaemon:
     ) -> Plug:
         """Put a card into a slot; pulled by `with`, `pull` or the daemon's end.
 
-        transport: what the reader's name says, unless told. Clients see the card some 0.5 s later.
+        Returns when clients see it, which takes the daemon half a second; it looks for cards that
+        often. Waits as long for one that was pulled just before to be missed.
+        transport: what the reader's name says, unless told.
         """
+        name = self.reader(slot)
         if transport is None:
-            transport = Transport.NFC if "NFC" in self.reader(slot) else Transport.USB
-        plug = Plug(card, ("127.0.0.1", self._ports[slot]), transport, distortion)
+            transport = Transport.NFC if "NFC" in name else Transport.USB
+        with PcscClient() as client:
+            client.wait(name, present=False)
+            plug = Plug(card, ("127.0.0.1", self._ports[slot]), transport, distortion)
+            client.wait(name, present=True)
         self._plugs = [*(other for other in self._plugs if other.inserted), plug]
         return plug
 

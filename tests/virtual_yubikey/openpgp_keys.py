@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils, x25519
 
 from tests.virtual_yubikey.apdu import Refused, Status
+from tests.virtual_yubikey.identity import Firmware
 from tests.virtual_yubikey.piv_keys import PrivateKey, agreed, public_part
 from tests.virtual_yubikey.tlv import fields, number, tlv
 
@@ -78,6 +79,25 @@ def attributes(name: str) -> bytes:
         size = number(int(name[3:]), 2)
         return number(_RSA, 1) + size + number(_EXPONENT_BITS, 2) + b"\0"
     return _NAMED[name]
+
+
+def supported(firmware: Firmware) -> bytes:
+    """Return which attributes each kind of key can have (data object FA).
+
+    Up to firmware 5.6.0 keys list X25519 and Ed25519 where they make no sense, and clients know.
+    """
+    muddled = firmware < (5, 6, 1)
+    sizes = [attributes(f"RSA{bits}") for bits in (2048, 3072, 4096)]
+    curves, edwards = (_P256, _P384), number(_EDDSA, 1) + _ED25519
+    signing = [*sizes, *(number(_ECDSA, 1) + curve for curve in curves), edwards]
+    decrypting = [*sizes, *(number(_ECDH, 1) + curve for curve in (*curves, _X25519))]
+    if muddled:
+        signing.append(number(_EDDSA, 1) + _X25519)
+        decrypting += [edwards, number(_EDDSA, 1) + _X25519]
+    told = {0xC1: signing, 0xC2: decrypting, 0xC3: signing, 0xDA: list(signing)}
+    if not muddled:
+        told[0xDA].remove(edwards)
+    return tlv(0xFA, b"".join(tlv(tag, one) for tag, all_of in told.items() for one in all_of))
 
 
 def generated(encoded: bytes) -> PgpKey:
