@@ -16,6 +16,7 @@ from typing import NamedTuple
 from tests.agent.agent_process import AgentProcess
 from tests.agent.fleet_server import FleetServer
 from tests.agent.pcsc_helpers import attached, until
+from tests.certificates import Authority
 from tests.pcsc_daemon import PcscDaemon
 from tests.virtual_yubikey.identity import yubikey_5c_nfc
 from tests.virtual_yubikey.yubikey import VirtualYubiKey
@@ -76,9 +77,12 @@ def measure(directory: Path) -> list[Measured]:
     """Measure it."""
     agent = AgentProcess(directory)
     key = VirtualYubiKey(yubikey_5c_nfc(31234567))
-    with PcscDaemon() as daemon, FleetServer() as server:
+    authority = Authority()
+    files = authority.issue(directory / "tls")
+    trusted = str(authority.write(directory / "ca.pem"))
+    with PcscDaemon() as daemon, FleetServer(files.certificate, files.key) as server:
         server.tokens["a-token"] = "laptop"
-        agent.enrol(server.url, "a-token", "--host-name", "laptop")
+        agent.enrol(server.url, "a-token", "--host-name", "laptop", "--ca-file", trusted)
         ready = _ready_s(agent)
         with attached(daemon, key):
             server.wait_for(lambda reports: any(one.keys for one in reports), 60)
