@@ -36,6 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         problem = f"{error.filename or directory}: {error.strerror}. Are you the agent's user?"
     except OSError as error:
         problem = str(error)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] not in {"fido2", "smartcard"}:
+            raise
+        problem = (
+            f"{error.name} is not installed here. The server's package has the agent's code and"
+            " not what it needs: pip install 'keystead[agent]'"
+        )
     print(f"keystead-agent: {problem}", file=sys.stderr)  # noqa: T201 - a command speaks
     return 1
 
