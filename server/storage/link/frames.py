@@ -21,7 +21,7 @@ class Kind(enum.IntEnum):
     KEY = 3
     USAGE = 4
     MAINTENANCE = 5
-    ACKNOWLEDGEMENT = 10
+    ACKNOWLEDGEMENT = 11
     ANSWER = 16
     FAILED_UNAVAILABLE = 17
     FAILED_UNKNOWN = 18
