@@ -42,10 +42,12 @@ async def refused(token: str, *, now_s: int = NOW_S, keys: Keys | None = None) -
 
 @settings(max_examples=30, deadline=None)
 @given(
-    number=st.integers(0, 2**63 - 1), person=st.binary(min_size=8, max_size=8), late=st.integers(1)
+    number=st.integers(0, 2**63 - 1),
+    person=st.binary(min_size=8, max_size=8),
+    late=st.integers(1, 2**40),
 )
 async def test_a_link_is_read_as_it_was_signed(number: int, person: bytes, late: int) -> None:
-    link = AcknowledgementLink(number, person, NOW_S + late % 2**40)
+    link = AcknowledgementLink(number, person, NOW_S + late)
     token = link.sign(KEY)
     assert len(token) == TOKEN_CHARACTERS
     assert await AcknowledgementLink.read(token, Keys(OTHER, KEY), NOW_S) == link
