@@ -40,12 +40,14 @@ async def refused(token: str, *, now_s: int = NOW_S, keys: Keys | None = None) -
     return str(refusal.value)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(
-    number=st.integers(0, 2**63 - 1), person=st.binary(min_size=8, max_size=8), late=st.integers(1)
+    number=st.integers(0, 2**63 - 1),
+    person=st.binary(min_size=8, max_size=8),
+    late=st.integers(1, 2**40),
 )
 async def test_a_link_is_read_as_it_was_signed(number: int, person: bytes, late: int) -> None:
-    link = AcknowledgementLink(number, person, NOW_S + late % 2**40)
+    link = AcknowledgementLink(number, person, NOW_S + late)
     token = link.sign(KEY)
     assert len(token) == TOKEN_CHARACTERS
     assert await AcknowledgementLink.read(token, Keys(OTHER, KEY), NOW_S) == link
@@ -94,7 +96,7 @@ async def test_a_link_has_one_spelling() -> None:
         await refused(other)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.text(max_size=200) | st.text("AQab01-_", min_size=130, max_size=130))
 async def test_no_text_is_dangerous(token: str) -> None:
     await refused(token)
