@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -255,8 +256,13 @@ def is_read_everywhere(stage: Stage, status: str, title: str) -> None:
     wait(lambda: title in keystead.get(status).text)
     wait(lambda: summary(keystead.get(f"{status}api/v2/summary.json").text)[1] == [])
     for feed in (f"{status}history.atom", f"{prober.url}/status/history.atom"):
-        wait(lambda feed=feed: "We are looking into it" in keystead.get(feed).text)
+        wait(partial(tells, keystead, feed, "We are looking into it"))
     assert len(keystead.cli("incident", "list", "--all")["incidents"]) == 1
+
+
+def tells(keystead: KeysteadProcess, url: str, words: str) -> bool:
+    """Whether a page has some words in it."""
+    return words in keystead.get(url).text
 
 
 def is_counted_to_the_second(stage: Stage, lost: range) -> None:
