@@ -27,14 +27,17 @@ from server.incidents.record_json import read_record, write_record
 from server.incidents.reminders import Moment, Reminder, reminders
 from server.incidents.schedule import Reckoning, Schedule
 from server.incidents.severity import Situation, propose
-from server.incidents.states import State, Step, step
+from server.incidents.states import State, Step, StepRefusedError, step
 from server.probing.standing import Standing
 
 TITLE: Final = "Validation does not answer as it should"
 LETS_GO: Final = frozenset({State.MITIGATED, State.RESOLVED, State.DISMISSED})
 
-MOST_RECORDS: Final = 150
-"""Beyond, only people's records are added: a service that comes and goes fills no history."""
+MOST_NOTES: Final = 100
+"""From then on only people add to a history: a service that comes and goes does not fill it."""
+
+MOST_RECORDS: Final = 130
+"""More is refused to people too: a history has to fit into what the server takes at once."""
 
 _REFERENCE_OCTETS: Final = 16
 _CURRENT: Final = "incident"
@@ -196,13 +199,15 @@ class Vigil:
             local = self.local()
             if local is None:
                 raise LookupError("there is no incident here: the server has all of them")
+            if len(local.history) >= MOST_RECORDS:
+                raise StepRefusedError("this incident has too many records: go on at the server")
             step(local.incident.state, taken)
             self._append(local, Record(taken, self._now_us(local), author, text, detail))
             kept = self.local()
             return kept or local
 
     def _note(self, local: Local, text: str) -> None:
-        if len(local.history) < MOST_RECORDS:
+        if len(local.history) < MOST_NOTES:
             self._append(local, Record(Step.NOTE, self._now_us(local), self._author, text))
 
     def _now_us(self, local: Local) -> int:

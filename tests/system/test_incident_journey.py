@@ -11,10 +11,11 @@ import sqlite3
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,6 +66,10 @@ class Stage(NamedTuple):
     prober: ProberProcess
     letters: Letterbox
     pages: Path
+
+    def wait(self, condition: Callable[[], Any]) -> None:
+        """Wait for something that other processes bring about, after some rounds at most."""
+        self.keystead.wait_until(condition, within_s=NOTICED_WITHIN_S + 8 * INTERVAL_S)
 
     def listen(self) -> str:
         """Where the server is, also when it comes back."""
@@ -119,7 +124,7 @@ def summary(text: str) -> tuple[str, list[str]]:
 
 
 def test_from_the_servers_death_to_the_months_figure(stage: Stage) -> None:
-    wait, prober = stage.keystead.wait_until, stage.prober
+    wait, prober = stage.wait, stage.prober
     prober.start()
     wait(lambda: prober.rounds("good") >= 3)
     assert prober.rounds("bad") == 0
@@ -144,7 +149,7 @@ def test_from_the_servers_death_to_the_months_figure(stage: Stage) -> None:
 def is_noticed(stage: Stage, killed: float) -> Any:  # noqa: ANN401 - any JSON
     """Expect that the prober opens the incident by itself, in time."""
     prober = stage.prober
-    wait = stage.keystead.wait_until
+    wait = stage.wait
     wait(lambda: prober.metrics()["keystead_probe_failing"] and prober.incident())
     opened = prober.incident()
     reported = seconds(opened["reported"])
@@ -156,7 +161,7 @@ def is_noticed(stage: Stage, killed: float) -> Any:  # noqa: ANN401 - any JSON
 def runs_its_clock(stage: Stage, opened: Any) -> None:  # noqa: ANN401 - any JSON
     """Expect a quarter of an hour that runs, and that a note of the prober's stops nothing."""
     _, prober, letters, _ = stage
-    wait = stage.keystead.wait_until
+    wait = stage.wait
     wait(lambda: letters.to("ann@example.org") and letters.to("customers@example.org"))
     wait(lambda: any("ann was told" in one["text"] for one in prober.incident()["history"]))
     incident = prober.incident()
@@ -172,7 +177,7 @@ def runs_its_clock(stage: Stage, opened: Any) -> None:  # noqa: ANN401 - any JSO
 def is_on_the_pages(stage: Stage, title: str) -> None:
     """Expect it on the prober's pages and in its files while the server is away."""
     _, prober, _, pages = stage
-    wait = stage.keystead.wait_until
+    wait = stage.wait
     wait(lambda: summary(prober.get("/status/api/v2/summary.json").text)[0] == "critical")
     assert summary((pages / "api/v2/summary.json").read_text()) == ("critical", [title])
     assert title in (pages / "index.html").read_text()
@@ -211,7 +216,7 @@ def survives_the_probers_death(stage: Stage) -> None:
 def is_taken_over(stage: Stage, opened: Any) -> str:  # noqa: ANN401 - any JSON
     """Expect that the server takes everything over, with the true times, once."""
     keystead, prober, _, _ = stage
-    wait = keystead.wait_until
+    wait = stage.wait
     wait(lambda: prober.incident()["id"])
     wait(lambda: prober.metrics()["keystead_probe_findings_waiting"] == 0)
     wait(lambda: not prober.metrics()["keystead_probe_failing"])
@@ -246,13 +251,18 @@ def is_resolved(stage: Stage, number: str, lost: range) -> None:
 def is_read_everywhere(stage: Stage, status: str, title: str) -> None:
     """Expect that the prober lets go of it, and that pages and feeds tell how it ended."""
     keystead, prober, _, _ = stage
-    wait = keystead.wait_until
+    wait = stage.wait
     wait(lambda: prober.incident() is None)
     wait(lambda: title in keystead.get(status).text)
     wait(lambda: summary(keystead.get(f"{status}api/v2/summary.json").text)[1] == [])
     for feed in (f"{status}history.atom", f"{prober.url}/status/history.atom"):
-        wait(lambda feed=feed: "We are looking into it" in keystead.get(feed).text)
+        wait(partial(tells, keystead, feed, "We are looking into it"))
     assert len(keystead.cli("incident", "list", "--all")["incidents"]) == 1
+
+
+def tells(keystead: KeysteadProcess, url: str, words: str) -> bool:
+    """Whether a page has some words in it."""
+    return words in keystead.get(url).text
 
 
 def is_counted_to_the_second(stage: Stage, lost: range) -> None:
@@ -267,7 +277,7 @@ def is_counted_to_the_second(stage: Stage, lost: range) -> None:
 
     # A minute is counted when it is over, and everybody has brought what they counted.
     time.sleep(max(0.0, (lost.stop // 60 + 1) * 60 + LATE_S - time.time()))
-    keystead.wait_until(is_counted)
+    stage.wait(is_counted)
     first, as_of = seconds(f"{month}-01T00:00:00Z"), seconds(shown["as_of"])
     good, bad = probed_minutes(keystead)
     down = unknown = 0

@@ -1,17 +1,20 @@
 """The vigil: the incident while the server is away, and what stops its clock."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from server.incidents.record import Origin
+from server.incidents.record import Origin, Record
+from server.incidents.record_json import write_record
 from server.incidents.response import Outcome
 from server.incidents.schedule import Schedule
 from server.incidents.severity import Severity
 from server.incidents.states import State, Step, StepRefusedError
 from server.probing.standing import Standing
-from server.probing.vigil import MOST_RECORDS, Local, Vigil
+from server.probing.vigil import MOST_NOTES, MOST_RECORDS, Local, Vigil
+from server.programs.probe_incident import MAX_TEXT
 from server.storage.spool import Spool
 from tests.server.still_clock import NOW_US, StillClock
 
@@ -180,8 +183,28 @@ def test_a_history_does_not_go_back_with_the_hosts_clock(vigil: Vigil, clock: St
 
 def test_a_service_that_comes_and_goes_fills_no_history(vigil: Vigil) -> None:
     opened(vigil)
-    for _ in range(MOST_RECORDS):
+    for _ in range(MOST_NOTES):
         vigil.consider(WELL, away=True)
         vigil.consider(FAILING, away=True)
     local = vigil.acknowledge("ann")
-    assert len(local.history) == MOST_RECORDS + 1
+    assert len(local.history) == MOST_NOTES + 1
+
+
+def test_the_longest_history_is_one_that_the_server_takes(vigil: Vigil, clock: StillClock) -> None:
+    opened(vigil)
+    for _ in range(MOST_NOTES):
+        vigil.note("x" * 150)
+    vigil.acknowledge("ann", "y" * MAX_TEXT)
+    while len(vigil_history(vigil)) < MOST_RECORDS:
+        vigil.tell("ann", "y" * MAX_TEXT)
+    with pytest.raises(StepRefusedError, match="go on at the server"):
+        vigil.tell("ann", "y")
+    assert clock.us == NOW_US
+    body = json.dumps({"records": [write_record(one) for one in vigil_history(vigil)]})
+    assert len(body) < 64 * 1024 - 200
+
+
+def vigil_history(vigil: Vigil) -> Sequence[Record]:
+    local = vigil.local()
+    assert local is not None
+    return local.history
