@@ -18,6 +18,7 @@ import pytest
 from server.status.files import CALENDAR, FORMS
 from tests.keystead_process import HttpAnswer, KeysteadProcess
 
+_OFTEN = 16
 ADDRESS = "https://status.example.org"
 
 
@@ -44,7 +45,10 @@ class Service:
         return json.loads(self.get("/api/v2/summary.json").text)
 
     def wait_for_page(self, text: str) -> None:
-        self.keystead.wait_until(lambda: text in self.get("/status").text)
+        """Wait until every worker shows it: each connection is some worker's."""
+        self.keystead.wait_until(
+            lambda: all(text in self.get("/status").text for _ in range(_OFTEN))
+        )
 
 
 @pytest.fixture(scope="module")
