@@ -36,6 +36,7 @@ from tests.server.storage.test_maintenance import a_plan
 from tests.server.storage.test_minting_book import new as new_minted
 from tests.server.storage.test_moving import VAULT, move_in
 from tests.server.storage.test_operator_book import DIGEST, LATER_US
+from tests.server.storage.test_reports import fill_reports
 
 FENCE = fence(machine_0=1).encode()
 KEY = ReferenceKey("cccccccccccb", session=4, use=4)
@@ -77,6 +78,7 @@ async def source(tmp_path: Path) -> AsyncIterator[SqliteKeeper]:
     held = await store.acquire_lease("uptime-rollup", "one", 10**12)
     assert held is not None
     await UptimeKeeper(store, min_requests=1, left_out=[], kept_days=9).work(held)
+    await fill_reports(store)
     await store.add_minted(*new_minted(OTHER), act=ACT)
     await keeper.install_meta("fence", FENCE)
     yield keeper

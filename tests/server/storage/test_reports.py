@@ -28,6 +28,15 @@ async def do(store: Store, *decisions: ReportDecision) -> Report:
     return report
 
 
+async def fill_reports(store: Store) -> None:
+    """Have something in every table of reports."""
+    await do(store, revisions.draft(facts()))
+    classified = regulatory_steps.classify(Regime.NIS2, None, "many users")
+    await store.continue_regulatory(1, 0, classified, act=ACT)
+    soon = RegulatoryReminder(1, Regime.NIS2, "early-warning", 1_800_000_000, Moment.SOON)
+    assert await store.remind_regulatory([soon]) == 1
+
+
 async def publish(store: Store) -> Report:
     return await do(store, revisions.draft(facts()), revisions.edit(WRITTEN), revisions.publish)
 
