@@ -122,11 +122,20 @@ class PcscDaemon:
                 **_owner(),
             )
         deadline = time.monotonic() + _PATIENCE_S
-        while _READY not in self.log:
+        while _READY not in self.log or not self._accepts():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise RuntimeError(f"pcscd does not start:\n{self.log[-2000:]}")
             time.sleep(_POLL_S)
+
+    def _accepts(self) -> bool:
+        """Return whether a client is let in: the daemon says that it is ready a moment before."""
+        with socket.socket(socket.AF_UNIX) as client:
+            try:
+                client.connect(str(self._place / "pcscd.comm"))
+            except OSError:
+                return False
+        return True
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Pull all keys, end it and remove what it left."""

@@ -18,7 +18,7 @@ from tests.virtual_yubikey.openpgp_state import AUTHENTICATION, DECRYPTION, Touc
 from tests.virtual_yubikey.otp import OtpSlot
 from tests.virtual_yubikey.piv_keys import KeyType, PinPolicy, TouchPolicy
 from tests.virtual_yubikey.yubikey import VirtualYubiKey
-from tests.ykman_program import ykman
+from tests.ykman_program import ykman, ykman_in_turn
 
 NFC = 2  # the first slot of the second reader
 LINES = [
@@ -63,53 +63,54 @@ def used(identity: Identity) -> VirtualYubiKey:
     return key
 
 
+def agrees_on_the_key(said: str, identity: Identity, product: str) -> None:
+    facts = told(said)
+    assert facts["Device type"] == product
+    assert facts["Serial number"] == str(identity.serial)
+    assert facts["Firmware version"] == str(identity.firmware)
+    for title, capability in COLUMNS.items():
+        state = re.search(rf"^{title} *\t(\w+)", said, re.MULTILINE)
+        assert state is not None
+        assert state[1] == ("Enabled" if capability in identity.usb_enabled else "Not")
+
+
+def agrees_on_piv(said: str, identity: Identity) -> None:
+    facts = told(said)
+    known = identity.firmware >= (5, 3)
+    assert facts["PIV version"] == str(identity.firmware)
+    assert facts["PIN tries remaining"] == ("1/3" if known else "1")
+    new = identity.firmware >= (5, 7)
+    assert facts["Management key algorithm"] == ("AES192" if new else "TDES")
+    assert "default PIN!" not in said
+    if known:
+        assert facts["PUK tries remaining"] == "2/3"
+        assert "default PUK!" in said
+        assert facts["Private key type"] == "ECCP384"
+
+
+def agrees_on_openpgp(said: str, identity: Identity) -> None:
+    facts = told(said)
+    assert facts["OpenPGP version"] == ("3.4" if identity.firmware >= (5, 2) else "2.1")
+    assert facts["PIN tries remaining"] == "2"
+    assert facts["Admin PIN tries remaining"] == "1"
+    assert facts["Require PIN for signature"] == "Once"
+
+
 @pytest.mark.parametrize(("identity", "product"), LINES)
 def test_ykman_agrees_on_every_fact_of_a_used_key(
     daemon: PcscDaemon, identity: Identity, product: str
 ) -> None:
-    reader = daemon.reader()
-    new = identity.firmware >= (5, 7)
-    key = used(identity)
-    with daemon.insert(key):
-        said = ykman("info", reader=reader)
-        facts = told(said)
-        assert facts["Device type"] == product
-        assert facts["Serial number"] == str(identity.serial)
-        assert facts["Firmware version"] == str(identity.firmware)
-        for title, capability in COLUMNS.items():
-            state = re.search(rf"^{title} *\t(\w+)", said, re.MULTILINE)
-            assert state is not None
-            enabled = capability in identity.usb_enabled
-            assert state[1] == ("Enabled" if enabled else "Not")
-
-        said = ykman("piv", "info", reader=reader)
-        facts = told(said)
-        assert facts["PIV version"] == str(identity.firmware)
-        assert facts["PIN tries remaining"] == (
-            "1/3" if new or identity.firmware >= (5, 3) else "1"
-        )
-        assert facts["Management key algorithm"] == ("AES192" if new else "TDES")
-        assert ("default PIN!" in said) is False
-        if identity.firmware >= (5, 3):
-            assert facts["PUK tries remaining"] == "2/3"
-            assert "default PUK!" in said
-            assert facts["Private key type"] == "ECCP384"
-
-        assert told(ykman("oath", "info", reader=reader)) == {
-            "OATH version": str(identity.firmware),
-            "Password protection": "enabled",
-        }
-
-        facts = told(ykman("openpgp", "info", reader=reader))
-        assert facts["OpenPGP version"] == ("3.4" if identity.firmware >= (5, 2) else "2.1")
-        assert facts["PIN tries remaining"] == "2"
-        assert facts["Admin PIN tries remaining"] == "1"
-        assert facts["Require PIN for signature"] == "Once"
-
-        assert told(ykman("otp", "info", reader=reader)) == {
-            "Slot 1": "empty",
-            "Slot 2": "programmed",
-        }
+    asked = ("info", "piv info", "oath info", "openpgp info", "otp info")
+    with daemon.insert(used(identity)):
+        key, piv, oath, openpgp, otp = ykman_in_turn(*asked, reader=daemon.reader())
+    agrees_on_the_key(key, identity, product)
+    agrees_on_piv(piv, identity)
+    agrees_on_openpgp(openpgp, identity)
+    assert told(oath) == {
+        "OATH version": str(identity.firmware),
+        "Password protection": "enabled",
+    }
+    assert told(otp) == {"Slot 1": "empty", "Slot 2": "programmed"}
 
 
 @pytest.mark.parametrize("identity", [yubikey_5_nfc(10234567, "5.2.7"), yubikey_5c_nfc(31234567)])
