@@ -4,9 +4,7 @@ What Yubico supports ("covered software") and what its advisories were about. Wh
 packages are known it asks their list, never the programs themselves.
 """
 
-import plistlib
 import re
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -43,7 +41,7 @@ def installed() -> Mapping[str, str]:
     try:
         return chosen(_listed())
     # What is installed is a fact among many: a list that cannot be read stops nothing.
-    except (OSError, subprocess.SubprocessError):
+    except OSError:
         return {}
 
 
@@ -95,15 +93,22 @@ def _listed() -> Iterable[tuple[str, str]]:
             wanted = of_dpkg(lines)
             return [one for one in wanted if one[0] in _BY_PACKAGE]
     if _RPM.exists():
+        import subprocess  # noqa: PLC0415 - a mebibyte that most hosts need not have
+
         asked = [str(_RPM), "-qa", "--queryformat", "%{NAME} %{VERSION}\\n"]
-        done = subprocess.run(  # noqa: S603 - fixed arguments
-            asked, capture_output=True, text=True, timeout=_WITHIN_S, check=True
-        )
+        try:
+            done = subprocess.run(  # noqa: S603 - fixed arguments
+                asked, capture_output=True, text=True, timeout=_WITHIN_S, check=True
+            )
+        except subprocess.SubprocessError:
+            return ()
         return of_rpm(done.stdout)
     return ()
 
 
 def _bundles(directory: Path) -> Iterable[tuple[str, str]]:
+    import plistlib  # noqa: PLC0415 - of this platform alone
+
     for bundle in sorted(directory.glob("Yubi*.app")):
         try:
             told: Mapping[str, Any] = plistlib.loads(

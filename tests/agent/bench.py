@@ -83,7 +83,7 @@ def measure(directory: Path) -> list[Measured]:
     with PcscDaemon() as daemon, FleetServer(files.certificate, files.key) as server:
         server.tokens["a-token"] = "laptop"
         agent.enrol(server.url, "a-token", "--host-name", "laptop", "--ca-file", trusted)
-        ready = _ready_s(agent)
+        ready, start_cpu = _ready_s(agent)
         with attached(daemon, key):
             server.wait_for(lambda reports: any(one.keys for one in reports), 60)
         time.sleep(35)  # the first regular report, and all that comes once
@@ -105,18 +105,27 @@ def measure(directory: Path) -> list[Measured]:
         Measured("memory of the agent, steady", steady, "MiB", 40),
         Measured("start of bare Python", bare, "s", None),
         Measured("start of the agent", ready, "s", 0.5),
+        Measured("CPU for a start", start_cpu, "s", None),
         Measured("CPU while idle", idle, "%", 0.05),
         Measured("CPU for an insertion", each, "ms", 50),
         Measured(f"growth over {INSERTIONS} insertions", after - before, "MiB", 1.0),
     ]
 
 
-def _ready_s(agent: AgentProcess) -> float:
-    """Return the time from a start to the moment from which keys are watched."""
-    began = time.monotonic()
-    agent.start()
-    until(lambda: "reporting to" in agent.log)
-    return time.monotonic() - began
+def _ready_s(agent: AgentProcess) -> tuple[float, float]:
+    """Return the shortest time from a start to the moment from which keys are watched, and its CPU.
+
+    The last of these agents goes on.
+    """
+    found: list[tuple[float, float]] = []
+    for number in range(_STARTS):
+        began = time.monotonic()
+        agent.start()
+        until(lambda: agent.log.count("reporting to") > len(found))
+        found.append((time.monotonic() - began, cpu_s(agent.pid)))
+        if number < _STARTS - 1:
+            agent.stop()
+    return min(found)
 
 
 def _insert(daemon: PcscDaemon, key: VirtualYubiKey) -> None:
