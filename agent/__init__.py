@@ -1,5 +1,4 @@
-"""The endpoint agent's place. It has no code yet: nothing here runs on any machine.
+"""The endpoint agent: firmware and health of every YubiKey that is plugged into a host.
 
-It is kept so that the direction holds from the start: the agent imports none of the other
-packages, and of it the server may import `agent.report` alone, once that exists.
+It imports none of the other packages; of it the server may import `agent.report` alone.
 """

@@ -1,0 +1,264 @@
+"""What must survive: reports that wait, and the keys that this host has seen. SQLite.
+
+A report is stored before it is sent and deleted when the server has it. Each thread has a
+connection of its own.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from agent.attached import SeenKey
+from agent.composing import KnownKey
+from agent.findings import Findings
+from agent.private_file import private_directory
+from agent.report import Report, Value, encode
+
+FILE = "agent.sqlite"
+MAX_WAITING = 2_000
+"""Reports: eighty days of one an hour."""
+
+Result = TypeVar("Result")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS report (
+    sequence INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, body BLOB NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS known_key (
+    name TEXT PRIMARY KEY, serial INTEGER, facts TEXT NOT NULL, unreadable TEXT NOT NULL,
+    last_seen TEXT NOT NULL, reported TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+"""
+
+
+class StoreError(Exception):
+    """Nothing was stored: a full disk, a read-only one. The message is for people."""
+
+
+class Waiting(NamedTuple):
+    """A report that waits."""
+
+    sequence: int
+    body: bytes
+
+
+class Store:
+    """The file of one agent. StoreError from everything."""
+
+    def __init__(self, directory: Path, max_waiting: int = MAX_WAITING) -> None:
+        self._max_waiting = max_waiting
+        try:
+            private_directory(directory)
+            path = directory / FILE
+            path.touch(mode=0o600)
+            self._connection = sqlite3.connect(path, timeout=10.0, isolation_level=None)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"{directory} cannot be used: {error}") from None
+        self._run(self._prepare)
+
+    def _prepare(self) -> None:
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        # An agent that is killed, or a machine that loses power, has what it said it has.
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute("PRAGMA cache_size = -256")
+        self._connection.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._connection.close()
+
+    # -- reports
+
+    def put(
+        self,
+        make: Callable[[int, int], Sequence[Report]],
+        reported: Mapping[str, str],
+    ) -> int:
+        """Store reports. make: given the next sequence number and how many were dropped.
+
+        reported: what is reported with them, by key, as `digest_of` tells it. In one
+        transaction; the oldest make room, and are counted. Returns the last sequence number.
+        """
+
+        def do() -> int:
+            last = int(self._note("sequence", "0"))
+            dropped = int(self._note("dropped", "0"))
+            waiting = self._count()
+            reports = make(last + 1, dropped)
+            surplus = max(0, waiting + len(reports) - self._max_waiting)
+            if surplus:
+                reports = make(last + 1, dropped + surplus)
+                self._connection.execute(
+                    "DELETE FROM report WHERE sequence IN"
+                    " (SELECT sequence FROM report ORDER BY sequence LIMIT ?)",
+                    (surplus,),
+                )
+                self._set("dropped", str(dropped + surplus))
+            self._connection.executemany(
+                "INSERT INTO report (sequence, id, body) VALUES (?, ?, ?)",
+                [(one.sequence, one.report_id, encode(one)) for one in reports],
+            )
+            last = max((one.sequence for one in reports), default=last)
+            self._set("sequence", str(last))
+            self._connection.executemany(
+                "UPDATE known_key SET reported = ? WHERE name = ?",
+                [(digest, name) for name, digest in reported.items()],
+            )
+            return last
+
+        return self._transaction(do)
+
+    def oldest(self) -> Waiting | None:
+        """Return the report that is to be sent next."""
+        row = self._run(
+            lambda: self._connection.execute(
+                "SELECT sequence, body FROM report ORDER BY sequence LIMIT 1"
+            ).fetchone()
+        )
+        return None if row is None else Waiting(row[0], row[1])
+
+    def waiting(self) -> list[Waiting]:
+        """Return all that wait, oldest first."""
+        rows = self._run(
+            lambda: self._connection.execute(
+                "SELECT sequence, body FROM report ORDER BY sequence"
+            ).fetchall()
+        )
+        return [Waiting(*row) for row in rows]
+
+    def count(self) -> int:
+        """Return how many wait."""
+        return self._run(self._count)
+
+    def done(self, sequence: int, notes: Mapping[str, str]) -> None:
+        """Delete a report that the server has, or will never take; and note that."""
+
+        def do() -> None:
+            self._connection.execute("DELETE FROM report WHERE sequence = ?", (sequence,))
+            for name, value in notes.items():
+                self._set(name, value)
+
+        self._transaction(do)
+
+    def begin_anew(self) -> None:
+        """Forget what was for another enrolment: reports, numbers, what was reported."""
+
+        def do() -> None:
+            self._connection.execute("DELETE FROM report")
+            self._connection.execute("DELETE FROM note")
+            self._connection.execute("UPDATE known_key SET reported = ''")
+
+        self._transaction(do)
+
+    # -- keys
+
+    def remember(self, keys: Iterable[SeenKey], day: date) -> None:
+        """Note what was read of keys, and that they were here on a day.
+
+        A reading without any fact says nothing new about a key.
+        """
+        rows = [
+            (
+                key.name,
+                key.findings.serial,
+                json.dumps(key.findings.facts),
+                json.dumps(key.findings.unreadable),
+                day.isoformat(),
+            )
+            for key in keys
+            if key.findings.facts
+        ]
+        self._transaction(
+            lambda: self._connection.executemany(
+                "INSERT INTO known_key (name, serial, facts, unreadable, last_seen, reported)"
+                " VALUES (?, ?, ?, ?, ?, '') ON CONFLICT (name) DO UPDATE SET"
+                " facts = excluded.facts, unreadable = excluded.unreadable,"
+                " last_seen = max(last_seen, excluded.last_seen)",
+                rows,
+            )
+        )
+
+    def known(self, since: date, attached: frozenset[str]) -> list[tuple[KnownKey, str]]:
+        """Return the keys seen since a day, and as what each was reported. The latest first."""
+        rows = self._run(
+            lambda: self._connection.execute(
+                "SELECT name, serial, facts, unreadable, last_seen, reported FROM known_key"
+                " WHERE last_seen >= ? ORDER BY last_seen DESC, name",
+                (since.isoformat(),),
+            ).fetchall()
+        )
+        found = []
+        for name, serial, facts, unreadable, last_seen, reported in rows:
+            findings = Findings(_facts(facts), json.loads(unreadable), serial)
+            key = KnownKey(SeenKey(name, findings), date.fromisoformat(last_seen), name in attached)
+            found.append((key, reported))
+        return found
+
+    def forget(self, before: date) -> None:
+        """Delete the keys that were not seen since a day."""
+        self._transaction(
+            lambda: self._connection.execute(
+                "DELETE FROM known_key WHERE last_seen < ?", (before.isoformat(),)
+            )
+        )
+
+    # -- notes
+
+    def note(self, name: str, otherwise: str = "") -> str:
+        """Return a note."""
+        return self._run(lambda: self._note(name, otherwise))
+
+    def set_notes(self, notes: Mapping[str, str]) -> None:
+        """Write notes."""
+
+        def do() -> None:
+            for name, value in notes.items():
+                self._set(name, value)
+
+        self._transaction(do)
+
+    def _note(self, name: str, otherwise: str) -> str:
+        row = self._connection.execute("SELECT value FROM note WHERE name = ?", (name,)).fetchone()
+        return otherwise if row is None else str(row[0])
+
+    def _set(self, name: str, value: str) -> None:
+        self._connection.execute(
+            "INSERT INTO note (name, value) VALUES (?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (name, value),
+        )
+
+    def _count(self) -> int:
+        (count,) = self._connection.execute("SELECT count(*) FROM report").fetchone()
+        return int(count)
+
+    def _transaction(self, do: Callable[[], Result]) -> Result:
+        def within() -> Result:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                result = do()
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+            return result
+
+        return self._run(within)
+
+    def _run(self, do: Callable[[], Result]) -> Result:
+        try:
+            return do()
+        except sqlite3.Error as error:
+            raise StoreError(f"the agent's store failed: {error}") from None
+
+
+def _facts(text: str) -> dict[str, Value]:
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in json.loads(text).items()
+    }
