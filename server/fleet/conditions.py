@@ -4,9 +4,9 @@ Each answers True, False, or None when what is known does not say. A condition t
 key can show answers None always: such keys stay "unknown", never "not exposed".
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
-from server.fleet.key_facts import Algorithm, Application, HeldKey, KeyFacts
+from server.fleet.key_facts import Algorithm, Application, HeldKey, KeyFacts, Slots
 
 Condition = Callable[[KeyFacts], bool | None]
 
@@ -38,36 +38,36 @@ def _on(key: KeyFacts, *applications: Application) -> bool | None:
     return None if key.enabled is None else any(one in key.enabled for one in applications)
 
 
-def _holds(
-    keys: Iterable[HeldKey] | None, algorithm: Algorithm, *, generated: bool = False
-) -> bool | None:
+def _holds(slots: Slots, algorithm: Algorithm, *, generated: bool = False) -> bool | None:
     """Tell whether a slot holds such a key; generated: and made it itself."""
-    if keys is None:
-        return None
-    return either(
-        *(one.generated if generated else True for one in keys if one.algorithm is algorithm)
-    )
+    found = [_is(key, algorithm, generated=generated) for key in slots.keys]
+    return either(*found, False if slots.complete else None)
+
+
+def _is(key: HeldKey, algorithm: Algorithm, *, generated: bool) -> bool | None:
+    kind = None if key.algorithm is Algorithm.UNKNOWN else key.algorithm is algorithm
+    return both(kind, key.generated if generated else True)
 
 
 def _openpgp_in_use(key: KeyFacts) -> bool | None:
-    held = None if key.openpgp_keys is None else bool(key.openpgp_keys)
+    held = either(bool(key.openpgp.keys) or None, False if key.openpgp.complete else None)
     return both(_on(key, Application.OPENPGP), held)
 
 
 def _rsa_generated_on_key(key: KeyFacts) -> bool | None:
     # A key in a slot stays weak when its application is switched off: it can be switched on.
     return either(
-        _holds(key.piv_keys, Algorithm.RSA, generated=True),
-        _holds(key.openpgp_keys, Algorithm.RSA, generated=True),
+        _holds(key.piv, Algorithm.RSA, generated=True),
+        _holds(key.openpgp, Algorithm.RSA, generated=True),
     )
 
 
 def _ecdsa_key(key: KeyFacts) -> bool | None:
     # FIDO signs with ECDSA, always: with its attestation key if with nothing else.
     return either(
-        _on(key, Application.FIDO2, Application.FIDO_U2F),
-        _holds(key.piv_keys, Algorithm.EC),
-        _holds(key.openpgp_keys, Algorithm.EC),
+        _on(key, Application.FIDO2, Application.U2F),
+        _holds(key.piv, Algorithm.EC),
+        _holds(key.openpgp, Algorithm.EC),
     )
 
 

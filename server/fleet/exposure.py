@@ -41,8 +41,6 @@ class Exposure(NamedTuple):
 
 def judge(advisory: Advisory, key: KeyFacts) -> Exposure:
     """Return what an advisory means for a key."""
-    if key.firmware is not None and key.firmware.major == 0:
-        key = key._replace(firmware=None)  # a preview's number says nothing of what is in it
     lines = lines_of(key)
     affected = _agreed(_on_line(advisory, line, key) for line in lines)
     return Exposure(advisory.advisory_id, lines, affected, _exposed(advisory, affected, key))

@@ -7,10 +7,10 @@ from server.fleet.firmware import Version
 
 
 class Application(enum.StrEnum):
-    """An application of a YubiKey that may be switched on."""
+    """An application of a YubiKey, under the name that reports give it."""
 
     OTP = "otp"
-    FIDO_U2F = "fido-u2f"
+    U2F = "u2f"
     FIDO2 = "fido2"
     PIV = "piv"
     OATH = "oath"
@@ -26,7 +26,7 @@ class Algorithm(enum.StrEnum):
     """ECDSA or ECDH over a curve in Weierstrass form."""
     EDWARDS = "edwards"
     """Ed25519 or X25519."""
-    OTHER = "other"
+    UNKNOWN = "unknown"
 
 
 class HeldKey(NamedTuple):
@@ -37,25 +37,32 @@ class HeldKey(NamedTuple):
     generated: bool | None
 
 
+class Slots(NamedTuple):
+    """The private keys of an application that are known. complete: there are no others."""
+
+    keys: tuple[HeldKey, ...] = ()
+    complete: bool = False
+
+
 class KeyFacts(NamedTuple):
     """What one key said of itself, or what was said of it.
 
-    form_factor: the number of Management's READ CONFIG without its flags; fips, security_key: those
-    flags (capable); cspn: the organisation says that it bought the key as one of that line; nfc:
-    whether it has an antenna; enabled: applications on at any transport; piv_keys, openpgp_keys:
-    all that the slots hold, or None; openpgp_applet: that applet's version, which is not the
-    firmware's on a NEO; resident_credentials: how many discoverable FIDO credentials it holds.
+    firmware: None also for a preview, whose number says nothing of what is in it; bio, fips,
+    security_key: what form factor and flags of READ CONFIG tell; cspn: the organisation says that
+    it bought the key as one of that line; nfc: it has an antenna; enabled: applications on at any
+    transport; openpgp_applet: that applet's version, which is not the firmware's on a NEO;
+    resident_credentials: how many discoverable FIDO credentials it holds.
     """
 
     firmware: Version | None = None
-    form_factor: int | None = None
+    bio: bool | None = None
     fips: bool | None = None
     security_key: bool | None = None
     cspn: bool = False
     nfc: bool | None = None
     enabled: frozenset[Application] | None = None
-    piv_keys: tuple[HeldKey, ...] | None = None
-    openpgp_keys: tuple[HeldKey, ...] | None = None
+    piv: Slots = Slots()
+    openpgp: Slots = Slots()
     openpgp_applet: Version | None = None
     openpgp_reset_tries: int | None = None
     oath_password: bool | None = None

@@ -30,7 +30,6 @@ class ProductLine(enum.StrEnum):
 YUBIKEYS = frozenset(ProductLine) - {ProductLine.HSM_2, ProductLine.HSM_2_FIPS}
 """What an agent can find attached: an HSM is asked by the service that uses it."""
 
-_BIO_FORMS = frozenset({6, 7})
 _FIPS_4 = VersionRange(Version(4, 4, 0), Version(4, 5, 0))
 """The only firmware of that line, and of no other: it has no flag for it yet."""
 
@@ -41,7 +40,7 @@ _MAJOR_4 = 4
 def lines_of(key: KeyFacts) -> frozenset[ProductLine]:
     """Return the lines that this key can belong to; never empty."""
     firmware = key.firmware
-    if firmware is None or firmware.major == 0:  # previews say 0.x.y, whatever they are
+    if firmware is None:
         return YUBIKEYS
     if firmware.major < _NEO_MAJOR:
         return frozenset({ProductLine.STANDARD})
@@ -54,13 +53,13 @@ def lines_of(key: KeyFacts) -> frozenset[ProductLine]:
 
 
 def _of_series_5(key: KeyFacts) -> frozenset[ProductLine]:
-    if key.form_factor in _BIO_FORMS:
+    if key.bio:
         return frozenset({ProductLine.BIO})
     # Nothing that a key says shows that it is a CSPN one: whoever bought it has to say so.
     plain = frozenset({ProductLine.CSPN_5 if key.cspn else ProductLine.YUBIKEY_5})
     lines = _perhaps(ProductLine.FIPS_5, plain, flag=key.fips)
     lines = _perhaps(ProductLine.SECURITY_KEY, lines, flag=key.security_key)
-    return lines if key.form_factor is not None else lines | {ProductLine.BIO}
+    return lines if key.bio is not None else lines | {ProductLine.BIO}
 
 
 def _perhaps(

@@ -11,18 +11,18 @@ from server.fleet.advisory_file import shipped
 from server.fleet.conditions import CONDITIONS
 from server.fleet.exposure import Affected, Exposed, judge
 from server.fleet.firmware import Version
-from server.fleet.key_facts import Algorithm, Application, HeldKey, KeyFacts
+from server.fleet.key_facts import Algorithm, Application, HeldKey, KeyFacts, Slots
 from server.fleet.product_lines import ProductLine
 
 ADVISORIES = {advisory.advisory_id: advisory for advisory in shipped().advisories}
-FIDO_ONLY = frozenset({Application.FIDO2, Application.FIDO_U2F})
+FIDO_ONLY = frozenset({Application.FIDO2, Application.U2F})
 EUCLEAK = "YSA-2024-03"
 
 
 def key(
     firmware: str,
     *,
-    form_factor: int = 1,
+    bio: bool = False,
     fips: bool = False,
     security_key: bool = False,
     nfc: bool = True,
@@ -30,12 +30,19 @@ def key(
 ) -> KeyFacts:
     return KeyFacts(
         firmware=Version.parse(firmware),
-        form_factor=form_factor,
+        bio=bio,
         fips=fips,
         security_key=security_key,
         nfc=nfc,
         enabled=enabled,
     )
+
+
+NOTHING = Slots(complete=True)
+
+
+def held(algorithm: Algorithm, *, generated: bool | None = True, complete: bool = True) -> Slots:
+    return Slots((HeldKey("9a", algorithm, generated),), complete)
 
 
 def verdict(advisory_id: str, facts: KeyFacts) -> tuple[Affected, Exposed]:
@@ -51,8 +58,8 @@ def verdict(advisory_id: str, facts: KeyFacts) -> tuple[Affected, Exposed]:
         (EUCLEAK, key("5.7.0"), Affected.NO),
         (EUCLEAK, key("5.7.1", fips=True), Affected.YES),
         (EUCLEAK, key("5.7.2", fips=True), Affected.NO),
-        (EUCLEAK, key("5.7.1", form_factor=6), Affected.YES),
-        (EUCLEAK, key("5.7.2", form_factor=7), Affected.NO),
+        (EUCLEAK, key("5.7.1", bio=True), Affected.YES),
+        (EUCLEAK, key("5.7.2", bio=True), Affected.NO),
         (EUCLEAK, key("5.4.3", security_key=True), Affected.YES),
         (EUCLEAK, key("4.3.5"), Affected.NO),
         ("YSA-2017-01", key("4.1.9"), Affected.NO),
@@ -70,8 +77,8 @@ def verdict(advisory_id: str, facts: KeyFacts) -> tuple[Affected, Exposed]:
         ("YSA-2025-02", key("5.4.3", fips=True), Affected.UNKNOWN),
         ("YSA-2025-02", key("5.3.0"), Affected.NO),
         ("YSA-2025-02", key("5.7.4"), Affected.NO),
-        ("YSA-2024-02", key("5.6.3", form_factor=6), Affected.YES),
-        ("YSA-2024-02", key("5.6.4", form_factor=6), Affected.NO),
+        ("YSA-2024-02", key("5.6.3", bio=True), Affected.YES),
+        ("YSA-2024-02", key("5.6.4", bio=True), Affected.NO),
         ("YSA-2015-1", key("3.4.0"), Affected.UNKNOWN),
     ],
 )
@@ -104,7 +111,7 @@ def test_a_key_that_was_bought_as_cspn_is_judged_by_its_own_line(
 
 
 def test_a_version_of_an_applet_is_not_taken_for_one_of_firmware() -> None:
-    neo = key("3.4.9")._replace(openpgp_keys=(HeldKey("sig", Algorithm.RSA, None),))
+    neo = key("3.4.9")._replace(openpgp=held(Algorithm.RSA, generated=None))
     old, new = (neo._replace(openpgp_applet=Version(1, 0, patch)) for patch in (9, 10))
     assert verdict("YSA-2015-1", old) == (Affected.YES, Exposed.YES)
     assert verdict("YSA-2015-1", new) == (Affected.NO, Exposed.NO)
@@ -115,15 +122,6 @@ def test_a_key_of_which_nothing_is_known_is_clear_of_nothing() -> None:
         assert judge(advisory, KeyFacts()).affected is Affected.UNKNOWN
 
 
-def test_a_preview_is_clear_of_nothing() -> None:
-    for advisory in ADVISORIES.values():
-        assert judge(advisory, KeyFacts(firmware=Version(0, 5, 7))).affected is Affected.UNKNOWN
-
-
-def held(algorithm: Algorithm, *, generated: bool | None = True) -> tuple[HeldKey, ...]:
-    return (HeldKey("9a", algorithm, generated),)
-
-
 @pytest.mark.parametrize(
     ("facts", "exposed"),
     [
@@ -131,17 +129,17 @@ def held(algorithm: Algorithm, *, generated: bool | None = True) -> tuple[HeldKe
         (key("5.4.3", enabled=frozenset({Application.PIV})), Exposed.UNKNOWN),
         (
             key("5.4.3", enabled=frozenset({Application.PIV}))._replace(
-                piv_keys=held(Algorithm.RSA), openpgp_keys=()
+                piv=held(Algorithm.RSA), openpgp=NOTHING
             ),
             Exposed.NO,
         ),
         (
-            key("5.4.3", enabled=frozenset())._replace(piv_keys=held(Algorithm.EC)),
+            key("5.4.3", enabled=frozenset())._replace(piv=held(Algorithm.EC)),
             Exposed.YES,
         ),
         (
             key("5.4.3", enabled=frozenset())._replace(
-                piv_keys=held(Algorithm.EDWARDS), openpgp_keys=()
+                piv=held(Algorithm.EDWARDS), openpgp=NOTHING
             ),
             Exposed.NO,
         ),
@@ -160,13 +158,17 @@ def test_eucleak_endangers_fido_always_and_the_rest_with_elliptic_curves(
         (held(Algorithm.RSA, generated=False), Exposed.NO),
         (held(Algorithm.RSA, generated=None), Exposed.UNKNOWN),
         (held(Algorithm.EC), Exposed.NO),
-        (None, Exposed.UNKNOWN),
+        (held(Algorithm.EC, complete=False), Exposed.UNKNOWN),
+        (held(Algorithm.RSA, complete=False), Exposed.YES),
+        (held(Algorithm.UNKNOWN), Exposed.UNKNOWN),
+        (NOTHING, Exposed.NO),
+        (Slots(), Exposed.UNKNOWN),
     ],
 )
 def test_roca_endangers_rsa_keys_that_were_generated_on_the_key(
-    keys: tuple[HeldKey, ...] | None, exposed: Exposed
+    keys: Slots, exposed: Exposed
 ) -> None:
-    facts = key("4.3.1")._replace(piv_keys=keys, openpgp_keys=())
+    facts = key("4.3.1")._replace(piv=keys, openpgp=NOTHING)
     assert verdict("YSA-2017-01", facts) == (Affected.YES, exposed)
 
 
@@ -194,13 +196,13 @@ versions = st.builds(Version, st.integers(0, 6), st.integers(0, 9), st.integers(
 facts_known = st.builds(
     KeyFacts,
     firmware=versions,
-    form_factor=st.integers(0, 8),
+    bio=st.booleans(),
     fips=st.booleans(),
     security_key=st.booleans(),
     nfc=st.booleans(),
     enabled=st.frozensets(st.sampled_from(Application)),
-    piv_keys=st.just(()) | st.just(held(Algorithm.EC)) | st.just(held(Algorithm.RSA)),
-    openpgp_keys=st.just(()) | st.just(held(Algorithm.RSA, generated=False)),
+    piv=st.sampled_from([NOTHING, held(Algorithm.EC), held(Algorithm.RSA)]),
+    openpgp=st.sampled_from([NOTHING, held(Algorithm.RSA, generated=False)]),
     openpgp_applet=versions,
     openpgp_reset_tries=st.integers(0, 3),
     oath_password=st.booleans(),
@@ -213,7 +215,7 @@ def test_to_know_less_never_turns_a_verdict_around(
     facts: KeyFacts, data: st.DataObject, advisory_id: str
 ) -> None:
     forgotten = data.draw(st.sets(st.sampled_from(sorted({*KeyFacts._fields} - {"cspn"}))))
-    less = KeyFacts(**facts._asdict() | dict.fromkeys(forgotten))
+    less = facts._replace(**{name: KeyFacts._field_defaults[name] for name in forgotten})
     known, guessed = verdict(advisory_id, facts), verdict(advisory_id, less)
     assert guessed[0] in {known[0], Affected.UNKNOWN}
     if Exposed.UNKNOWN not in {known[1], guessed[1]}:
@@ -239,6 +241,6 @@ def test_an_advisory_is_read_as_it_was_written() -> None:
 
 def test_the_flags_of_a_key_leave_at_least_one_line() -> None:
     flags = (None, True, False)
-    for fips, sky, form in product(flags, flags, (None, 0, 1, 6)):
-        facts = KeyFacts(firmware=Version(5, 4, 3), fips=fips, security_key=sky, form_factor=form)
+    for fips, sky, bio in product(flags, flags, flags):
+        facts = KeyFacts(firmware=Version(5, 4, 3), fips=fips, security_key=sky, bio=bio)
         assert judge(ADVISORIES[EUCLEAK], facts).lines
