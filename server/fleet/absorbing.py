@@ -1,4 +1,4 @@
-"""What a report changes in what is known of a key: what is known goes in, and what is new comes out.
+"""What a report changes in what is known of a key: pure, from what is known to what is new.
 
 A fact that could not be read this time keeps its last value and the day of it: another program that
 holds the key makes nobody forget what is known. What a newer report says replaces it.

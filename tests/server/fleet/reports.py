@@ -7,7 +7,7 @@ from agent.report import Identity, KeyReport, Report, Value
 
 TODAY = date(2026, 11, 27)
 HOST = "0f" * 16
-HEALTHY: Mapping[str, Value] = {
+HEALTHY: dict[str, Value] = {
     "device.firmware": "5.7.4",
     "device.form_factor": "usb-c-nano",
     "fido.pin_set": True,

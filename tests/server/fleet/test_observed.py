@@ -33,7 +33,7 @@ def test_a_report_becomes_what_advisories_ask_for() -> None:
     found = key_facts(report(CONFIGURED))
     assert found.firmware == Version(5, 4, 3)
     assert (found.bio, found.fips, found.security_key, found.nfc) == (False, False, False, False)
-    assert found.enabled == {Application.FIDO2, Application.PIV}
+    assert found.enabled == frozenset({Application.FIDO2, Application.PIV})
     assert found.piv == Slots((HeldKey("9a", Algorithm.EC, generated=True),), complete=True)
     assert found.openpgp == Slots()
 
