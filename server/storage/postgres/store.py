@@ -23,6 +23,9 @@ from server.storage.books.client_book import SqlClientBook
 from server.storage.books.customer_book import SqlCustomerBook
 from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
+from server.storage.books.fleet_host_book import SqlFleetHostBook
+from server.storage.books.fleet_key_book import SqlFleetKeyBook
+from server.storage.books.fleet_report_book import SqlFleetReportBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
 from server.storage.books.journal_book import SqlJournalBook
 from server.storage.books.key_book import SqlKeyBook
@@ -64,6 +67,9 @@ class PostgresStore(
     SqlResealingBook,
     SqlMaintenanceBook,
     SqlMintingBook,
+    SqlFleetHostBook,
+    SqlFleetReportBook,
+    SqlFleetKeyBook,
 ):
     """HotStore, Directory and all books on one database, shared with any others.
 
