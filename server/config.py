@@ -5,9 +5,11 @@ never a value here: secrets are files, and the configuration only names them.
 """
 
 import ipaddress
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -19,12 +21,21 @@ from pydantic import (
 )
 
 from server.address import Address
+from server.incidents.components import Component
 from server.tlsfiles import TlsFiles
 from validation.gcra import UNLIMITED, Policy, Rate
 
 
 def _address(text: str) -> str:
     Address.parse(text)
+    return text
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("write a name like Europe/Stockholm, or UTC") from None
     return text
 
 
@@ -82,6 +93,27 @@ def _hsm(text: str) -> str:
 def _tuple(value: object) -> object:
     """Take the lists that TOML and JSON have for the tuples that a frozen model holds."""
     return tuple(value) if isinstance(value, list) else value
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("write it in one line of characters that can be shown")
+    return text
+
+
+def _page_url(text: str | None) -> str | None:
+    if text is None:
+        return None
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("write a whole address, https://HOST/status, without ? or #")
+    return text.rstrip("/")
+
+
+def _each_once(components: tuple[Component, ...]) -> tuple[Component, ...]:
+    if len(set(components)) != len(components):
+        raise ValueError("name each component once")
+    return components
 
 
 class _Section(BaseModel):
@@ -500,6 +532,73 @@ class Maintenance(_Section):
     ] = 0
 
 
+class Incidents(_Section):
+    """By which calendar the clocks of incidents are reckoned (Priority Support Schedule)."""
+
+    entity: Annotated[
+        Literal["inc", "ab"],
+        Field(
+            description='whom plans are with: "inc" (California) or "ab" (Stockholm)',
+            examples=["ab"],
+        ),
+    ] = "inc"
+    calendar: Annotated[
+        Literal["", "us-federal", "us-federal-unobserved", "us-ca", "se-public", "se-de-facto"],
+        Field(
+            description='whose public holidays are no Business Days; "": the entity\'s own',
+            examples=["se-de-facto"],
+        ),
+    ] = ""
+    reading: Annotated[
+        Literal["elapsed", "end-of-day"],
+        Field(
+            description="what a Business Day of a response is: twelve Business Hours gone by, or"
+            " the close of the next Business Day",
+            examples=["elapsed"],
+        ),
+    ] = "elapsed"
+    rules: Annotated[
+        tuple[Literal["probe", "burn-rate", "lost-redundancy", "hsm-alarm"], ...],
+        BeforeValidator(_tuple),
+        Field(
+            description="which rules open incidents by themselves",
+            examples=[["probe", "hsm-alarm"]],
+        ),
+    ] = ("probe", "burn-rate", "lost-redundancy", "hsm-alarm")
+    regulatory: Annotated[
+        tuple[Literal["nis2", "dora"], ...],
+        BeforeValidator(_tuple),
+        Field(
+            description="authorities' clocks that run once a person says that an incident has to be"
+            " reported there",
+            examples=[["nis2"]],
+        ),
+    ] = ()
+
+
+class Notices(_Section):
+    """Who is called and told: the notice board is a file of its own."""
+
+    file: Annotated[
+        str | None,
+        AfterValidator(_absolute),
+        Field(
+            description="a TOML file: who is on call, who is told, and by which ways; nobody is"
+            " told anything without this line",
+            examples=["/etc/keystead/notices.toml"],
+        ),
+    ] = None
+    kept_days: Annotated[
+        int,
+        Field(
+            ge=30,
+            le=36_500,
+            description="what was told is kept so long, with addresses; that it was told, for good",
+            examples=[400],
+        ),
+    ] = 400
+
+
 class Usage(_Section):
     """What is counted of each client's requests, minute by minute."""
 
@@ -519,6 +618,77 @@ class Usage(_Section):
             examples=[[7]],
         ),
     ] = ()
+
+
+class StatusPage(_Section):
+    """What the status page at /status shows, and where it says it is."""
+
+    name: Annotated[
+        str,
+        AfterValidator(_one_line),
+        Field(
+            min_length=1,
+            max_length=60,
+            description="what the service is called on the status page",
+            examples=["Example OTP"],
+        ),
+    ] = "OTP service"
+    url: Annotated[
+        str | None,
+        AfterValidator(_page_url),
+        Field(
+            description="where everybody finds the status page: links in feeds and JSON begin with"
+            " it; the verification door's address when it is not set",
+            examples=["https://otp.example.org/status"],
+        ),
+    ] = None
+    components: Annotated[
+        tuple[Annotated[Component, Field(strict=False)], ...],
+        BeforeValidator(_tuple),
+        AfterValidator(_each_once),
+        Field(
+            min_length=1,
+            description="what is shown, in this order: validation, upload, api-keys, provisioning",
+            examples=[["validation", "upload"]],
+        ),
+    ] = (Component.VALIDATION,)
+    term_begins: Annotated[
+        date,
+        Field(
+            strict=False,
+            description="a first day of the term whose availability is shown; a term has twelve"
+            " months, and the next one follows",
+            examples=["2026-03-01"],
+        ),
+    ] = date(2026, 1, 1)
+
+
+class Uptime(_Section):
+    """How the contractual availability is counted."""
+
+    min_requests: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="a minute with fewer requests takes the probes' result",
+            examples=[5],
+        ),
+    ] = 1
+    zone: Annotated[
+        str,
+        AfterValidator(_zone),
+        Field(description="on whose wall months and quarters begin", examples=["Europe/Stockholm"]),
+    ] = "UTC"
+    kept_days: Annotated[
+        int,
+        Field(
+            ge=400,
+            le=36_500,
+            description="rolled-up minutes older than this are removed",
+            examples=[3_660],
+        ),
+    ] = 3_660
 
 
 class Config(_Section):
@@ -543,6 +713,10 @@ class Config(_Section):
     backup: Backup = Backup()
     maintenance: Maintenance = Maintenance()
     usage: Usage = Usage()
+    status: StatusPage = StatusPage()
+    notices: Notices = Notices()
+    incidents: Incidents = Incidents()
+    availability: Uptime = Uptime()
 
     @model_validator(mode="after")
     def _has_sessions(self) -> Self:
@@ -578,3 +752,11 @@ class Config(_Section):
             return TlsFiles(Path(self.admin.certificate), Path(self.admin.key))
         files = self.tls.files
         return None if files is None else files._replace(client_ca=None)
+
+    @property
+    def status_url(self) -> str:
+        """Where the status page is, without a slash at its end."""
+        if self.status.url is not None:
+            return self.status.url
+        scheme = "http" if self.tls.files is None else "https"
+        return f"{scheme}://{self.listen.verify}/status"

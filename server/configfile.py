@@ -4,13 +4,14 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from server.config import Config
 
 KeyPath = tuple[str, ...]
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 MAX_FILE_OCTETS = 1 << 20
 
@@ -33,10 +34,23 @@ class Override(NamedTuple):
 
 def load(file: Path, overrides: Sequence[Override] = ()) -> Config:
     """Read `file` (absent: the defaults) under the command line's overrides; ConfigError."""
+    return load_as(Config, file, overrides)
+
+
+def load_as(
+    model: type[ModelT],
+    file: Path,
+    overrides: Sequence[Override] = (),
+    *,
+    when_absent: str = "",
+) -> ModelT:
+    """Read a file as a model of its own; when_absent: refuse it then, and say what to do."""
     try:
         with file.open("rb") as stream:
             octets = stream.read(MAX_FILE_OCTETS + 1)
     except FileNotFoundError:
+        if when_absent:
+            raise ConfigError([f"{file} is absent. {when_absent}"]) from None
         octets = b""
     except OSError as error:
         raise ConfigError([f"{file}: cannot be read: {error.strerror}"]) from error
@@ -47,11 +61,18 @@ def load(file: Path, overrides: Sequence[Override] = ()) -> Config:
     except UnicodeDecodeError as error:
         line = octets[: error.start].count(b"\n") + 1
         raise ConfigError([f"{file}:{line}: not UTF-8 text. Save the file as UTF-8"]) from error
-    return parse(text, str(file), overrides)
+    return parse_as(model, text, str(file), overrides)
 
 
 def parse(text: str, name: str, overrides: Sequence[Override] = ()) -> Config:
     """Check the text of a file called `name`; raises ConfigError with every fault in it."""
+    return parse_as(Config, text, name, overrides)
+
+
+def parse_as(
+    model: type[ModelT], text: str, name: str, overrides: Sequence[Override] = ()
+) -> ModelT:
+    """Check a text as a model of its own; ConfigError."""
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -63,12 +84,12 @@ def parse(text: str, name: str, overrides: Sequence[Override] = ()) -> Config:
         _put(values, override)
         origins[override.path] = override.option
     try:
-        return Config.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         # The chained error would print values, which may be what somebody pasted by mistake.
         raise ConfigError(
-            [_problem(name, origins, p["type"], p["loc"], p["msg"]) for p in problems]
+            [_problem(model, name, origins, p["type"], p["loc"], p["msg"]) for p in problems]
         ) from None
 
 
@@ -115,8 +136,13 @@ def _dotted(text: str) -> KeyPath:
     return tuple(part.strip().strip("\"'") for part in text.split("."))
 
 
-def _problem(
-    name: str, origins: Mapping[KeyPath, str], kind: str, loc: Sequence[int | str], message: str
+def _problem(  # noqa: PLR0917 - the place of a fault, and the fault
+    model: type[BaseModel],
+    name: str,
+    origins: Mapping[KeyPath, str],
+    kind: str,
+    loc: Sequence[int | str],
+    message: str,
 ) -> str:
     path = tuple(part for part in loc if isinstance(part, str))
     while path and path not in origins and path[:-1] in origins:
@@ -124,17 +150,17 @@ def _problem(
     origin = origins.get(path, name)
     key = ".".join(path)
     if kind == "extra_forbidden":
-        return f"{origin}: {key}: there is no such setting.{_suggestion(path)}"
+        return f"{origin}: {key}: there is no such setting.{_suggestion(model, path)}"
     said = message.removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
     if not path:
         return f"{origin}: {said}"  # about several tables, and all is said
-    if kind == "value_error" and _fields_of(path) is not None:
+    if kind == "value_error" and _fields_of(model, path) is not None:
         return f"{origin}: {key}: {said}"  # about the table as a whole, and all is said
-    return f"{origin}: {key}: {said}.{_advice(path)}"
+    return f"{origin}: {key}: {said}.{_advice(model, path)}"
 
 
-def _suggestion(path: KeyPath) -> str:
-    known = _fields_of(path[:-1])
+def _suggestion(model: type[BaseModel], path: KeyPath) -> str:
+    known = _fields_of(model, path[:-1])
     if known is None:
         return " Remove the line"
     from difflib import get_close_matches  # noqa: PLC0415 - only a mistyped file needs it
@@ -145,8 +171,7 @@ def _suggestion(path: KeyPath) -> str:
     return f" Known here: {', '.join(sorted(known))}"
 
 
-def _fields_of(table: KeyPath) -> Sequence[str] | None:
-    model: type[BaseModel] = Config
+def _fields_of(model: type[BaseModel], table: KeyPath) -> Sequence[str] | None:
     for part in table:
         field = model.model_fields.get(part)
         if field is None or not isinstance(field.annotation, type):
@@ -157,8 +182,7 @@ def _fields_of(table: KeyPath) -> Sequence[str] | None:
     return list(model.model_fields)
 
 
-def _advice(path: KeyPath) -> str:
-    model: type[BaseModel] = Config
+def _advice(model: type[BaseModel], path: KeyPath) -> str:
     for part in path:
         field = model.model_fields.get(part)
         if field is None:

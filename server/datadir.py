@@ -43,6 +43,7 @@ class DataDirectory:
         self.sandbox_sealing_key_file = self.secrets / "sandbox.key"
         self.journal_key_file = self.secrets / "journal.key"
         self.checkpoints_file = root / "journal-checkpoints.jsonl"
+        self.ledger_checkpoints_file = root / "ledger-checkpoints.jsonl"
         self.hsm_log = root / "hsm-log"
         self.lock_file = root / "lock"
         self.node_file = root / "node"

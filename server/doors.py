@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+from zoneinfo import ZoneInfo
 
 import structlog
 from aiohttp import web
@@ -23,17 +24,28 @@ from server.accounts.operators import OperatorDesk
 from server.clock import Clock
 from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
-from server.foundation import Foundation
+from server.foundation import Foundation, Store
 from server.hsm_care import HsmCare
+from server.incident_care import incident_desk, incident_job, watch_redundancy
 from server.jobs.resealing import watch_rotation
 from server.jobs.runner import JobRunner, run_jobs
-from server.jobs.standing import facts_pruning, journal_checkpoint, usage_pruning
+from server.jobs.standing import (
+    facts_pruning,
+    journal_checkpoint,
+    ledger_checkpoint,
+    probe_pruning,
+    usage_pruning,
+)
 from server.maintenance.desk import MaintenanceDesk
 from server.maintenance.ports import MaintenanceSource
 from server.maintenance.watch import MaintenanceWatch
 from server.metrics.exposition import Gauge, metrics_registry
 from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
+from server.notice_care import notice_jobs
+from server.notices.acknowledging import AcknowledgementSource
+from server.notices.board_file import BoardFile
+from server.notices.desk import NoticeDesk
 from server.otp.batcher import Batcher
 from server.otp.decrypter import Decrypter
 from server.otp.keys import KeyDesk
@@ -41,18 +53,28 @@ from server.otp.opener import OtpOpener
 from server.otp.ports import Directory
 from server.otp.settings import VerifierSettings
 from server.otp.verify import Verifier
+from server.probing.desk import ProbeDesk
 from server.provisioning.desk import MintingDesk
 from server.reading import workbench
+from server.reports.analysis_desk import AnalysisDesk
+from server.reports.customer_desk import CustomerReportDesk
+from server.reports.regulatory import Regime
 from server.resealing.desk import VaultDesk
 from server.resealing.rotator import Rotator
 from server.rotation_keys import RoomKeys
 from server.safeguards import fence_desk
+from server.status.reader import SnapshotReader
+from server.status.watch import StatusWatch
+from server.status_door import add_status, snapshot_reader
 from server.tlsfiles import Handed, TlsFiles
+from server.uptime_care import uptime_desk, uptime_jobs
 from server.usage.clerk import UsageClerk
 from server.usage.counter import UsageCounter
 from server.usage.desk import UsageDesk
 from server.usage.ports import UsageSink
+from server.web.acknowledge import AcknowledgePages
 from server.web.admin import Desks, admin_app
+from server.web.admin_status_page import StatusPageDesk
 from server.web.bearers import Bearers
 from server.web.decrypt import Admitted, DecryptDoor
 from server.web.guard import Caps
@@ -64,7 +86,6 @@ from server.web.runner import Serving, serve
 from server.web.security_txt import PATH as SECURITY_TXT
 from server.web.security_txt import SecurityTxt
 from server.web.source import SourceReader
-from server.web.status import status_app
 from server.web.verify import verify_app
 
 if TYPE_CHECKING:
@@ -111,6 +132,8 @@ async def open_verify_door(
     security_txt: SecurityTxt | None,
     usage: UsageCounter | None,
     maintenance: MaintenanceWatch,
+    status: StatusWatch,
+    acknowledgements: AcknowledgementSource | None,
 ) -> Serving:
     """Build the verification room and open its door."""
     verifier = Verifier(
@@ -138,7 +161,10 @@ async def open_verify_door(
         legacy=config.verify.legacy,
         body_s=config.http.body_seconds,
     )
-    app.add_subapp("/status", status_app(maintenance))
+    if acknowledgements is not None:
+        pages = AcknowledgePages(acknowledgements, sources, clock, body_s=config.http.body_seconds)
+        pages.register(app)
+    add_status(app, config, status=status, maintenance=maintenance, sources=sources, clock=clock)
     if security_txt is not None:
         app.router.add_get(SECURITY_TXT, security_txt.answer)
     if config.verify.decrypt != "off":
@@ -174,7 +200,9 @@ class Doors(NamedTuple):
     hsm: socket.socket | None = None
 
 
-async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
+async def open_desks(
+    config: Config, base: Foundation, clock: Clock, board: BoardFile | None
+) -> Desks:
     """Return what is administered, at whatever admin door."""
 
     async def status() -> dict[str, object]:
@@ -199,13 +227,39 @@ async def open_desks(config: Config, base: Foundation, clock: Clock) -> Desks:
         minting=MintingDesk(base.store, vault, base.keys.draw),
         moving=MovingDesk(base.store, vault, bench),
         journal=base.journal,
+        ledger=base.ledger,
         fence=await fence_desk(base.store),
         backups=base.store,
         usage=UsageDesk(base.store, frozenset(config.usage.left_out)),
         vault=VaultDesk(base.store, room_keys(config, base), base.keys.progress),
+        uptime=uptime_desk(config, base.store),
+        zone=ZoneInfo(config.availability.zone),
         maintenance=MaintenanceDesk(base.store, notice_s=config.maintenance.notice_seconds),
+        probes=ProbeDesk(base.store, base.store, notice_s=config.maintenance.notice_seconds),
+        incidents=incident_desk(config, base),
+        status_page=StatusPageDesk(snapshots(config, base.store, clock), config.status_url),
+        notices=NoticeDesk(base.store, board),
+        analyses=AnalysisDesk(
+            base.store,
+            incident_desk(config, base),
+            uptime_desk(config, base.store),
+            base.store,
+            tuple(map(Regime, config.incidents.regulatory)),
+        ),
+        customer_reports=CustomerReportDesk(
+            CustomerDesk(base.store),
+            ClientDesk(base.store, vault, clock=clock, default_policy=policy),
+            uptime_desk(config, base.store),
+            base.store,
+            keystead=VERSION,
+        ),
         status=status,
     )
+
+
+def snapshots(config: Config, store: Store, clock: Clock) -> SnapshotReader:
+    """Return what reads the status from a store of this process."""
+    return snapshot_reader(config, store, uptime_desk(config, store), clock)
 
 
 def room_keys(config: Config, base: Foundation) -> RoomKeys:
@@ -213,9 +267,11 @@ def room_keys(config: Config, base: Foundation) -> RoomKeys:
     return RoomKeys(base.keys, base.data, config, alone=config.store.is_sqlite)
 
 
-async def build_admin_app(config: Config, base: Foundation, clock: Clock) -> web.Application:
+async def build_admin_app(
+    config: Config, base: Foundation, clock: Clock, board: BoardFile | None
+) -> web.Application:
     """Wire the operator's desks to the admin door of this host's users."""
-    return admin_app(await open_desks(config, base, clock), LocalPeers())
+    return admin_app(await open_desks(config, base, clock, board), LocalPeers())
 
 
 async def open_remote_door(
@@ -253,6 +309,7 @@ async def open_side_doors(
     fence: FenceWatch,
     to_reseal: Callable[[], float],
     hsm: HsmCare,
+    board: BoardFile | None,
 ) -> None:
     """Open the admin door and the operations door; `stack` closes them."""
 
@@ -277,8 +334,16 @@ async def open_side_doors(
         "workers": workers_accept,
         "fence": no_fence,
     }
+    watch_redundancy(
+        stack,
+        config,
+        base,
+        clock,
+        workers=lambda: workforce.ready_workers,
+        hsms=lambda: hsm.standing,
+    )
     # The same for both doors: there is one import at a time, whoever sends it.
-    desks = await open_desks(config, base, clock)
+    desks = await open_desks(config, base, clock, board)
     if doors.remote is not None:
         # Counts of its own, so that its certificate's expiry is watched beside the other one's.
         tallies = {**tallies, "admin": Tally.in_memory()}
@@ -324,12 +389,23 @@ async def watch_maintenance(
     return watch
 
 
-def start_jobs(stack: AsyncExitStack, config: Config, base: Foundation, clock: Clock) -> None:
+def start_jobs(
+    stack: AsyncExitStack,
+    config: Config,
+    base: Foundation,
+    clock: Clock,
+    board: BoardFile | None,
+) -> None:
     """Run the jobs beside the service until `stack` ends, and let go of them before the store."""
     jobs = [
         journal_checkpoint(base.journal),
+        ledger_checkpoint(base.ledger),
         facts_pruning(base.store, base.store),
         usage_pruning(base.store, config.usage.kept_days),
+        probe_pruning(base.store, base.store),
+        incident_job(config, base),
+        *notice_jobs(config, base, clock, board),
+        *uptime_jobs(config, base),
     ]
     run_jobs(stack, base.store, clock, jobs)
 

@@ -17,6 +17,7 @@ from server.datadir import DataDirectory
 from server.journal.acts import Cause
 from server.journal.desk import JournalDamagedError, JournalDesk, WitnessError
 from server.key_room import KeyRoom
+from server.ledger.desk import LedgerDesk
 from server.local_users import this_process
 from server.storage.data_keys import stored_data_keys
 from server.storage.gathering import remove_leftovers
@@ -51,6 +52,7 @@ class Foundation(NamedTuple):
     journal: JournalDesk
     salt: bytes
     data: DataDirectory
+    ledger: LedgerDesk
 
 
 async def open_store(config: Config, data: DataDirectory, clock: Clock, *, create: bool) -> Store:
@@ -229,6 +231,12 @@ async def open_journal(data: DataDirectory, store: Store, cause: Cause) -> Journ
     return desk
 
 
+def open_ledger(data: DataDirectory, store: Store) -> LedgerDesk:
+    """Return the ledger's desk, once there is a journal: one key signs both chains."""
+    signer = journalkey.load(data.journal_key_file)
+    return LedgerDesk(store, signer, CheckpointFile(data.ledger_checkpoints_file))
+
+
 @asynccontextmanager
 async def foundation(
     config: Config,
@@ -262,7 +270,8 @@ async def foundation(
         # Whoever is here holds the directory's lock: what an import left behind is nobody's.
         remove_leftovers(data.imports)
         journal = await open_journal(data, store, cause)
-        yield Foundation(store, keys, journal, await bucket_salt(store), data)
+        ledger = open_ledger(data, store)
+        yield Foundation(store, keys, journal, await bucket_salt(store), data, ledger)
     finally:
         if keys is not None:
             await keys.close()

@@ -111,6 +111,12 @@ class HsmCare:
             Gauge("keystead_hsm_devices", "HSMs that are configured.", lambda: watch.devices),
         ]
 
+    @property
+    def standing(self) -> tuple[int, int]:
+        """How many HSMs answer, and how many there are; none where nobody watches them."""
+        watched = self._watched
+        return (0, 0) if watched is None else (watched.up, watched.devices)
+
     def families(self) -> Iterator[Metric]:
         """Yield what metrics show of the HSMs: nothing of an installation with a key file."""
         for gauge in self._gauges:

@@ -23,6 +23,7 @@ from server.doors import (
     open_side_doors,
     open_verify_door,
     serve_certificate,
+    snapshots,
     start_jobs,
     watch_loop,
     watch_maintenance,
@@ -35,17 +36,21 @@ from server.hsm_doors import waiting_door
 from server.key_room import KeyRoom
 from server.metrics.counted_store import CountedHotStore
 from server.metrics.tally import Tally
+from server.notice_care import acknowledgements, board_file
 from server.otp.batcher import Batcher
 from server.otp.ports import HotStore
 from server.safeguards import guarded, installation, watch_fence
+from server.status_door import watch_status
 from server.storage.link.connection import Link
-from server.storage.link.desk import StoreDesk
+from server.storage.link.desk import Rooms, StoreDesk
 from server.storage.link.remote import RemoteStore
 from server.tlsfiles import Handed
 from server.web.runner import Serving, serve
 from server.web.security_txt import SecurityTxt
 
 if TYPE_CHECKING:
+    from server.notices.acknowledging import AcknowledgementSource
+    from server.status.ports import SnapshotSource
     from server.web.certificate import ServedCertificate
 
 
@@ -96,11 +101,13 @@ async def whole_service(
         hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
         care = HsmCare(config, base, clock, tally)
         await care.begin(stack, doors.hsm)
-        start_jobs(stack, config, base, clock)
+        board = board_file(config, clock)
+        start_jobs(stack, config, base, clock, board)
         batches = batcher(CountedHotStore(hot, tally), config, clock)
         stack.push_async_callback(batches.close)
         usage = await count_usage(stack, config, base.store, clock)
         maintenance = await watch_maintenance(stack, config, base.store, clock, tally)
+        status = await watch_status(stack, snapshots(config, base.store, clock), clock)
         await open_side_doors(
             stack,
             config,
@@ -112,6 +119,7 @@ async def whole_service(
             fence=fence,
             to_reseal=watch_vault(stack, config, base, clock),
             hsm=care,
+            board=board,
         )
         door = await open_verify_door(
             config=config,
@@ -126,6 +134,15 @@ async def whole_service(
             security_txt=SecurityTxt.read(data.security_txt, clock),
             usage=usage,
             maintenance=maintenance,
+            status=status,
+            acknowledgements=acknowledgements(
+                config,
+                base.store,
+                clock,
+                board,
+                salt=base.salt,
+                own_key=base.journal.public_key,
+            ),
         )
         stack.push_async_callback(door.stop)
         yield door
@@ -178,7 +195,8 @@ async def control(
         fence = await watch_fence(base.store, clock)
         care = HsmCare(config, base, clock, tallies["control"])
         await care.begin(stack, doors.hsm)
-        start_jobs(stack, config, base, clock)
+        board = board_file(config, clock)
+        start_jobs(stack, config, base, clock, board)
         desk = None
         if config.store.is_sqlite:
             hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
@@ -190,7 +208,16 @@ async def control(
                 key_queue_limit=config.verify.queue * config.workers,
             )
             stack.push_async_callback(merged.close)
-            desk = StoreDesk(merged, base.store, base.store, base.store)
+            behind = acknowledgements(
+                config,
+                base.store,
+                clock,
+                board,
+                salt=base.salt,
+                own_key=base.journal.public_key,
+            )
+            rooms = Rooms(base.store, base.store, snapshots(config, base.store, clock), behind)
+            desk = StoreDesk(merged, base.store, rooms)
         await open_side_doors(
             stack,
             config,
@@ -202,6 +229,7 @@ async def control(
             fence=fence,
             to_reseal=watch_vault(stack, config, base, clock),
             hsm=care,
+            board=board,
         )
         yield Control(desk, base.keys, base.salt, certificate)
 
@@ -232,18 +260,27 @@ async def worker(
         tally.reset_gauges()
         watch_loop(stack, clock, tally)
         certificate = serve_certificate(stack, config.tls.files, clock, tally, handed=handed)
-        store: RemoteStore | Store = RemoteStore(link)
-        hot: HotStore = store
+        remote = RemoteStore(link)
+        store: RemoteStore | Store = remote
+        shows: SnapshotSource = remote
+        hot: HotStore = remote
         if not config.store.is_sqlite:
             store = await open_store(config, data, clock, create=False)
             stack.push_async_callback(store.close)
             fence = await watch_fence(store, clock)
             hot = await guarded(stack, config, data, store, clock, node=seat, watch=fence)
             hot = CountedHotStore(hot, tally)
+            shows = snapshots(config, store, clock)
         batches = batcher(hot, config, clock)
         stack.push_async_callback(batches.close)
         usage = await count_usage(stack, config, store, clock)
         maintenance = await watch_maintenance(stack, config, store, clock, tally)
+        status = await watch_status(stack, shows, clock)
+        behind: AcknowledgementSource | None = None
+        if isinstance(store, RemoteStore):
+            behind = store if config.notices.file is not None else None
+        else:
+            behind = acknowledgements(config, store, clock, board_file(config, clock), salt=salt)
         yield await open_verify_door(
             config=config,
             batches=batches,
@@ -257,6 +294,8 @@ async def worker(
             security_txt=SecurityTxt.read(data.security_txt, clock),
             usage=usage,
             maintenance=maintenance,
+            status=status,
+            acknowledgements=behind,
         )
 
 
@@ -278,7 +317,7 @@ async def administration(
         # An import that seals inside the HSM fills its log.
         care = HsmCare(config, base, clock, Tally.in_memory())
         await care.begin(stack, hsm, watches=False)
-        app = await build_admin_app(config, base, clock)
+        app = await build_admin_app(config, base, clock, board_file(config, clock))
         door = await serve(app, [listener], tally=Tally.in_memory())
         try:
             yield

@@ -27,10 +27,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.pcsc_client import PcscClient
 from tests.system_programs import require_file, require_program
 from tests.virtual_yubikey.identity import Transport
-from tests.virtual_yubikey.plug import Distortion, Plug
-from tests.virtual_yubikey.yubikey import VirtualYubiKey
+from tests.virtual_yubikey.plug import Distortion, Insertable, Plug
 
 USB_READER = "Yubico YubiKey OTP+FIDO+CCID"
 NFC_READER = "ACS ACR1252 NFC"
@@ -94,6 +94,8 @@ class PcscDaemon:
         """Start it and wait until it serves."""
         if self._process is not None:
             raise AssertionError("the daemon is running already")
+        if (self._place / "pcscd").exists():
+            raise AssertionError("another daemon of this process is running, at the same place")
         self._make_place()
         program = self._moved_here()
         self._configure()
@@ -142,19 +144,25 @@ class PcscDaemon:
 
     def insert(
         self,
-        key: VirtualYubiKey,
+        card: Insertable,
         slot: int = 0,
         *,
         transport: Transport | None = None,
         distortion: Distortion | None = None,
     ) -> Plug:
-        """Put a key into a slot; pulled by `with`, `pull` or the daemon's end.
+        """Put a card into a slot; pulled by `with`, `pull` or the daemon's end.
 
-        transport: what the reader's name says, unless told. Clients see the key some 0.5 s later.
+        Returns when clients see it, which takes the daemon half a second; it looks for cards that
+        often. Waits as long for one that was pulled just before to be missed.
+        transport: what the reader's name says, unless told.
         """
+        name = self.reader(slot)
         if transport is None:
-            transport = Transport.NFC if "NFC" in self.reader(slot) else Transport.USB
-        plug = Plug(key, ("127.0.0.1", self._ports[slot]), transport, distortion)
+            transport = Transport.NFC if "NFC" in name else Transport.USB
+        with PcscClient() as client:
+            client.wait(name, present=False)
+            plug = Plug(card, ("127.0.0.1", self._ports[slot]), transport, distortion)
+            client.wait(name, present=True)
         self._plugs = [*(other for other in self._plugs if other.inserted), plug]
         return plug
 

@@ -31,15 +31,23 @@ class Permission(enum.StrEnum):
     MOVING_EXPORT = "moving.export"
     JOURNAL_READ = "journal.read"
     JOURNAL_SIGN = "journal.sign"
+    LEDGER_ERASE = "ledger.erase"
     BACKUP_WRITE = "backup.write"
     MAINTENANCE_READ = "maintenance.read"
     MAINTENANCE_WRITE = "maintenance.write"
+    INCIDENT_READ = "incident.read"
+    INCIDENT_WRITE = "incident.write"
+    INCIDENT_AMEND = "incident.amend"
+    NOTICE_READ = "notice.read"
+    NOTICE_TEST = "notice.test"
     FENCE_READ = "fence.read"
     FENCE_LIFT = "fence.lift"
     VAULT_READ = "vault.read"
     VAULT_ROTATE = "vault.rotate"
     OPERATOR_READ = "operator.read"
     OPERATOR_WRITE = "operator.write"
+    PROBE_READ = "probe.read"
+    PROBE_WRITE = "probe.write"
 
 
 class Role(enum.StrEnum):
@@ -50,6 +58,8 @@ class Role(enum.StrEnum):
     OPERATOR = "operator"
     APPROVER = "approver"
     ADMIN = "admin"
+    PROBER = "prober"
+    """No person: the process that probes. It hands in what it found, and can do nothing else."""
 
 
 _VIEWER = frozenset(
@@ -60,14 +70,18 @@ _VIEWER = frozenset(
         Permission.CLIENT_READ,
         Permission.KEY_READ,
         Permission.MAINTENANCE_READ,
+        Permission.INCIDENT_READ,
         Permission.FENCE_READ,
+        Permission.PROBE_READ,
     }
 )
 # Contacts are people: who only looks at figures has no need of their names and numbers.
 _SUPPORT = _VIEWER | {
     Permission.CONTACT_READ,
     Permission.CONTACT_WRITE,
+    Permission.NOTICE_READ,
     Permission.KEY_SWITCH,
+    Permission.INCIDENT_WRITE,
 }
 _OPERATOR = _SUPPORT | {
     Permission.CUSTOMER_WRITE,
@@ -78,12 +92,15 @@ _OPERATOR = _SUPPORT | {
     Permission.KEY_MINT,
     Permission.MOVING_IMPORT,
     Permission.MAINTENANCE_WRITE,
+    Permission.INCIDENT_AMEND,
+    Permission.NOTICE_TEST,
     Permission.JOURNAL_READ,
     Permission.VAULT_READ,
 }
 # Whoever approves what others do does not do it alone as well: they read, and sign.
 _APPROVER = _VIEWER | {
     Permission.CONTACT_READ,
+    Permission.NOTICE_READ,
     Permission.JOURNAL_READ,
     Permission.JOURNAL_SIGN,
     Permission.VAULT_READ,
@@ -96,6 +113,7 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
     Role.OPERATOR: _OPERATOR,
     Role.APPROVER: _APPROVER,
     Role.ADMIN: frozenset(Permission),
+    Role.PROBER: frozenset({Permission.SELF_READ, Permission.PROBE_WRITE}),
 }
 
 

@@ -1,12 +1,12 @@
-"""The audit: a whole journal held against its own hashes and against signed checkpoints."""
+"""The audit: a whole chain held against its own hashes and against signed checkpoints."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from server.journal.chain import Chain, Fault
-from server.journal.checkpoint import Checkpoint, PublicKeys
-from server.journal.entry import BEGINNING, End, Entry
+from server.journal.chain import Chain, Fault, Link
+from server.journal.checkpoint import ChainName, Checkpoint, PublicKeys
+from server.journal.entry import BEGINNING, End
 from server.journal.moments import format_moment
 
 
@@ -24,9 +24,15 @@ class Verdict(NamedTuple):
 
 
 class Audit:
-    """Takes the entries of a journal in their order. checkpoints: any, of the same journal."""
+    """Takes the entries of a chain in their order. checkpoints: any, of the same chain."""
 
-    def __init__(self, keys: PublicKeys, checkpoints: Iterable[Checkpoint]) -> None:
+    def __init__(
+        self,
+        keys: PublicKeys,
+        checkpoints: Iterable[Checkpoint],
+        chain: ChainName = ChainName.JOURNAL,
+    ) -> None:
+        self._name = chain
         self._chain = Chain()
         self._checkpoints = sorted(set(checkpoints), key=lambda one: one.end.sequence)
         self._attested = 0
@@ -48,7 +54,7 @@ class Audit:
         """The number of the next entry."""
         return self._chain.end.sequence + 1
 
-    def take(self, entry: Entry) -> None:
+    def take(self, entry: Link) -> None:
         """Look at the next entry; after a fault nothing more is looked at."""
         if self._fault is not None:
             return
@@ -70,6 +76,8 @@ class Audit:
     def _doubt(self, keys: PublicKeys) -> Fault | None:
         for one in self._checkpoints:
             doubt = keys.doubt(one)
+            if doubt is None and one.chain is not self._name:
+                doubt = "it is one of another chain: the journal and the ledger have their own"
             if doubt is not None:
                 return Fault(one.end.sequence, f"{_name(one)}: {doubt}")
         return None
@@ -94,7 +102,7 @@ class Audit:
         if not self._checkpoints:
             return Fault(
                 end.sequence + 1,
-                "there is no checkpoint: nothing shows that the journal is the one that was"
+                "there is no checkpoint: nothing shows that the chain is the one that was"
                 " written, and that its end is there",
             )
         last = self._checkpoints[-1]
@@ -107,7 +115,7 @@ class Audit:
         if said is not None and said != end:
             return Fault(
                 end.sequence + 1,
-                f"the journal should end with entry {said.sequence}, and ends with entry"
+                f"the chain should end with entry {said.sequence}, and ends with entry"
                 f" {end.sequence} or another one of that number",
             )
         return None

@@ -1,9 +1,37 @@
 """Whether entries continue a chain: hash, number and link of each, and the first bad one."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from server.journal.canonical import MalformedError
-from server.journal.entry import BEGINNING, End, Entry
+from server.journal.entry import BEGINNING, End
+
+
+class Link(Protocol):
+    """An entry of a chain of this make: the journal's, or the ledger's."""
+
+    @property
+    def sequence(self) -> int:
+        """Its number, counting from 1."""
+        ...
+
+    @property
+    def previous(self) -> bytes:
+        """The hash of the entry before it."""
+        ...
+
+    @property
+    def hash(self) -> bytes:
+        """Its own."""
+        ...
+
+    @property
+    def end(self) -> End:
+        """Where the chain ends with it."""
+        ...
+
+    def is_whole(self) -> bool:
+        """Whether its hash belongs to its content. MalformedError."""
+        ...
 
 
 class Fault(NamedTuple):
@@ -19,14 +47,14 @@ class Chain:
     def __init__(self, after: End = BEGINNING) -> None:
         self.end = after
 
-    def follow(self, entry: Entry) -> Fault | None:
+    def follow(self, entry: Link) -> Fault | None:
         """Take the next entry; return what is wrong with it, and then go no further."""
         fault = self._check(entry)
         if fault is None:
             self.end = entry.end
         return fault
 
-    def _check(self, entry: Entry) -> Fault | None:
+    def _check(self, entry: Link) -> Fault | None:
         expected = self.end.sequence + 1
         if entry.sequence > expected:
             return Fault(expected, f"entry {expected} is missing: entry {entry.sequence} follows")
@@ -37,7 +65,7 @@ class Chain:
                 " or entries were put into another order",
             )
         try:
-            is_whole = entry.digest() == entry.hash
+            is_whole = entry.is_whole()
         except MalformedError:
             is_whole = False
         if not is_whole:

@@ -6,6 +6,7 @@ is not in the database (Ed25519 over the canonical JSON without "signature"); co
 outside the store.
 """
 
+import enum
 import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol, Self
@@ -25,11 +26,17 @@ from server.journal.canonical import (
 from server.journal.entry import End
 from server.journal.moments import format_moment, parse_moment
 
-TYPE = "checkpoint"
 KEY_ID_OCTETS = 8
 SIGNATURE_OCTETS = 64
 _VERSION = 1
 _MEMBERS = frozenset({"type", "v", "sequence", "hash", "time", "key", "signature"})
+
+
+class ChainName(enum.StrEnum):
+    """Whose end a checkpoint vouches for, in its "type": one key signs both chains."""
+
+    JOURNAL = "checkpoint"
+    LEDGER = "ledger-checkpoint"
 
 
 def key_id_of(public_key: bytes) -> bytes:
@@ -51,17 +58,18 @@ class Signer(Protocol):
 
 
 class Checkpoint(NamedTuple):
-    """A signed word on where the chain ended. key: the id of the key that signed."""
+    """A signed word on where a chain ended. key: the id of the key that signed."""
 
     end: End
     time_us: int
     key: bytes
     signature: bytes
+    chain: ChainName = ChainName.JOURNAL
 
     def content(self) -> dict[str, Any]:
         """Return everything that the signature covers."""
         return {
-            "type": TYPE,
+            "type": self.chain.value,
             "v": _VERSION,
             "sequence": self.end.sequence,
             "hash": self.end.hash.hex(),
@@ -77,7 +85,8 @@ class Checkpoint(NamedTuple):
     def of_json(cls, value: dict[str, Any]) -> Self:
         """Read an exported checkpoint's form, not its signature. MalformedError."""
         exactly(value, _MEMBERS)
-        if value["type"] != TYPE or member(value, "v", int) != _VERSION:
+        known = value["type"] in set(ChainName)
+        if not known or member(value, "v", int) != _VERSION:
             raise MalformedError("not a checkpoint of a version that is known here")
         sequence = member(value, "sequence", int)
         if sequence < 0:
@@ -87,6 +96,7 @@ class Checkpoint(NamedTuple):
             parse_moment(member(value, "time", str)),
             octets(value, "key", KEY_ID_OCTETS),
             octets(value, "signature", SIGNATURE_OCTETS),
+            ChainName(value["type"]),
         )
 
     @classmethod
@@ -95,9 +105,11 @@ class Checkpoint(NamedTuple):
         return cls.of_json(parse_object(line))
 
 
-def sign_checkpoint(end: End, time_us: int, signer: Signer) -> Checkpoint:
+def sign_checkpoint(
+    end: End, time_us: int, signer: Signer, chain: ChainName = ChainName.JOURNAL
+) -> Checkpoint:
     """Return a signed checkpoint. time_us: microseconds since the epoch."""
-    unsigned = Checkpoint(end, time_us, key_id_of(signer.public_key), b"")
+    unsigned = Checkpoint(end, time_us, key_id_of(signer.public_key), b"", chain)
     return unsigned._replace(signature=signer.sign(canonical(unsigned.content())))
 
 

@@ -1,17 +1,17 @@
 """The desk for the journal: read it, and sign where it ends."""
 
-import asyncio
 from collections.abc import Sequence
 
-from server.journal.chain import Chain, Fault
-from server.journal.checkpoint import Checkpoint, PublicKeys, Signer, key_id_of, sign_checkpoint
-from server.journal.entry import BEGINNING, End, Entry
+from server.journal.chain import Fault
+from server.journal.checkpoint import Checkpoint, Signer
+from server.journal.entry import End, Entry
+from server.journal.notary import BrokenChainError, Notary, WitnessError
 from server.journal.ports import ALL, JournalBook, Selection, Witness
 from server.leases import Lease
 
 MAX_PAGE = 1000
-_LOOKED_AT_ONCE = 50
-"""Entries whose hashes are computed before other work gets its turn: a few milliseconds."""
+
+__all__ = ["JournalDamagedError", "JournalDesk", "UnknownEntryError", "WitnessError"]
 
 
 class UnknownEntryError(LookupError):
@@ -32,8 +32,26 @@ class JournalDamagedError(Exception):
         self.fault = fault
 
 
-class WitnessError(Exception):
-    """A checkpoint's copy outside the store could not be kept. The message says why."""
+class _JournalChain:
+    """The journal as its notary sees it."""
+
+    def __init__(self, book: JournalBook) -> None:
+        self._book = book
+
+    async def end(self) -> End:
+        return await self._book.journal_end()
+
+    async def links(self, after: int, limit: int) -> Sequence[Entry]:
+        return await self._book.journal_entries(after, limit)
+
+    async def store_time_us(self) -> int:
+        return await self._book.store_time_us()
+
+    async def last_checkpoint(self) -> Checkpoint | None:
+        return await self._book.last_checkpoint()
+
+    async def add_checkpoint(self, checkpoint: Checkpoint, lease: Lease | None) -> int:
+        return await self._book.add_checkpoint(checkpoint, lease)
 
 
 class JournalDesk:
@@ -42,7 +60,12 @@ class JournalDesk:
     def __init__(self, book: JournalBook, signer: Signer, witness: Witness) -> None:
         self._book = book
         self._signer = signer
-        self._witness = witness
+        self._notary = Notary(_JournalChain(book), signer, witness)
+
+    @property
+    def signer(self) -> Signer:
+        """What signs with this installation's key."""
+        return self._signer
 
     @property
     def public_key(self) -> bytes:
@@ -78,54 +101,7 @@ class JournalDesk:
         Else JournalDamagedError: a signature under a forged journal would make it genuine.
         lease: what a job holds (LeaseLostError). Raises WitnessError, too.
         """
-        # In this order: the end is then never before what was signed last.
-        last = await self._book.last_checkpoint()
-        end = await self._book.journal_end()
-        fault = await self._look(last, end)
-        if fault is not None:
-            raise JournalDamagedError(fault)
-        checkpoint = sign_checkpoint(end, await self._book.store_time_us(), self._signer)
-        await self._book.add_checkpoint(checkpoint, lease)
         try:
-            await asyncio.to_thread(self._witness.keep, checkpoint)
-        except OSError as error:
-            raise WitnessError(
-                f"the checkpoint is stored, but not its copy outside the database: {error}"
-            ) from error
-        return checkpoint
-
-    async def _look(self, last: Checkpoint | None, end: End) -> Fault | None:
-        """Return what is wrong with the entries since the last checkpoint, and that one."""
-        public_key = self._signer.public_key
-        if last is not None and last.key == key_id_of(public_key):
-            doubt = PublicKeys([public_key]).doubt(last)
-            if doubt is not None:
-                return Fault(last.end.sequence, f"the last checkpoint: {doubt}")
-        chain = Chain(last.end if last is not None else BEGINNING)
-        if last is not None and last.end.sequence > 0:
-            fault = await self._stands(last.end)
-            if fault is not None:
-                return fault
-        while chain.end.sequence < end.sequence:
-            wanted = min(_LOOKED_AT_ONCE, end.sequence - chain.end.sequence)
-            page = await self._book.journal_entries(chain.end.sequence, wanted)
-            for entry in page:
-                fault = chain.follow(entry)
-                if fault is not None:
-                    return fault
-            if not page:
-                missing = chain.end.sequence + 1
-                return Fault(missing, f"entry {missing} is missing, and all after it")
-        if chain.end != end:
-            return Fault(end.sequence, f"entry {end.sequence} is not the one that was written last")
-        return None
-
-    async def _stands(self, end: End) -> Fault | None:
-        """Return what is wrong with an entry that was signed."""
-        found = await self._book.journal_entries(end.sequence - 1, 1)
-        if not found or found[0].sequence != end.sequence:
-            return Fault(end.sequence, f"entry {end.sequence}, which was signed, is missing")
-        fault = Chain(End(end.sequence - 1, found[0].previous)).follow(found[0])
-        if fault is None and found[0].hash != end.hash:
-            fault = Fault(end.sequence, f"entry {end.sequence}, which was signed, was replaced")
-        return fault
+            return await self._notary.checkpoint(lease)
+        except BrokenChainError as broken:
+            raise JournalDamagedError(broken.fault) from None

@@ -73,6 +73,10 @@ class Entry(NamedTuple):
         """Return the hash that this content must have. MalformedError."""
         return hashlib.sha256(canonical(self.content())).digest()
 
+    def is_whole(self) -> bool:
+        """Whether its hash belongs to its content. MalformedError."""
+        return self.digest() == self.hash
+
     def to_json(self) -> dict[str, Any]:
         """Return the entry as it is exported; `of_json` is the inverse."""
         return {**self.content(), "hash": self.hash.hex()}

@@ -4,16 +4,8 @@ import enum
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from server.incidents.components import Component as Component  # noqa: PLC0414 - told on from here
 from server.incidents.intervals import Span
-
-
-class Component(enum.StrEnum):
-    """What is not to be relied on meanwhile."""
-
-    VALIDATION = "validation"
-    UPLOAD = "upload"
-    API_KEYS = "api-keys"
-    PROVISIONING = "provisioning"
 
 
 class Step(enum.StrEnum):
@@ -116,7 +108,11 @@ class Condition(enum.StrEnum):
 
 def condition(maintenance: Maintenance, now_s: int) -> Condition:
     """Return how it looks now. Overrun: work began, its window is over, and nobody ended it."""
-    state, span = maintenance.state, maintenance.plan.span
+    return condition_of(maintenance.state, maintenance.plan.span, now_s)
+
+
+def condition_of(state: State, span: Span, now_s: int) -> Condition:
+    """Return how a maintenance in this state, planned for this span, looks now."""
     if state in {State.DRAFT, State.FINISHED, State.CANCELLED}:
         return Condition(state.value)
     if now_s >= span.end:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from server.programs.exits import CommandError, Exit
 from server.programs.unix_sockets import connect_unix
@@ -64,15 +64,19 @@ class AdminClient:
         """GET a path below /api/v1."""
         return self.call("GET", path)
 
-    def pages(self, name: str) -> list[dict[str, Any]]:
-        """Return all of a collection below /api/v1, page by page. name: "keys", "clients", ..."""
+    def pages(self, name: str, **query: str) -> list[dict[str, Any]]:
+        """Return all of a collection below /api/v1, page by page. name: "keys", "clients", ...
+
+        query: more parameters than those of the page.
+        """
         found: list[dict[str, Any]] = []
-        path: str | None = f"/{name}?limit={_PAGE}"
+        first = f"/{name}?{urlencode({'limit': _PAGE, **query})}"
+        path: str | None = first
         while path is not None:
             page = self.get(path)
             found += page[name]
             after = page["next"]
-            path = None if after is None else f"/{name}?limit={_PAGE}&after={after}"
+            path = None if after is None else f"{first}&after={after}"
         return found
 
     def post(self, path: str, value: object = None) -> Any:  # noqa: ANN401 - JSON
@@ -83,6 +87,11 @@ class AdminClient:
         """POST a JSON value, and wait as long as an import may take."""
         headers = {"Content-Type": "application/json"}
         return self._exchange("POST", path, json.dumps(value).encode(), headers, IMPORT_WITHIN_S)
+
+    def post_briefly(self, path: str, value: object, within_s: float) -> Any:  # noqa: ANN401 - JSON
+        """POST a JSON value, and wait no longer than that for the answer."""
+        headers = {"Content-Type": "application/json"}
+        return self._exchange("POST", path, json.dumps(value).encode(), headers, within_s)
 
     def call(self, method: str, path: str, value: object = None) -> Any:  # noqa: ANN401 - JSON
         """Make one call with a JSON body (None: without a body)."""

@@ -22,7 +22,10 @@ from server.incidents.instants import InstantError, parse_local, write_instant
 from server.incidents.minutes import summarise
 from server.incidents.severity import Severity
 from server.programs.exits import CommandError, Exit
-from server.programs.terminal import say_json
+from server.programs.options import Data, Database, Json, admin_api
+from server.programs.remote_options import RemoteCommand
+from server.programs.terminal import fields, say_json, table
+from server.uptime.asked_period import Kind
 
 _LARGEST_CASE = 256 * 1024 * 1024
 
@@ -50,6 +53,76 @@ def compute(
             say_json(write_availability(compute_availability(read_case(case))))
     except CaseError as error:
         raise CommandError(f"{source}: {error}", Exit.USAGE) from error
+
+
+@availability_app.command("show", cls=RemoteCommand)
+def show(
+    context: typer.Context,
+    *,
+    client: Annotated[
+        int | None,
+        typer.Option(
+            "--client", metavar="ID", min=1, help="Of this Client ID alone.", show_default=False
+        ),
+    ] = None,
+    period: Annotated[Kind, typer.Option("--period", help="How long it is.")] = Kind.MONTH,
+    of: Annotated[
+        str | None,
+        typer.Option(
+            "--of",
+            metavar="WHICH",
+            help="2026-10, 2026-Q4, the first date of a term, the last one of thirty days"
+            " (default: the one that is now).",
+            show_default=False,
+        ),
+    ] = None,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Show what was kept of the promise: availability, bounds, coverage, verdict."""
+    with admin_api(context, data, database) as admin:
+        found = admin.get(_asked("", client, period, of))
+    if as_json:
+        say_json(found)
+    else:
+        fields(found)
+
+
+@availability_app.command("proposals", cls=RemoteCommand)
+def proposals(
+    context: typer.Context,
+    *,
+    client: Annotated[
+        int | None,
+        typer.Option(
+            "--client", metavar="ID", min=1, help="Of this Client ID alone.", show_default=False
+        ),
+    ] = None,
+    period: Annotated[Kind, typer.Option("--period", help="How long it is.")] = Kind.MONTH,
+    of: Annotated[
+        str | None,
+        typer.Option("--of", metavar="WHICH", help="As for `show`.", show_default=False),
+    ] = None,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Show the incidents that the minutes propose: a person confirms start, end and impact."""
+    with admin_api(context, data, database) as admin:
+        found = admin.get(_asked("/proposals", client, period, of))
+    if as_json:
+        say_json(found)
+    else:
+        table(found["proposals"], ["start", "end", "worst", "lost_s"])
+
+
+def _asked(what: str, client: int | None, period: Kind, of: str | None) -> str:
+    from urllib.parse import urlencode  # noqa: PLC0415 - most commands do without
+
+    whose = "" if client is None else f"/clients/{client}"
+    query = urlencode({"period": period.value, **({} if of is None else {"of": of})})
+    return f"{whose}/availability{what}?{query}"
 
 
 @clock_app.command("due")

@@ -17,12 +17,17 @@ from server.programs import (
     customer_commands,
     fence_commands,
     hsm_audit_commands,
+    incident_commands,
     journal_commands,
     maintenance_commands,
     minting_commands,
     moving_commands,
+    notice_commands,
+    oncall_commands,
     operator_commands,
+    probe_commands,
     station_commands,
+    status_commands,
     vault_commands,
 )
 from server.programs.exits import EXPLAINED, CommandError, Exit
@@ -67,11 +72,17 @@ app.add_typer(customer_commands.app, name="customer")
 app.add_typer(contact_commands.app, name="contact")
 app.add_typer(operator_commands.app, name="operator")
 app.add_typer(journal_commands.app, name="journal")
+app.add_typer(incident_commands.app, name="incident")  # with those of `ledger_commands`
+app.add_typer(notice_commands.app, name="notice")
+app.add_typer(oncall_commands.app, name="oncall")
 app.add_typer(availability_commands.availability_app, name="availability")
 app.add_typer(availability_commands.clock_app, name="clock")
 app.add_typer(station_commands.app, name="station")
 app.add_typer(hsm_app, name="hsm")
 app.add_typer(maintenance_commands.app, name="maintenance")
+app.add_typer(probe_commands.app, name="probe")
+app.add_typer(incident_commands.app, name="incident")
+app.add_typer(status_commands.app, name="status")
 app.add_typer(store_app, name="store")
 app.add_typer(config_app, name="config")
 

@@ -1,25 +1,45 @@
-"""Journals as files and as pages of the admin API: exported, read back, verified."""
+"""Chains as files and as pages of the admin API: exported, read back, verified."""
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from hsm.journalkey import parse_public
 from server.checkpoint_file import CheckpointFile
 from server.journal.audit import Audit, Verdict
 from server.journal.canonical import MAX_LINE, MalformedError
+from server.journal.chain import Link
 from server.journal.checkpoint import Checkpoint, PublicKeys
-from server.journal.entry import BEGINNING, End, Entry
-from server.journal.export import audit_export, end_of_json, end_to_json, line_of
+from server.journal.entry import BEGINNING, End
+from server.journal.export import (
+    JOURNAL_FORM,
+    Form,
+    audit_export,
+    end_of_json,
+    end_to_json,
+    line_of,
+)
+from server.ledger.export import LEDGER_FORM
 from server.programs.admin_client import AdminClient
 from server.programs.exits import CommandError
 from server.programs.terminal import complain
 
 _PAGE = 500
 _MAX_KEY_FILE = 64 * 1024
+
+
+class Chained(NamedTuple):
+    """One of the chains. path: of the admin API."""
+
+    path: str
+    form: Form
+
+
+JOURNAL = Chained("/journal", JOURNAL_FORM)
+LEDGER = Chained("/ledger", LEDGER_FORM)
 
 
 @contextmanager
@@ -46,18 +66,18 @@ def new_file(name: str) -> Iterator[IO[bytes]]:
         raise
 
 
-def write_export(admin: AdminClient, stream: IO[bytes]) -> int:
-    """Write the whole journal, signed up to its end first; return the number of entries."""
+def write_export(admin: AdminClient, stream: IO[bytes], which: Chained = JOURNAL) -> int:
+    """Write a whole chain, signed up to its end first; return the number of entries."""
     try:
-        admin.post("/journal/checkpoints")
+        admin.post(f"{which.path}/checkpoints")
     except CommandError as refusal:
         # Evidence is exported all the same.
         complain(f"keystead: {refusal}")
         complain("keystead: the export goes on without a new checkpoint")
-    for checkpoint in checkpoint_pages(admin):
+    for checkpoint in checkpoint_pages(admin, which):
         stream.write(line_of(checkpoint))
     end, count = end_to_json(BEGINNING), 0
-    for page in entry_pages(admin):
+    for page in entry_pages(admin, which):
         for entry in page["entries"]:
             stream.write(line_of(entry))
             count += 1
@@ -66,27 +86,27 @@ def write_export(admin: AdminClient, stream: IO[bytes]) -> int:
     return count
 
 
-def checkpoint_pages(admin: AdminClient) -> Iterator[dict[str, Any]]:
+def checkpoint_pages(admin: AdminClient, which: Chained = JOURNAL) -> Iterator[dict[str, Any]]:
     """Yield all checkpoints of the store."""
     after: int | None = 0
     while after is not None:
-        page = admin.get(f"/journal/checkpoints?after={after}&limit={_PAGE}")
+        page = admin.get(f"{which.path}/checkpoints?after={after}&limit={_PAGE}")
         yield from page["checkpoints"]
         after = page["next"]
 
 
-def entry_pages(admin: AdminClient) -> Iterator[dict[str, Any]]:
+def entry_pages(admin: AdminClient, which: Chained = JOURNAL) -> Iterator[dict[str, Any]]:
     """Yield all entries of the store in pages, each with the journal's end as it is then."""
     after: int | None = 0
     while after is not None:
-        page = admin.get(f"/journal?after={after}&limit={_PAGE}")
+        page = admin.get(f"{which.path}?after={after}&limit={_PAGE}")
         yield page
         after = page["next"]
 
 
 def read_public_keys(path: Path) -> list[bytes]:
     """Read a file of public keys (PEM). CommandError."""
-    with _opened(path) as stream:
+    with opened_file(path) as stream:
         text = stream.read(_MAX_KEY_FILE)
     try:
         return parse_public(text.decode("ascii"))
@@ -99,8 +119,8 @@ def read_public_keys(path: Path) -> list[bytes]:
 def read_checkpoints(path: Path) -> list[Checkpoint]:
     """Read a file of checkpoints, one a line. CommandError."""
     found = []
-    with _opened(path) as stream:
-        for number, line in enumerate(_lines(stream), 1):
+    with opened_file(path) as stream:
+        for number, line in enumerate(file_lines(stream), 1):
             if not line.strip():
                 continue
             try:
@@ -110,16 +130,29 @@ def read_checkpoints(path: Path) -> list[Checkpoint]:
     return found
 
 
-def verify_file(path: Path, keys: Sequence[bytes], kept: Sequence[Checkpoint]) -> Verdict:
-    """Audit an export; no service is asked. CommandError when the file cannot be read."""
-    with _opened(path) as stream:
-        return audit_export(_lines(stream), PublicKeys(keys), kept)
+def verify_file(
+    path: Path,
+    keys: Sequence[bytes],
+    kept: Sequence[Checkpoint],
+    which: Chained = JOURNAL,
+    tell: Callable[[Link], None] = lambda _: None,
+) -> Verdict:
+    """Audit an export; no service is asked. CommandError when the file cannot be read.
+
+    tell: is told of each good entry.
+    """
+    with opened_file(path) as stream:
+        return audit_export(file_lines(stream), PublicKeys(keys), kept, which.form, tell)
 
 
 def verify_store(
-    admin: AdminClient, keys: Sequence[bytes], kept: Sequence[Checkpoint], here: Path | None
+    admin: AdminClient,
+    keys: Sequence[bytes],
+    kept: Sequence[Checkpoint],
+    here: Path | None,
+    which: Chained = JOURNAL,
 ) -> Verdict:
-    """Audit the store's journal, through the admin API.
+    """Audit a chain of the store, through the admin API.
 
     keys: those that are trusted, the installation's own when there are none. here: the file of
     checkpoints in the data directory, which whoever writes to the database does not reach; None for
@@ -127,20 +160,20 @@ def verify_store(
     """
     trusted = keys or parse_public(admin.get("/journal/key")["public_key"])
     checkpoints = [*kept, *(CheckpointFile(here).read() if here is not None else ())]
-    stored = checkpoint_pages(admin)
+    stored = checkpoint_pages(admin, which)
     odd = None
     try:
         checkpoints += [Checkpoint.of_json(one) for one in stored]
     except MalformedError as error:
         odd = f"a checkpoint in the store is none: {error}"
-    audit = Audit(PublicKeys(trusted), checkpoints)
+    audit = Audit(PublicKeys(trusted), checkpoints, which.form.chain)
     if odd is not None:
         audit.refuse(odd)
     end: End | None = None
-    for page in entry_pages(admin):
+    for page in entry_pages(admin, which):
         try:
             for entry in page["entries"]:
-                audit.take(Entry.of_json(entry))
+                audit.take(which.form.read(entry))
         except MalformedError as error:
             audit.refuse(str(error))
         end = end_of_json(page["end"])
@@ -167,7 +200,8 @@ def verdict_to_json(verdict: Verdict) -> dict[str, Any]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def opened_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that somebody named, for reading. CommandError."""
     try:
         with path.open("rb") as stream:
             yield stream
@@ -175,7 +209,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         raise CommandError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _lines(stream: IO[bytes]) -> Iterator[bytes]:
+def file_lines(stream: IO[bytes]) -> Iterator[bytes]:
     """Yield lines; one without end is cut, and then refused as too long."""
     while line := stream.readline(MAX_LINE + 2):
         yield line

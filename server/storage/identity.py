@@ -3,6 +3,7 @@
 import secrets
 from typing import Protocol
 
+from server.clock import Clock
 from server.journal.acts import Cause, Deed, Subject
 from server.journal.checkpoint import key_id_of
 from server.storage.refusals import StoreRefusedError
@@ -117,6 +118,38 @@ async def introduce_journal_key(store: Meta, public_key: bytes, *, cause: Cause)
         return False
     await store.settle_meta(name, public_key.hex(), deed)
     return True
+
+
+class StoredJournalKeys:
+    """The public journal keys of all machines, by their ids: with them links are checked.
+
+    What is found is remembered. What is not is looked for once in a while only: whoever makes up
+    ids does not keep the store busy.
+    """
+
+    def __init__(
+        self, store: Meta, clock: Clock, *, own: bytes | None = None, every_s: float = 0.1
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._every_s = every_s
+        self._known = {} if own is None else {key_id_of(own): own}
+        self._looked_at = -every_s
+
+    async def public_key(self, key_id: bytes) -> bytes | None:
+        """Return a key (32 octets, Ed25519), None when no machine has introduced it."""
+        known = self._known.get(key_id)
+        if known is not None:
+            return known
+        now = self._clock.monotonic()
+        if now - self._looked_at < self._every_s:
+            return None
+        self._looked_at = now
+        found = await self._store.meta(f"journal_key_{key_id.hex()}")
+        if found is None:
+            return None
+        self._known[key_id] = bytes.fromhex(found)
+        return self._known[key_id]
 
 
 async def bucket_salt(store: Meta) -> bytes:

@@ -349,6 +349,249 @@ maintenance_record = Table(
     sqlite_with_rowid=False,
 )
 
+# The chain of what availability and incidents are proved with (server/ledger). digest: of salt and
+# payload (JSON), which are both NULL once they were erased.
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("time_us", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("salt", LargeBinary),
+    Column("payload", Text),
+    Index("ledger_by_subject", "kind", "subject", "sequence"),
+    sqlite_with_rowid=False,
+)
+
+# One row: where the ledger ends, as `journal_head` is for the journal.
+ledger_head = Table(
+    "ledger_head",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    CheckConstraint("id = 1", name="ledger_has_one_head"),
+    sqlite_with_rowid=False,
+)
+
+ledger_checkpoint = Table(
+    "ledger_checkpoint",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("time_us", BigInteger, nullable=False),
+    Column("key_id", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What probers found, per minute since the epoch (server/uptime): all probers together.
+probe_minute = Table(
+    "probe_minute",
+    metadata,
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    Column("good", Integer, nullable=False),
+    Column("bad", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Who hands in what they found (server/probing): the last number of each, and how the service stands
+# by it. told: the last fact about it said failing.
+prober = Table(
+    "prober",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("heard_us", BigInteger, nullable=False),
+    Column("missing", BigInteger, nullable=False),
+    Column("failing", Boolean, nullable=False),
+    Column("bad", Integer, nullable=False),
+    Column("good", Integer, nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("told", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# One row for each round, for some weeks; what a minute comes to stays in `probe_minute`.
+probe_round = Table(
+    "probe_round",
+    metadata,
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    Column("prober", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("outcome", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Minutes, both included, of which a prober knows nothing; whatever it found in them does not hold.
+probe_unknown = Table(
+    "probe_unknown",
+    metadata,
+    Column("prober", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What was told to whom, and what became of it (server/notices). place: an e-mail address or a URL,
+# "" once it was erased; payload: JSON.
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("delivery_id", Text, nullable=False, unique=True),
+    Column("key", Text, nullable=False),
+    Column("occasion", Text, nullable=False),
+    Column("subject_kind", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("way", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("customer_id", BigInteger),
+    Column("happened_us", BigInteger, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("standing", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("next_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger),
+    Column("detail", Text, nullable=False),
+    Index("delivery_by_standing", "standing", "next_us"),
+    Index("delivery_by_subject", "subject_kind", "subject_id", "number"),
+    sqlite_with_rowid=False,
+)
+
+# What is looked for among incidents (server/incidents): it follows from their records, and is
+# written with them. reference: the prober's, of one that was handed in; effect: what was confirmed
+# or amended, in seconds; effect_end_s NULL while a loss is open.
+incident = Table(
+    "incident",
+    metadata,
+    Column("incident_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("reference", Text, unique=True),
+    Column("state", Text, nullable=False),
+    Column("is_public", Boolean, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+    Column("effect_start_s", BigInteger),
+    Column("effect_end_s", BigInteger),
+    sqlite_with_rowid=False,
+)
+
+# What was done with each incident: rows are added, never changed. detail: JSON, or NULL.
+incident_record = Table(
+    "incident_record",
+    metadata,
+    Column("incident_id", BigInteger, ForeignKey("incident.incident_id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("step", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("author_kind", Text, nullable=False),
+    Column("author_name", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("detail", Text),
+    sqlite_with_rowid=False,
+)
+
+# Due instants as they were computed, with the fingerprint of the holidays; never computed anew.
+incident_due = Table(
+    "incident_due",
+    metadata,
+    Column("incident_id", BigInteger, ForeignKey("incident.incident_id"), primary_key=True),
+    Column("clock", Text, primary_key=True),
+    Column("severity", SmallInteger, primary_key=True, autoincrement=False),
+    Column("start_s", BigInteger, primary_key=True, autoincrement=False),
+    Column("due_s", BigInteger),
+    Column("calendar", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What was reminded of: each once.
+incident_reminder = Table(
+    "incident_reminder",
+    metadata,
+    Column("incident_id", BigInteger, ForeignKey("incident.incident_id"), primary_key=True),
+    Column("clock", Text, primary_key=True),
+    Column("start_s", BigInteger, primary_key=True, autoincrement=False),
+    Column("due_s", BigInteger, primary_key=True, autoincrement=False),
+    Column("moment", Text, primary_key=True),
+    Column("told_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What was counted, rolled up (server/uptime): a day of a client, later its month. client_id 0: all
+# together; -1: the probes. days: JSON, the sums of each; seen: packed bits; exceptions: JSON.
+uptime_segment = Table(
+    "uptime_segment",
+    metadata,
+    Column("client_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("first_day", Integer, primary_key=True, autoincrement=False),
+    Column("end_day", Integer, nullable=False),
+    Column("days", Text, nullable=False),
+    Column("seen", LargeBinary, nullable=False),
+    Column("exceptions", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Days that were rolled up: segments of others do not count yet.
+uptime_day = Table(
+    "uptime_day",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("segments", Integer, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("min_requests", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# The analysis report of each incident (server/reports), step by step: rows are added, never
+# changed. content: the report as JSON as it was then.
+report_record = Table(
+    "report_record",
+    metadata,
+    Column("incident_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("step", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("content", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What was told to authorities of an incident: rows are added, never changed.
+regulatory_record = Table(
+    "regulatory_record",
+    metadata,
+    Column("incident_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("regime", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("when_s", BigInteger, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("aware_s", BigInteger),
+    sqlite_with_rowid=False,
+)
+
 # Hosts with an agent, and the keys that they saw (server/fleet). Days are ISO dates.
 fleet_token = Table(
     "fleet_token",
@@ -452,8 +695,13 @@ CONTACT_SEQUENCE = "contact"
 TOKEN_SEQUENCE = "operator_token"  # noqa: S105 - a name, not a secret
 MAINTENANCE_SEQUENCE = "maintenance"
 FLEET_SEQUENCE = "fleet_token"
+DELIVERY_SEQUENCE = "delivery"
+LEDGER_CHECKPOINT_SEQUENCE = "ledger_checkpoint"
+INCIDENT_SEQUENCE = "incident"
+REPORT_SEQUENCE = "report"
 SEQUENCES = (
     CLIENT_SEQUENCE,
+    REPORT_SEQUENCE,
     IMPORT_SEQUENCE,
     CHECKPOINT_SEQUENCE,
     FACT_SEQUENCE,
@@ -462,6 +710,9 @@ SEQUENCES = (
     TOKEN_SEQUENCE,
     MAINTENANCE_SEQUENCE,
     FLEET_SEQUENCE,
+    DELIVERY_SEQUENCE,
+    INCIDENT_SEQUENCE,
+    LEDGER_CHECKPOINT_SEQUENCE,
 )
 UNFINISHED_IMPORT = "unfinished-key-import"
 MOVED_TO = "moved-to"

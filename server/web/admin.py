@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPMethod, HTTPStatus
 from typing import Literal, NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
 
 import structlog
 from aiohttp import hdrs, web
@@ -25,11 +26,24 @@ from server.accounts.operator_ports import OperatorExistsError, TooManyTokensErr
 from server.accounts.operators import OperatorDesk, UnknownOperatorError, UnknownTokenError
 from server.accounts.text import InputError
 from server.counter_journal.desk import FenceDesk, FenceError
+from server.incidents.business_calendar import CalendarError
+from server.incidents.decisions import IncidentStateError
+from server.incidents.desk import IncidentDesk
+from server.incidents.instants import InstantError
+from server.incidents.ports import UnknownIncidentError
+from server.incidents.states import StepRefusedError
+from server.incidents.words import IncidentInputError
 from server.journal.desk import (
     JournalDamagedError,
     JournalDesk,
     UnknownEntryError,
     WitnessError,
+)
+from server.ledger.desk import (
+    LedgerDamagedError,
+    LedgerDesk,
+    NotErasableError,
+    UnknownLedgerEntryError,
 )
 from server.maintenance.decisions import MaintenanceStateError, OverlapError
 from server.maintenance.desk import MaintenanceDesk
@@ -42,6 +56,8 @@ from server.moving.desk import (
     RotatingError,
 )
 from server.moving.ports import ConflictError
+from server.notices.desk import NobodyToldError, NoticeDesk
+from server.notices.ports import UnknownDeliveryError
 from server.otp.keys import KeyDesk, UnknownKeyError
 from server.otp.ksm import KsmError
 from server.otp.ports import (
@@ -50,21 +66,35 @@ from server.otp.ports import (
     StoreError,
     UnknownOutcomeError,
 )
+from server.probing.desk import ProbeDesk
 from server.provisioning.desk import MintingDesk
 from server.provisioning.ports import MintError
+from server.reports.analysis_desk import AnalysisDesk
+from server.reports.customer_desk import CustomerReportDesk
+from server.reports.regulatory_steps import RegulatoryStateError
+from server.reports.revisions import ReportStateError
 from server.resealing.desk import VaultDesk
 from server.resealing.ports import GoalError
+from server.uptime.desk import UptimeDesk
 from server.usage.desk import RangeError, UsageDesk
 from server.web.admin_backup import AdminBackups, BackupBook
 from server.web.admin_clients import AdminClients
+from server.web.admin_customer_reports import AdminCustomerReports
 from server.web.admin_customers import AdminCustomers
+from server.web.admin_incidents import AdminIncidents
 from server.web.admin_journal import AdminJournal
 from server.web.admin_keys import AdminKeys
+from server.web.admin_ledger import AdminLedger
 from server.web.admin_maintenance import AdminMaintenance
 from server.web.admin_minting import AdminMinting
 from server.web.admin_moving import AdminMoving
+from server.web.admin_notices import AdminNotices
 from server.web.admin_operators import AdminOperators
+from server.web.admin_probe import AdminProbe
+from server.web.admin_reports import AdminReports
 from server.web.admin_request import ADMISSION, CALLER, Admission, read_query
+from server.web.admin_status_page import AdminStatusPage, StatusPageDesk
+from server.web.admin_uptime import AdminUptime
 from server.web.admin_usage import AdminUsage
 from server.web.admin_vault import AdminVault
 from server.web.bare import SERVER_NAME
@@ -84,7 +114,7 @@ Authenticate: TypeAlias = Callable[[web.Request], Awaitable[Caller]]
 
 
 class Desks(NamedTuple):
-    """What is administered. status: what GET /api/v1/status answers."""
+    """What is administered. zone: of reports; status: what GET /api/v1/status answers."""
 
     clients: ClientDesk
     customers: CustomerDesk
@@ -93,11 +123,20 @@ class Desks(NamedTuple):
     minting: MintingDesk
     moving: MovingDesk
     journal: JournalDesk
+    ledger: LedgerDesk
     fence: FenceDesk
     backups: BackupBook
     usage: UsageDesk
     vault: VaultDesk
     maintenance: MaintenanceDesk
+    probes: ProbeDesk
+    incidents: IncidentDesk
+    status_page: StatusPageDesk
+    notices: NoticeDesk
+    uptime: UptimeDesk
+    zone: ZoneInfo
+    analyses: AnalysisDesk
+    customer_reports: CustomerReportDesk
     status: _Status
 
 
@@ -135,13 +174,21 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminOperators(desks.operators).routes(),
             *AdminClients(desks.clients).routes(),
             *AdminUsage(desks.usage, desks.clients).routes(),
+            *AdminUptime(desks.uptime, desks.clients, desks.customers, desks.zone).routes(),
             *AdminMaintenance(desks.maintenance).routes(),
+            *AdminProbe(desks.probes).routes(),
+            *AdminIncidents(desks.incidents, desks.customers).routes(),
+            *AdminStatusPage(desks.status_page).routes(),
+            *AdminNotices(desks.notices).routes(),
             *AdminKeys(desks.keys).routes(),
             *AdminMinting(desks.minting).routes(),
             *AdminMoving(desks.moving, translate=problem_of).routes(),
             *AdminJournal(desks.journal).routes(),
+            *AdminLedger(desks.ledger).routes(),
             *AdminBackups(desks.fence, desks.backups).routes(),
             *AdminVault(desks.vault).routes(),
+            *AdminReports(desks.analyses, desks.customers).routes(),
+            *AdminCustomerReports(desks.customer_reports).routes(),
         ],
         _objects(desks),
     )
@@ -247,6 +294,9 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (OperatorExistsError, HTTPStatus.CONFLICT),
     (TooManyTokensError, HTTPStatus.CONFLICT),
     (JournalDamagedError, HTTPStatus.CONFLICT),
+    (LedgerDamagedError, HTTPStatus.CONFLICT),
+    (UnknownLedgerEntryError, HTTPStatus.NOT_FOUND),
+    (NotErasableError, HTTPStatus.CONFLICT),
     (WitnessError, HTTPStatus.INSUFFICIENT_STORAGE),
     (ImportUnderWayError, HTTPStatus.CONFLICT),
     (ImportEndedError, HTTPStatus.REQUEST_TIMEOUT),
@@ -254,6 +304,16 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (ConflictError, HTTPStatus.CONFLICT),
     (RotatingError, HTTPStatus.CONFLICT),
     (RangeError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (ReportStateError, HTTPStatus.CONFLICT),
+    (RegulatoryStateError, HTTPStatus.CONFLICT),
+    (UnknownIncidentError, HTTPStatus.NOT_FOUND),
+    (IncidentStateError, HTTPStatus.CONFLICT),
+    (StepRefusedError, HTTPStatus.CONFLICT),
+    (IncidentInputError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (InstantError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (CalendarError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (UnknownDeliveryError, HTTPStatus.NOT_FOUND),
+    (NobodyToldError, HTTPStatus.NOT_FOUND),
 )
 """What the rooms refuse, in words that are meant for the operator."""
 

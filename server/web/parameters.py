@@ -42,8 +42,15 @@ PATH_PARAMETERS: Mapping[str, PathParameter] = {
     "customer_id": _number("The customer's id."),
     "contact_id": _number("The contact's id."),
     "client_id": _number("The Client ID."),
+    "incident_id": _number("The incident's number."),
     "maintenance_id": _number("The maintenance's number."),
+    "delivery_number": _number("The delivery's number."),
     "sequence": _number("The entry's number."),
+    "day": PathParameter(
+        "[0-9]{4}-[0-9]{2}-[0-9]{2}",
+        {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
+        "The day, like 2026-10-03.",
+    ),
     "number": _number("The token's number, which stands in it."),
     "public_id": PathParameter(
         "[^{}/]+",
@@ -82,6 +89,12 @@ REASON = QueryParameter(
     {"type": "string", "maxLength": MAX_REASON},
     "Why, for whoever reads the journal later. Characters that can be shown only.",
 )
+OPEN_ONLY = QueryParameter(
+    "open",
+    {"type": "string", "enum": ["no", "yes"]},
+    "Only what somebody has to do something about.",
+)
+NEEDED_REASON = REASON._replace(required=True)
 FORMAT = QueryParameter("format", {"type": "string", "enum": ["ksm"]}, "The file's format.", True)
 DRY_RUN = QueryParameter(
     "dry_run", {"type": "string", "enum": ["no", "yes"]}, "Say what would change; change nothing."

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from multidict import istr
+from multidict import CIMultiDictProxy, istr
 
 from server.otp.verdict import Source
 
@@ -62,6 +62,13 @@ class SourceReader:
         self._trusted = tuple(trusted)
         # Peers repeat, and reading an address costs more than the rest of the door.
         self.peer = lru_cache(_REMEMBERED)(self._peer)
+
+    def of(self, host: str, headers: CIMultiDictProxy[str]) -> Source:
+        """Return whose budget a request spends, by its connection's host and its headers."""
+        source, is_proxy = self.peer(host)
+        if is_proxy:
+            source = self.forwarded(source, headers.getall(FORWARDED_FOR, ()))
+        return source
 
     def forwarded(self, proxy: Source, fields: Sequence[str]) -> Source:
         """Return the source behind a trusted proxy.

@@ -13,7 +13,7 @@ from typing import Protocol as Seam
 
 import structlog
 from aiohttp import hdrs, web
-from multidict import CIMultiDictProxy, istr
+from multidict import istr
 
 from server.clock import Clock
 from server.metrics.layout import Bucket, Rejected
@@ -26,7 +26,7 @@ from server.web.bodies import BodyFault, read_body
 from server.web.faults import describe_fault
 from server.web.repeats import SHORTCUT, Shortcut
 from server.web.reply import PLAIN, Reply
-from server.web.source import FORWARDED_FOR, SourceReader
+from server.web.source import SourceReader
 from validation.answer import Answer, compose
 from validation.request import Protocol
 from validation.signature import EMPTY_KEY
@@ -105,7 +105,7 @@ class VerifyDoor:
         self._verify = verifier.verify
         self._tally = tally
         self._clock = clock
-        self._sources = sources
+        self.source = sources.of
         self._body_s = body_s
         self._count = None if usage is None else usage.answered
         self._fault = None if usage is None else usage.fault
@@ -144,13 +144,6 @@ class VerifyDoor:
             query = request.raw_path.partition("?")[2]
         source = self.source(request.remote or "", request.headers)
         return (await self.reply(protocol, query, source)).response()
-
-    def source(self, host: str, headers: CIMultiDictProxy[str]) -> Source:
-        """Return whose budget a request spends, by its connection and its headers."""
-        source, is_proxy = self._sources.peer(host)
-        if is_proxy:
-            source = self._sources.forwarded(source, headers.getall(FORWARDED_FOR, ()))
-        return source
 
     async def reply(self, protocol: Protocol, query: bytes | str, source: Source) -> Reply:
         """Return the reply to a query, whatever happens."""

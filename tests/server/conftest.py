@@ -16,6 +16,7 @@ _CLEAN = ";".join(
     [f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables)]  # noqa: S608
     + [f"INSERT INTO sequence VALUES ('{name}', 0)" for name in SEQUENCES]  # noqa: S608
     + [f"INSERT INTO journal_head VALUES (1, 0, '\\x{bytes(32).hex()}')"]  # noqa: S608
+    + [f"INSERT INTO ledger_head VALUES (1, 0, '\\x{bytes(32).hex()}')"]  # noqa: S608
 )
 
 

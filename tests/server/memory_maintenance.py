@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from server.journal.acts import Act, State, Subject
+from server.ledger.entry import Kind, NewEntry
 from server.maintenance.decisions import Decision, Situation
 from server.maintenance.plan import Maintenance
 from server.maintenance.ports import MOST_PUBLIC
-from server.maintenance.states import maintenance_state, maintenance_subject
+from server.maintenance.states import maintenance_state, maintenance_subject, record_payload
 
 
 class MemoryMaintenance:
@@ -22,6 +23,9 @@ class MemoryMaintenance:
         raise NotImplementedError
 
     async def store_time_us(self) -> int:
+        raise NotImplementedError
+
+    def append_ledger(self, entries: Sequence[NewEntry], now_us: int) -> None:
         raise NotImplementedError
 
     async def add_maintenance(self, decision: Decision, *, act: Act) -> Maintenance:
@@ -58,6 +62,8 @@ class MemoryMaintenance:
         added = decision(Situation(now_us, before, others))
         after = known._replace(history=(*known.history, *added))
         was = None if before is None else maintenance_state(before)
+        entries = [NewEntry(Kind.MAINTENANCE, str(number), record_payload(one)) for one in added]
+        self.append_ledger(entries, now_us)
         self._write_down(act, maintenance_subject(number), was, maintenance_state(after))
         self._maintenances[number] = after
         return after

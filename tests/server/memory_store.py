@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from hsm.provisioning.key_states import KeyState
 from hsm.seals import describe, seal_of
-from server.accounts.customer_ports import UnknownCustomerError
+from server.accounts.customer_ports import ContactDetails, UnknownCustomerError
 from server.accounts.ports import ApiKeyDetails, BucketUsage, ClientDetails, LimitOverride
 from server.accounts.states import client_state, client_subject
 from server.clock import Clock
@@ -53,8 +53,14 @@ from server.resealing.ports import Kind, RecordsLeftError, SealedRecord, Swap
 from server.storage.limits import check_policy
 from tests.server.memory_accounts import MemoryAccounts
 from tests.server.memory_fences import MemoryFences
+from tests.server.memory_incidents import MemoryIncidents
+from tests.server.memory_ledger import MemoryLedger
 from tests.server.memory_maintenance import MemoryMaintenance
 from tests.server.memory_minting import MemoryMinting
+from tests.server.memory_notices import MemoryNotices
+from tests.server.memory_probes import MemoryProbes
+from tests.server.memory_reports import MemoryReports
+from tests.server.memory_uptime import MemoryUptime
 from tests.server.memory_usage import MemoryUsage
 from validation.gcra import Budget, Policy
 
@@ -87,7 +93,19 @@ class _Key(NamedTuple):
     accepted_client: int
 
 
-class MemoryStore(MemoryAccounts, MemoryFences, MemoryUsage, MemoryMaintenance, MemoryMinting):
+class MemoryStore(
+    MemoryAccounts,
+    MemoryFences,
+    MemoryUsage,
+    MemoryReports,
+    MemoryLedger,
+    MemoryUptime,
+    MemoryMaintenance,
+    MemoryMinting,
+    MemoryProbes,
+    MemoryIncidents,
+    MemoryNotices,
+):
     """HotStore, Directory and every book on dictionaries."""
 
     def __init__(self, *, clock: Clock, default_policy: Policy) -> None:
@@ -109,6 +127,14 @@ class MemoryStore(MemoryAccounts, MemoryFences, MemoryUsage, MemoryMaintenance, 
         self._told: dict[int, tuple[str | None, str | None]] = {}
         self._kept: dict[str, Counters] = {}
         self._retired: dict[Kind, set[bytes]] = {kind: set() for kind in Kind}
+
+    async def remove_contact(
+        self, customer_id: int, contact_id: int, *, act: Act
+    ) -> ContactDetails | None:
+        removed = await super().remove_contact(customer_id, contact_id, act=act)
+        if removed is not None:
+            self.erase_place(contact_id)
+        return removed
 
     async def spend_and_advance(self, batch: Sequence[Entry]) -> Sequence[Outcome]:
         check_batch(batch)

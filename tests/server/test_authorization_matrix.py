@@ -13,6 +13,8 @@ import pytest
 
 from server.accounts.access import Role
 from server.accounts.customer_ports import ContactKind, CustomerTerms, Entity
+from server.incidents.desk import NewIncident
+from server.incidents.severity import Situation
 from server.maintenance.plan import Component
 from server.web.admin import Desks, admin_routes
 from server.web.bearers import Bearers
@@ -71,7 +73,9 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         "number": "1",
         "public_id": "cccccccccccc",
         "sequence": "1",
+        "day": "2026-10-03",
         "maintenance_id": "1",
+        "incident_id": "1",
         "file": "counters",
     }
     yield World(office, tokens, named)
@@ -99,6 +103,8 @@ async def populate(desks: Desks) -> dict[tuple[Role, int | None], str]:
         end="2030-03-09T23:00:00Z",
         cause=CAUSE,
     )
+    new = NewIncident(Component.VALIDATION, "Nobody gets an answer", Situation(unavailable=True))
+    await desks.incidents.open(new, cause=CAUSE)
     await desks.keys.import_ksm(KEY_LINE, cause=CAUSE)
     tokens: dict[tuple[Role, int | None], str] = {}
     for role in Role:
@@ -112,7 +118,11 @@ async def populate(desks: Desks) -> dict[tuple[Role, int | None], str]:
 async def ask(world: World, route: Route, token: str, named: dict[str, str]) -> Answer:
     """Make the call that a route declares: with everything it needs, and nothing it refuses."""
     path = route.path.format(**named)
-    needed = [f"{one.name}={one.schema['enum'][0]}" for one in route.query if one.required]
+    needed = [
+        f"{one.name}={one.schema.get('enum', ['because'])[0]}"
+        for one in route.query
+        if one.required
+    ]
     if needed:
         path += "?" + "&".join(needed)
     if route.upload:

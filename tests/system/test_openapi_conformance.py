@@ -38,6 +38,7 @@ THERE = {
     "public_id": "cccccccccccc",
     "sequence": 1,
     "maintenance_id": 1,
+    "incident_id": 1,
     "file": "counters",
 }
 
@@ -101,6 +102,7 @@ def prepared(keystead: KeysteadProcess, folder: Path, database: str | None) -> t
         keystead.cli("contact", "add", str(number), "Ann", *mail)
     times = ["--start", "2035-03-09T22:00:00Z", "--end", "2035-03-09T23:00:00Z"]
     keystead.cli("maintenance", "schedule", "upgrade", *times)
+    keystead.cli("incident", "open", "Nobody gets an answer", "--unavailable")
     keystead.cli("key", "import", "-", "--format", "ksm", stdin=KEY_LINE)
     return door, token
 

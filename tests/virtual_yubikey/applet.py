@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from tests.virtual_yubikey.apdu import Command, Response
-from tests.virtual_yubikey.identity import Capability
+from tests.virtual_yubikey.identity import Capability, Transport
 
 
 class Applet(Protocol):
@@ -11,13 +11,20 @@ class Applet(Protocol):
 
     name: as the log calls it. aid: its whole application identifier; a client may select by its
     beginning. capability: what Management switches it off by, None for what is always there.
+    only: the one transport on which it is there, None for both.
     continues: the instruction that asks for the rest of a long response.
     """
 
-    name: str
-    aid: bytes
-    capability: Capability | None
-    continues: int
+    @property
+    def name(self) -> str: ...
+    @property
+    def aid(self) -> bytes: ...
+    @property
+    def capability(self) -> Capability | None: ...
+    @property
+    def continues(self) -> int: ...
+    @property
+    def only(self) -> Transport | None: ...
 
     def select(self) -> Response:
         """Answer the selection; raises Refused."""

@@ -15,8 +15,8 @@ from tests.virtual_yubikey.apdu import (
     Status,
 )
 from tests.virtual_yubikey.applet import Applet
-from tests.virtual_yubikey.channel import Channels
 from tests.virtual_yubikey.identity import Capability, Transport
+from tests.virtual_yubikey.scp11 import Channels
 from tests.virtual_yubikey.tlv import BadTlv
 from tests.virtual_yubikey.traffic import Exchange, Traffic
 
@@ -132,6 +132,8 @@ class Card:
 
     def _answers_to(self, applet: Applet, name: bytes) -> bool:
         if len(name) < _SHORTEST_AID or not applet.aid.startswith(name):
+            return False
+        if applet.only not in (None, self._transport):
             return False
         return applet.capability is None or bool(applet.capability & self._enabled(self._transport))
 

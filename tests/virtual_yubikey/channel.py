@@ -90,30 +90,3 @@ def _authenticated(command: Command) -> bytes:
     if command.extended or length > SHORT_MOST:
         return command.header + b"\0" + number(length, 2)
     return command.header + number(length, 1)
-
-
-class Channels:
-    """Where channels begin: nowhere, on firmware that knows none."""
-
-    def begins(self, command: Command) -> bool:
-        """Return whether a command asks for a channel."""
-        del command
-        return False
-
-    def begin(self, command: Command) -> Response:
-        """Agree on keys; raises Refused."""
-        del command
-        raise Refused(Status.NO_INSTRUCTION)
-
-    def opened(self, command: Command) -> Command:
-        """Return a secured command in plain; raises Refused."""
-        del command
-        raise Refused(Status.NO_CLASS)
-
-    def closed(self, response: Response) -> Response:
-        """Secure the response to a command that was opened."""
-        del response
-        raise Refused(Status.NO_CLASS)
-
-    def end(self) -> None:
-        """End the channel, if there is one."""

@@ -1,10 +1,11 @@
 """What a key says it is: firmware, serial, form factor and applications, per product line.
 
 The lines are those whose answers differ: firmware 4.3 tells little, 5.2 to 5.4 one page, 5.7 two.
+YubiHSM Auth is told of, as on real keys, and is not there: clients get the answer of a missing one.
 Numbers are those of Yubico's published configuration reference.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, IntEnum, IntFlag
 from typing import NamedTuple, Self
 
@@ -69,6 +70,7 @@ _FOUR = (
     | Capability.OATH
 )
 _FIVE = (_FOUR & ~Capability.CCID) | Capability.FIDO2
+_FIDO = Capability.U2F | Capability.FIDO2
 _FIVE_SEVEN = _FIVE | Capability.HSMAUTH
 
 
@@ -142,4 +144,54 @@ def yubikey_5c_nfc(serial: int, firmware: str = "5.7.4") -> Identity:
         nfc_supported=_FIVE_SEVEN,
         nfc_enabled=_FIVE_SEVEN,
         part_number="5060408461",
+    )
+
+
+def yubikey_neo(serial: int, firmware: str = "3.4.9") -> Identity:
+    """Return a NEO, whose Management tells nothing: clients try its applications."""
+    all_of_it = _FOUR & ~Capability.CCID
+    return Identity(
+        Firmware.parse(firmware),
+        serial,
+        usb_supported=all_of_it,
+        usb_enabled=all_of_it,
+        nfc_supported=all_of_it,
+        nfc_enabled=all_of_it,
+    )
+
+
+def yubikey_4_fips(serial: int, firmware: str = "4.4.5") -> Identity:
+    """Return a YubiKey FIPS of the 4 series: only its firmware says so."""
+    return yubikey_4(serial, firmware)
+
+
+def yubikey_5_fips(serial: int, firmware: str = "5.4.3") -> Identity:
+    """Return a YubiKey 5 NFC FIPS."""
+    return replace(yubikey_5_nfc(serial, firmware), fips=True)
+
+
+def yubikey_bio(firmware: str = "5.7.4") -> Identity:
+    """Return a Bio of the FIDO edition: no serial is told, and no NFC is there."""
+    return Identity(
+        Firmware.parse(firmware),
+        None,
+        FormFactor.USB_A_BIO,
+        usb_supported=_FIDO,
+        usb_enabled=_FIDO,
+        fps_version=Firmware(3, 1, 4),
+        stm_version=Firmware(2, 0, 1),
+    )
+
+
+def security_key_nfc(firmware: str = "5.4.3") -> Identity:
+    """Return a Security Key NFC: FIDO alone, no serial."""
+    return Identity(
+        Firmware.parse(firmware),
+        None,
+        FormFactor.USB_A_KEYCHAIN,
+        usb_supported=_FIDO,
+        usb_enabled=_FIDO,
+        nfc_supported=_FIDO,
+        nfc_enabled=_FIDO,
+        security_key=True,
     )

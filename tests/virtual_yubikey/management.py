@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tests.virtual_yubikey.apdu import Command, Refused, Response, Status
-from tests.virtual_yubikey.identity import Capability, Identity
+from tests.virtual_yubikey.identity import Capability, Identity, Transport
 from tests.virtual_yubikey.tlv import fields, number, tlv
 
 _READ_CONFIG = 0x1D
@@ -43,6 +43,7 @@ class Management:
     aid = bytes.fromhex("A000000527471117")
     capability: Capability | None = None
     continues = 0xC0
+    only: Transport | None = None
 
     def __init__(self, identity: Identity) -> None:
         self.identity = identity

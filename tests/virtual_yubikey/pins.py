@@ -16,6 +16,11 @@ class Pin:
         return f"Pin({self.left} of {self.total} tries left)"
 
     @property
+    def value(self) -> bytes:
+        """What is right."""
+        return self._value
+
+    @property
     def is_default(self) -> bool:
         """Whether it is still what the factory set."""
         return self._value == self._factory
@@ -42,6 +47,10 @@ class Pin:
         """Set another, with all tries."""
         self._value = value
         self.left = self.total
+
+    def set_total(self, total: int) -> None:
+        """Allow other tries from now on, all of them."""
+        self.total = self.left = total
 
     def reset(self, total: int | None = None) -> None:
         """Set what the factory set, with all tries or other tries."""

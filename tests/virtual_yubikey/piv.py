@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import serialization
 
 from tests.virtual_yubikey.apdu import Command, Refused, Response, Status
 from tests.virtual_yubikey.finger import Finger
-from tests.virtual_yubikey.identity import Capability, Identity
+from tests.virtual_yubikey.identity import Capability, Identity, Transport
 from tests.virtual_yubikey.manufacturer import Manufacturer, Signer
 from tests.virtual_yubikey.pins import Pin
 from tests.virtual_yubikey.piv_attestation import attested
@@ -73,6 +73,7 @@ class Piv:
     aid = bytes.fromhex("A000000308000010000100")
     capability: Capability | None = Capability.PIV
     continues = 0xC0
+    only: Transport | None = None
 
     def __init__(
         self, identity: Callable[[], Identity], manufacturer: Manufacturer, finger: Finger

@@ -1,6 +1,6 @@
-"""Puts a key into a virtual reader: the protocol of vpcd, the PC/SC daemon's virtual driver.
+"""Puts a card into a virtual reader: the protocol of vpcd, the PC/SC daemon's virtual driver.
 
-The driver listens, a key connects. Frames are a length of two bytes and a body; a body of one byte
+The driver listens, a card connects. Frames are a length of two bytes and a body; a body of one byte
 is the reader's own: power off, power on, reset, or a question for the answer to reset.
 """
 
@@ -11,10 +11,9 @@ import threading
 from collections.abc import Callable
 from enum import IntEnum
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Protocol, Self, TypeAlias
 
 from tests.virtual_yubikey.identity import Transport
-from tests.virtual_yubikey.yubikey import VirtualYubiKey
 
 # What becomes of an answer on its way: command and answer to what arrives; None pulls the key.
 Distortion: TypeAlias = Callable[[bytes, bytes], bytes | None]
@@ -33,27 +32,43 @@ class Control(IntEnum):
     ATR = 4
 
 
-class Plug:
-    """A key in a reader, until `pull`; served by a thread of its own.
+class Insertable(Protocol):
+    """What fits into a reader: a virtual YubiKey, or another card."""
 
-    address: where the driver listens. distortion: a fault between the key and the reader.
+    def atr(self, transport: Transport) -> bytes:
+        """Answer to a reset."""
+        ...
+
+    def power(self, transport: Transport) -> None:
+        """Begin anew."""
+        ...
+
+    def transceive(self, raw: bytes) -> bytes:
+        """Answer a command."""
+        ...
+
+
+class Plug:
+    """A card in a reader, until `pull`; served by a thread of its own.
+
+    address: where the driver listens. distortion: a fault between the card and the reader.
     """
 
     def __init__(
         self,
-        key: VirtualYubiKey,
+        card: Insertable,
         address: tuple[str, int],
         transport: Transport = Transport.USB,
         distortion: Distortion | None = None,
     ) -> None:
-        self.key = key
         self.transport = transport
         self._distortion = distortion
-        key.power(transport)
+        self._card = card
+        card.power(transport)
         self._connection = socket.create_connection(address, _PATIENCE_S)
         self._connection.settimeout(None)
         self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._thread = threading.Thread(target=self._serve, name="virtual key", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="virtual card", daemon=True)
         self._thread.start()
 
     def __enter__(self) -> Self:
@@ -90,7 +105,7 @@ class Plug:
     def _answer(self, body: bytes) -> bytes | None:
         if len(body) == 1:
             return self._controlled(body[0])
-        answer = self.key.card.transceive(body)
+        answer = self._card.transceive(body)
         if self._distortion is None:
             return answer
         distorted = self._distortion(body, answer)
@@ -100,9 +115,9 @@ class Plug:
 
     def _controlled(self, control: int) -> bytes | None:
         if control == Control.ATR:
-            return self.key.atr(self.transport)
+            return self._card.atr(self.transport)
         if control in (Control.OFF, Control.ON, Control.RESET):
-            self.key.power(self.transport)
+            self._card.power(self.transport)
         return None
 
     def _read(self, size: int) -> bytes:

@@ -2,17 +2,22 @@
 
 key = VirtualYubiKey(yubikey_5c_nfc(serial=12345678))
 key.piv.state.pin.left = 1
-key.card.transceive(...)            # or, through a real PC/SC daemon, tests/pcsc_daemon.py
+key.transceive(...)                 # or, through a real PC/SC daemon, tests/pcsc_daemon.py
 key.traffic.sent()
 """
 
 from tests.virtual_yubikey.card import Card
-from tests.virtual_yubikey.channel import Channels
+from tests.virtual_yubikey.fido import Fido
 from tests.virtual_yubikey.finger import Finger
-from tests.virtual_yubikey.identity import Capability, Identity, Transport
+from tests.virtual_yubikey.identity import Capability, Firmware, Identity, Transport
 from tests.virtual_yubikey.management import Management
 from tests.virtual_yubikey.manufacturer import Manufacturer
+from tests.virtual_yubikey.oath import Oath
+from tests.virtual_yubikey.openpgp import OpenPgp
+from tests.virtual_yubikey.otp import Otp
 from tests.virtual_yubikey.piv import Piv
+from tests.virtual_yubikey.scp11 import Channels
+from tests.virtual_yubikey.security_domain import SecurityDomain
 from tests.virtual_yubikey.traffic import Traffic
 
 # What real ones answer to a reset; the name in the historical bytes is the product line's.
@@ -37,7 +42,17 @@ class VirtualYubiKey:
         self.finger = finger or Finger()
         self.management = Management(identity)
         self.piv = Piv(self._identity, manufacturer, self.finger)
-        self.card = Card([self.management, self.piv], self._enabled, Channels())
+        self.oath = Oath(self._identity, self.finger)
+        self.openpgp = OpenPgp(self._identity, self.finger)
+        self.otp = Otp(self._identity, self.finger)
+        self.fido = Fido(self._identity, self.finger)
+        self.security_domain = SecurityDomain(self._identity, manufacturer)
+        applications = (
+            *(self.management, self.piv, self.oath, self.openpgp),
+            *(self.otp, self.fido, self.security_domain),
+        )
+        channels = Channels(self._firmware, self.security_domain.channel_key)
+        self.card = Card(applications, self._enabled, channels)
 
     @property
     def identity(self) -> Identity:
@@ -55,12 +70,21 @@ class VirtualYubiKey:
             return _ATR_NFC
         return _ATR_4 if self.identity.firmware < (5, 0) else _ATR_5
 
+    def transceive(self, raw: bytes) -> bytes:
+        """Answer a command."""
+        return self.card.transceive(raw)
+
     def power(self, transport: Transport) -> None:
         """Begin anew: it was put into a reader, or the reader reset it."""
+        self.finger.forget()
+        self.fido.restart()
         self.card.power(transport)
 
     def _identity(self) -> Identity:
         return self.management.identity
+
+    def _firmware(self) -> Firmware:
+        return self.identity.firmware
 
     def _enabled(self, transport: Transport) -> Capability:
         return self.identity.enabled(transport)

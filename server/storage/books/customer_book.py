@@ -25,6 +25,7 @@ from server.accounts.states import (
     customer_subject,
 )
 from server.journal.acts import Act, Deed
+from server.storage.books.delivery_book import erase_place
 from server.storage.books.journal_book import record
 from server.storage.books.sequences import next_number
 from server.storage.books.transactions import Transactions
@@ -151,6 +152,7 @@ class SqlCustomerBook:
             if row is None:
                 return None
             details = _contact(row)
+            await erase_place(connection, contact_id)
             deed = Deed(act, contact_subject(contact_id), contact_state(details), None)
             await record(self._transactions.now_us, connection, deed)
             return details

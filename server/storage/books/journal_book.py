@@ -8,14 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.journal.acts import Act, Actor, Deed, State, Subject
 from server.journal.canonical import MalformedError, canonical, parse_object
-from server.journal.checkpoint import Checkpoint
+from server.journal.checkpoint import ChainName, Checkpoint
 from server.journal.entry import End, Entry, append
 from server.journal.ports import ALL, Selection
 from server.leases import Lease
-from server.storage.books.lease_book import require_lease
-from server.storage.books.sequences import next_number
+from server.storage.books.checkpoint_rows import CheckpointRows
 from server.storage.books.transactions import StoreClock, Transactions
 from server.storage.schema import CHECKPOINT_SEQUENCE, journal, journal_checkpoint, journal_head
+
+_CHECKPOINTS = CheckpointRows(journal_checkpoint, CHECKPOINT_SEQUENCE, ChainName.JOURNAL)
 
 
 async def record(clock: StoreClock, connection: AsyncConnection, deed: Deed) -> Entry:
@@ -82,35 +83,15 @@ class SqlJournalBook:
 
     async def add_checkpoint(self, checkpoint: Checkpoint, lease: Lease | None = None) -> int:
         """Keep a checkpoint and return its number; LeaseLostError when the lease is lost."""
-        async with self._transactions.writing() as connection:
-            if lease is not None:
-                await require_lease(self._transactions.now_us, connection, lease)
-            number = await next_number(connection, CHECKPOINT_SEQUENCE)
-            await connection.execute(
-                insert(journal_checkpoint).values(
-                    number=number,
-                    sequence=checkpoint.end.sequence,
-                    hash=checkpoint.end.hash,
-                    time_us=checkpoint.time_us,
-                    key_id=checkpoint.key,
-                    signature=checkpoint.signature,
-                )
-            )
-            return number
+        return await _CHECKPOINTS.add(self._transactions, checkpoint, lease)
 
     async def checkpoints(self, after: int, limit: int) -> Sequence[tuple[int, Checkpoint]]:
         """Return up to `limit` checkpoints with a number beyond `after`, in order."""
-        page = select(journal_checkpoint).where(journal_checkpoint.c.number > after)
-        async with self._transactions.reading() as connection:
-            rows = await connection.execute(page.order_by(journal_checkpoint.c.number).limit(limit))
-            return [(row.number, _checkpoint(row)) for row in rows]
+        return await _CHECKPOINTS.page(self._transactions, after, limit)
 
     async def last_checkpoint(self) -> Checkpoint | None:
         """Return the checkpoint that was made last."""
-        page = select(journal_checkpoint).order_by(journal_checkpoint.c.number.desc()).limit(1)
-        async with self._transactions.reading() as connection:
-            row = (await connection.execute(page)).one_or_none()
-            return None if row is None else _checkpoint(row)
+        return await _CHECKPOINTS.last(self._transactions)
 
 
 async def _end(connection: AsyncConnection, *, lock: bool) -> End:
@@ -147,8 +128,3 @@ def _entry(row: Row[Any]) -> Entry:
     subject = Subject(row.object_kind, row.object_id)
     deed = Deed(act, subject, _state(row.before), _state(row.after))
     return Entry(row.sequence, row.time_us, deed, row.previous, row.hash)
-
-
-def _checkpoint(row: Row[Any]) -> Checkpoint:
-    end = End(row.sequence, row.hash)
-    return Checkpoint(end, row.time_us, row.key_id, row.signature)

@@ -8,11 +8,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.incidents.intervals import Span
 from server.journal.acts import Act, Deed
+from server.ledger.entry import Kind, NewEntry
 from server.maintenance.decisions import Decision, Situation
 from server.maintenance.plan import Component, Maintenance, Plan, Record, Step
 from server.maintenance.ports import MOST_PUBLIC
-from server.maintenance.states import maintenance_state, maintenance_subject
+from server.maintenance.states import (
+    maintenance_state,
+    maintenance_subject,
+    record_fact,
+    record_payload,
+)
+from server.storage.books.fact_book import append_facts
 from server.storage.books.journal_book import record
+from server.storage.books.ledger_book import append_ledger
 from server.storage.books.sequences import next_number
 from server.storage.books.transactions import Transactions
 from server.storage.schema import MAINTENANCE_SEQUENCE, sequence
@@ -41,7 +49,7 @@ class SqlMaintenanceBook:
         async with self._transactions.writing() as connection:
             turn = select(sequence).where(sequence.c.name == MAINTENANCE_SEQUENCE)
             await connection.execute(turn.with_for_update())
-            found = await _histories(connection, table.c.maintenance_id == maintenance_id)
+            found = await histories_of(connection, table.c.maintenance_id == maintenance_id)
             if not found:
                 return None
             return await self._append(connection, found[0], decision, act)
@@ -49,7 +57,7 @@ class SqlMaintenanceBook:
     async def maintenance(self, maintenance_id: int) -> Maintenance | None:
         """Return one with its history."""
         async with self._transactions.reading() as connection:
-            found = await _histories(connection, table.c.maintenance_id == maintenance_id)
+            found = await histories_of(connection, table.c.maintenance_id == maintenance_id)
             return found[0] if found else None
 
     async def list_maintenance(self, after: int, limit: int) -> Sequence[Maintenance]:
@@ -57,7 +65,7 @@ class SqlMaintenanceBook:
         page = select(table.c.maintenance_id).where(table.c.maintenance_id > after).distinct()
         page = page.order_by(table.c.maintenance_id).limit(limit)
         async with self._transactions.reading() as connection:
-            return await _histories(connection, table.c.maintenance_id.in_(page))
+            return await histories_of(connection, table.c.maintenance_id.in_(page))
 
     async def public_maintenance(self, since_s: int) -> Sequence[Maintenance]:
         """Return the newest that were announced and end after `since_s` by any of their plans."""
@@ -65,7 +73,7 @@ class SqlMaintenanceBook:
         newest = _ending_after(since_s).where(table.c.maintenance_id.in_(told))
         newest = newest.order_by(table.c.maintenance_id.desc()).limit(MOST_PUBLIC)
         async with self._transactions.reading() as connection:
-            return await _histories(connection, table.c.maintenance_id.in_(newest))
+            return await histories_of(connection, table.c.maintenance_id.in_(newest))
 
     async def _append(
         self, connection: AsyncConnection, known: Maintenance, decision: Decision, act: Act
@@ -73,7 +81,7 @@ class SqlMaintenanceBook:
         now_us = await self._transactions.now_us(connection)
         number = known.maintenance_id
         beside = table.c.maintenance_id.in_(_ending_after(now_us // _US))
-        others = await _histories(connection, beside & (table.c.maintenance_id != number))
+        others = await histories_of(connection, beside & (table.c.maintenance_id != number))
         before = known if known.history else None
         added = tuple(decision(Situation(now_us, before, others)))
         after = Maintenance(number, (*known.history, *added))
@@ -81,6 +89,10 @@ class SqlMaintenanceBook:
         await connection.execute(insert(table), rows[len(known.history) :])
         was = None if before is None else maintenance_state(before)
         deed = Deed(act, maintenance_subject(number), was, maintenance_state(after))
+        told = [fact for one in added if (fact := record_fact(after, one)) is not None]
+        await append_facts(self._transactions.now_us, connection, told)
+        entries = [NewEntry(Kind.MAINTENANCE, str(number), record_payload(one)) for one in added]
+        await append_ledger(self._transactions.now_us, connection, entries)
         await record(self._transactions.now_us, connection, deed)
         return after
 
@@ -92,7 +104,10 @@ def _ending_after(since_s: int) -> Select[Any]:
     return select(number).group_by(number).having(latest > since_s)
 
 
-async def _histories(connection: AsyncConnection, which: ColumnElement[bool]) -> list[Maintenance]:
+async def histories_of(
+    connection: AsyncConnection, which: ColumnElement[bool]
+) -> list[Maintenance]:
+    """Return whole histories, by number."""
     ordered = select(table).where(which).order_by(table.c.maintenance_id, table.c.number)
     histories: dict[int, list[Record]] = {}
     for row in await connection.execute(ordered):

@@ -21,6 +21,8 @@ class Kind(enum.IntEnum):
     KEY = 3
     USAGE = 4
     MAINTENANCE = 5
+    STATUS = 10
+    ACKNOWLEDGEMENT = 11
     ANSWER = 16
     FAILED_UNAVAILABLE = 17
     FAILED_UNKNOWN = 18
@@ -35,7 +37,10 @@ class Kind(enum.IntEnum):
     HAS_KEYS = 40  # ... and back: it has them
 
 
-CALLS = frozenset({Kind.BATCH, Kind.CLIENT, Kind.KEY, Kind.USAGE, Kind.MAINTENANCE})
+CALLS = frozenset(
+    {Kind.BATCH, Kind.CLIENT, Kind.KEY, Kind.USAGE, Kind.MAINTENANCE, Kind.STATUS}
+    | {Kind.ACKNOWLEDGEMENT}
+)
 ANSWERS = frozenset({Kind.ANSWER, Kind.FAILED_UNAVAILABLE, Kind.FAILED_UNKNOWN})
 
 

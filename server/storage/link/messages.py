@@ -9,6 +9,7 @@ from typing import Any
 
 from server.incidents.intervals import Span
 from server.maintenance.plan import Component, Maintenance, Plan, Record, Step
+from server.notices.acknowledging import Found, Verdict
 from server.otp.ports import (
     MAX_BATCH,
     Advance,
@@ -186,6 +187,42 @@ def decode_maintenance(body: bytes) -> list[Maintenance]:
 def _record(step: str, at_us: int, plan: Sequence[Any]) -> Record:
     component, title, span = plan
     return Record(Step(step), at_us, Plan(Component(component), title, Span(*span)))
+
+
+def encode_link(token: str, *, press: bool) -> bytes:
+    """Write which link to acknowledge by is meant; `decode_link` is its inverse."""
+    return json.dumps([token, press]).encode()
+
+
+def decode_link(body: bytes) -> tuple[str, bool]:
+    """Read which link is meant, and whether it is pressed; MessageError."""
+    match _array(body):
+        case [str(token), bool(press)]:
+            return token, press
+    raise MessageError("a link has the wrong form")
+
+
+def encode_found(found: Found) -> bytes:
+    """Write what is behind a link; `decode_found` is its inverse."""
+    return json.dumps(found, separators=(",", ":")).encode()
+
+
+def decode_found(body: bytes) -> Found:
+    """Read what is behind a link; MessageError."""
+    try:
+        verdict, words, incident_id, title, component, severity, person, by = _array(body)
+        return Found(
+            Verdict(verdict),
+            str(words),
+            int(incident_id),
+            str(title),
+            str(component),
+            int(severity),
+            str(person),
+            str(by),
+        )
+    except (TypeError, ValueError) as error:
+        raise MessageError("what is behind a link has the wrong form") from error
 
 
 def encode_number(number: int) -> bytes:

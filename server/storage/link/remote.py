@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import TypeVar
 
 from server.maintenance.plan import Maintenance
+from server.notices.acknowledging import Found
 from server.otp.decision import check_batch
 from server.otp.ports import (
     ClientRecord,
@@ -14,6 +15,8 @@ from server.otp.ports import (
     StoreUnavailableError,
     UnknownOutcomeError,
 )
+from server.status.snapshot import Snapshot
+from server.status.wire import SnapshotError, read_snapshot
 from server.storage.gathered_reads import GatheredReads
 from server.storage.link import messages
 from server.storage.link.connection import Link, LinkLostError
@@ -25,7 +28,7 @@ Record = TypeVar("Record")
 
 
 class RemoteStore:
-    """HotStore, Directory, UsageSink and MaintenanceSource through a link.
+    """What a worker needs of a store, through a link: see the methods.
 
     A link that is lost while a batch is out leaves its outcome unknown: the control process
     may have committed before it died, or may be committing still.
@@ -72,6 +75,25 @@ class RemoteStore:
         body = await self._call(Kind.MAINTENANCE, messages.encode_number(since_s))
         try:
             return messages.decode_maintenance(body)
+        except messages.MessageError as error:
+            raise StoreUnavailableError("the control process's answer has no meaning") from error
+
+    async def status_snapshot(self) -> Snapshot:
+        """Have the control process tell how things are."""
+        body = await self._call(Kind.STATUS, b"")
+        try:
+            return read_snapshot(body)
+        except SnapshotError as error:
+            raise StoreUnavailableError("the control process's answer has no meaning") from error
+
+    async def acknowledgement(self, token: str, *, press: bool) -> Found:
+        """Have the control process find out what is behind a link, and perhaps acknowledge.
+
+        StoreError. Whatever it raises, the link may be pressed again.
+        """
+        body = await self._call(Kind.ACKNOWLEDGEMENT, messages.encode_link(token, press=press))
+        try:
+            return messages.decode_found(body)
         except messages.MessageError as error:
             raise StoreUnavailableError("the control process's answer has no meaning") from error
 

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 
+from sqlalchemy import text
+
 from hsm.provisioning.release_states import KeptRelease
 from server.counter_journal.ports import Raised
 from server.counter_journal.records import Accepted
@@ -21,21 +23,27 @@ from server.provisioning.ports import MintedKey
 from server.storage.batch_queue import BatchQueue
 from server.storage.books.client_book import SqlClientBook
 from server.storage.books.customer_book import SqlCustomerBook
+from server.storage.books.delivery_book import SqlDeliveryBook
 from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
 from server.storage.books.fleet_host_book import SqlFleetHostBook
 from server.storage.books.fleet_key_book import SqlFleetKeyBook
 from server.storage.books.fleet_report_book import SqlFleetReportBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
+from server.storage.books.incident_book import SqlIncidentBook
 from server.storage.books.journal_book import SqlJournalBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.lease_book import SqlLeaseBook
+from server.storage.books.ledger_book import SqlLedgerBook
 from server.storage.books.maintenance_book import SqlMaintenanceBook
 from server.storage.books.meta_book import SqlMetaBook
 from server.storage.books.minting_book import SqlMintingBook
 from server.storage.books.move_book import SqlMoveBook
 from server.storage.books.operator_book import SqlOperatorBook
+from server.storage.books.probe_book import SqlProbeBook
+from server.storage.books.report_book import SqlReportBook
 from server.storage.books.resealing_book import SqlResealingBook
+from server.storage.books.uptime_book import SqlUptimeBook
 from server.storage.books.usage_book import SqlUsageBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
@@ -64,12 +72,18 @@ class PostgresStore(
     SqlFenceBook,
     SqlHsmLogBook,
     SqlUsageBook,
+    SqlReportBook,
     SqlResealingBook,
+    SqlIncidentBook,
     SqlMaintenanceBook,
     SqlMintingBook,
     SqlFleetHostBook,
     SqlFleetReportBook,
     SqlFleetKeyBook,
+    SqlLedgerBook,
+    SqlProbeBook,
+    SqlDeliveryBook,
+    SqlUptimeBook,
 ):
     """HotStore, Directory and all books on one database, shared with any others.
 
@@ -128,6 +142,12 @@ class PostgresStore(
         """Store a minted key as `MintingBook` promises, and while no import brings keys."""
         async with self._bringing:
             return await super().add_minted(key, kept, act=act)
+
+    async def standbys(self) -> int:
+        """Return how many standbys follow this server now; everybody may count them."""
+        async with self._transactions.reading() as connection:
+            found = await connection.execute(text("SELECT count(*) FROM pg_stat_replication"))
+            return int(found.scalar_one())
 
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""

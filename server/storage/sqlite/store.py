@@ -28,21 +28,27 @@ from server.resealing.ports import Kind
 from server.storage.batch_queue import BatchQueue
 from server.storage.books.client_book import SqlClientBook
 from server.storage.books.customer_book import SqlCustomerBook
+from server.storage.books.delivery_book import SqlDeliveryBook
 from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
 from server.storage.books.fleet_host_book import SqlFleetHostBook
 from server.storage.books.fleet_key_book import SqlFleetKeyBook
 from server.storage.books.fleet_report_book import SqlFleetReportBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
+from server.storage.books.incident_book import SqlIncidentBook
 from server.storage.books.journal_book import SqlJournalBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.lease_book import SqlLeaseBook
+from server.storage.books.ledger_book import SqlLedgerBook
 from server.storage.books.maintenance_book import SqlMaintenanceBook
 from server.storage.books.meta_book import SqlMetaBook
 from server.storage.books.minting_book import SqlMintingBook
 from server.storage.books.move_book import SqlMoveBook
 from server.storage.books.operator_book import SqlOperatorBook
+from server.storage.books.probe_book import SqlProbeBook
+from server.storage.books.report_book import SqlReportBook
 from server.storage.books.resealing_book import SqlResealingBook
+from server.storage.books.uptime_book import SqlUptimeBook
 from server.storage.books.usage_book import SqlUsageBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
@@ -72,12 +78,18 @@ class SqliteStore(
     SqlFenceBook,
     SqlHsmLogBook,
     SqlUsageBook,
+    SqlReportBook,
     SqlResealingBook,
+    SqlIncidentBook,
     SqlMaintenanceBook,
     SqlMintingBook,
     SqlFleetHostBook,
     SqlFleetReportBook,
     SqlFleetKeyBook,
+    SqlLedgerBook,
+    SqlProbeBook,
+    SqlDeliveryBook,
+    SqlUptimeBook,
 ):
     """HotStore, Directory and all books on one file that this process owns.
 
@@ -156,6 +168,10 @@ class SqliteStore(
         """Retire seals as `ResealingBook` promises, and while no import brings records."""
         async with self._import.pause():
             await super().retire_seals(kind, seals, lease=lease, deed=deed)
+
+    async def standbys(self) -> int:
+        """Return how many other databases follow this one: a file has none."""
+        return 0
 
     async def probe(self) -> None:
         """Raise StoreUnavailableError unless the store can write now."""

@@ -53,12 +53,12 @@ def test_a_worse_reach_or_workaround_never_makes_it_milder() -> None:
 
 
 def test_an_incident_is_resolved_only_by_way_of_a_persons_acknowledgement() -> None:
-    with pytest.raises(StepRefusedError, match="acknowledge or dismiss is possible"):
-        step(State.OPEN, Step.RESOLVE)
-    resolved = step(step(State.OPEN, Step.ACKNOWLEDGE), Step.RESOLVE)
-    assert step(resolved, Step.REOPEN) is State.ACKNOWLEDGED
+    with pytest.raises(StepRefusedError, match=r"acknowledged or .*dismissed is possible"):
+        step(State.OPEN, Step.RESOLVED)
+    resolved = step(step(State.OPEN, Step.ACKNOWLEDGED), Step.RESOLVED)
+    assert step(resolved, Step.REOPENED) is State.ACKNOWLEDGED
 
 
 def test_every_state_can_be_reached_and_left() -> None:
     assert set(TABLE.values()) == set(State)
-    assert {at for at, _ in TABLE} == set(State)
+    assert {at for at, _ in TABLE} == {None, *State}

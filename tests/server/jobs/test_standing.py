@@ -16,8 +16,10 @@ from server.jobs.standing import (
     journal_checkpoint,
     usage_pruning,
 )
+from server.jobs.uptime import segments_pruning, uptime_rollup
 from server.journal.desk import JournalDamagedError, JournalDesk
 from server.leases import LeaseLostError
+from server.uptime.keeper import UptimeKeeper
 from server.usage.kinds import KINDS
 from server.usage.ports import MinuteRow, Parcel
 from tests.server.journal.chains import KEY
@@ -145,4 +147,25 @@ async def test_minutes_are_pruned_when_they_are_older_than_is_kept(keeper: Keepe
     await store.add_usage(Parcel("one", 1, rows))
     assert await runner(store, usage_pruning(store, 30)).turn(usage_pruning(store, 30))
     kept = await store.total_usage(0, now + 1, 1, ())
+    assert [slot.start for slot in kept] == minutes, "none of them is rolled up"
+    keeper_of_days = UptimeKeeper(store, min_requests=1, left_out=(), kept_days=400)
+    rolled_up = uptime_rollup(keeper_of_days)
+    assert await runner(store, rolled_up).turn(rolled_up)
+    lease = await store.acquire_lease("tomorrow", "one", 10**12)
+    assert lease is not None
+    await usage_pruning(store, 30).run(lease)
+    kept = await store.total_usage(0, now + 1, 1, ())
     assert [slot.start for slot in kept] == minutes[2:]
+
+
+async def test_segments_are_pruned_when_they_are_older_than_is_kept(keeper: Keeper) -> None:
+    store = await keeper.open()
+    day = await store.store_time_us() // 86_400_000_000
+    minutes = [(day - ago) * DAY_S // 60 for ago in (4, 2)]
+    counts = (1,) + (0,) * (len(KINDS) - 1)
+    await store.add_usage(Parcel("one", 1, tuple(MinuteRow(one, 1, counts) for one in minutes)))
+    keeper_of_days = UptimeKeeper(store, min_requests=1, left_out=(), kept_days=400)
+    rolled_up, pruning = uptime_rollup(keeper_of_days), segments_pruning(store, 3)
+    assert await runner(store, rolled_up).turn(rolled_up)
+    assert await runner(store, pruning).turn(pruning)
+    assert {one.first_day for one in await store.segments(0, day)} == {day - 2}

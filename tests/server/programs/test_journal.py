@@ -270,6 +270,16 @@ def _back_to_revision_one(directory: Path) -> None:
     (directory / "journal-checkpoints.jsonl").unlink()
     with closing(sqlite3.connect(directory / "keystead.db")) as connection:
         for table in (
+            "incident_reminder",
+            "incident_due",
+            "incident_record",
+            "incident",
+            "ledger",
+            "ledger_head",
+            "ledger_checkpoint",
+            "probe_minute",
+            "uptime_segment",
+            "uptime_day",
             "minted_key",
             "maintenance_record",
             "usage_minute",

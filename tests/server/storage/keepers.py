@@ -8,8 +8,10 @@ from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.facts import NewFact
+from server.ledger.entry import NewEntry
 from server.otp.decision import KeyRow
 from server.storage.books.fact_book import append_facts
+from server.storage.books.ledger_book import append_ledger
 from server.storage.postgres.store import PostgresStore, open_postgres
 from server.storage.schema import budget, lease, meta, metadata, otp_key
 from server.storage.sqlite.store import SqliteStore, open_sqlite
@@ -52,6 +54,10 @@ class Keeper(Protocol):
         """Write facts down, as a change does within its transaction."""
         ...
 
+    async def append_ledger(self, entries: Sequence[NewEntry]) -> None:
+        """Append to the ledger, as a change does within its transaction."""
+        ...
+
     async def hours_pass(self) -> None:
         """Let every lease end, as time does."""
         ...
@@ -81,6 +87,9 @@ class MemoryKeeper:
 
     async def append_facts(self, facts: Sequence[NewFact]) -> None:
         self._store.append_facts(facts)
+
+    async def append_ledger(self, entries: Sequence[NewEntry]) -> None:
+        self._store.append_ledger(entries, self.clock.now_us())
 
     async def hours_pass(self) -> None:
         self.clock.pass_by(_HOURS_S)
@@ -135,6 +144,11 @@ class SqlKeeper:
         transactions = self._opened[-1]._transactions
         async with transactions.writing() as connection:
             await append_facts(transactions.now_us, connection, facts)
+
+    async def append_ledger(self, entries: Sequence[NewEntry]) -> None:
+        transactions = self._opened[-1]._transactions
+        async with transactions.writing() as connection:
+            await append_ledger(transactions.now_us, connection, entries)
 
     async def hours_pass(self) -> None:
         # The server's clock is not ours: all that was to end later ends earlier instead.

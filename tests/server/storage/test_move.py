@@ -17,6 +17,9 @@ from server.moving.desk import MovingDesk
 from server.otp.ports import FencedError, Kind
 from server.storage.move import move
 from server.storage.schema import metadata
+from server.uptime.keeper import UptimeKeeper
+from server.uptime.rollup import ProbeMinute
+from server.uptime.segment import DAY_MINUTES
 from server.usage.kinds import KINDS
 from server.usage.ports import MinuteRow, Parcel
 from tests.server.acts import ACT, CAUSE
@@ -28,6 +31,7 @@ from tests.server.storage.entries import OTHER, POLICY, a_client, decide, otp
 from tests.server.storage.facts import a_fact
 from tests.server.storage.keepers import PostgresKeeper, SqliteKeeper, SqlKeeper
 from tests.server.storage.test_customer_book import CARD, TERMS
+from tests.server.storage.test_incidents import fill_incidents
 from tests.server.storage.test_maintenance import a_plan
 from tests.server.storage.test_minting_book import new as new_minted
 from tests.server.storage.test_moving import VAULT, move_in
@@ -58,15 +62,21 @@ async def source(tmp_path: Path) -> AsyncIterator[SqliteKeeper]:
     )
     assert await decide(store, otp(client, 5, 1, client_version=2)) == [Kind.OK]
     await store.add_maintenance(schedule(a_plan(), announce=True), act=ACT)
+    await fill_incidents(store)
     await keeper.append_facts([a_fact(1)])
     await store.subscribe("job", from_start=True)
     assert await store.acquire_lease("job", "one", 60_000_000) is not None
     await store.add_checkpoint(signed(a_chain(1)))
+    await store.add_ledger_checkpoint(signed(a_chain(1)))
     await store.note_journal_node("machine-0", Place(5))
     backup: dict[str, object] = {"id": "b", "made": "now", "nodes": {"machine-0": 5}}
     await store.note_backup(backup, Deed(ACT, Subject("backup", "b"), None, None))
     answered = MinuteRow(store_minute(keeper), client, (1,) * len(KINDS))
     await store.add_usage(Parcel("sender", 1, (answered,)))
+    await store.add_probes([ProbeMinute(store_minute(keeper) - 2 * DAY_MINUTES, 1, 0)])
+    held = await store.acquire_lease("uptime-rollup", "one", 10**12)
+    assert held is not None
+    await UptimeKeeper(store, min_requests=1, left_out=[], kept_days=9).work(held)
     await store.add_minted(*new_minted(OTHER), act=ACT)
     await keeper.install_meta("fence", FENCE)
     yield keeper
@@ -135,7 +145,9 @@ async def test_numbers_go_on_where_they_were(source: SqliteKeeper, postgres_url:
     assert await store.reserve_client_id() == 42
     assert (await store.add_customer(TERMS, act=ACT)).customer_id == 2
     await target.append_facts([a_fact(2)])
-    assert [fact.position for fact in await store.unread_facts("job", 9)] == [1, 2]
+    facts = await store.unread_facts("job", 9)
+    assert [fact.position for fact in facts] == list(range(1, len(facts) + 1))
+    assert facts[-1].fact == a_fact(2)
     assert await decide(store, otp(1, 5, 1, nonce="another-nonce-xx", client_version=2)) == [
         Kind.REPLAYED_OTP
     ]

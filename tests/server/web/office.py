@@ -4,9 +4,11 @@ import json
 import secrets
 import socket
 from collections.abc import Mapping
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -15,15 +17,26 @@ from server.accounts.clients import ClientDesk
 from server.accounts.customers import CustomerDesk
 from server.accounts.operators import OperatorDesk
 from server.counter_journal.desk import FenceDesk
+from server.incidents.components import Component
+from server.incidents.desk import IncidentDesk
 from server.journal.desk import JournalDesk
+from server.ledger.desk import LedgerDesk
 from server.maintenance.desk import MaintenanceDesk
 from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
+from server.notices.desk import NoticeDesk
 from server.otp.keys import KeyDesk
+from server.probing.desk import ProbeDesk
 from server.provisioning.desk import MintingDesk
+from server.reports.analysis_desk import AnalysisDesk
+from server.reports.customer_desk import CustomerReportDesk
+from server.reports.regulatory import Regime
 from server.resealing.desk import VaultDesk
+from server.status.reader import Shown, SnapshotReader
+from server.uptime.desk import UptimeDesk
 from server.usage.desk import UsageDesk
 from server.web.admin import Authenticate, Desks, admin_app
+from server.web.admin_status_page import StatusPageDesk
 from server.web.local_peers import Identify, LocalPeers
 from server.web.peer import peer_uid
 from server.web.runner import Serving, serve
@@ -31,6 +44,7 @@ from tests.server.journal.copies import Copies
 from tests.server.memory_keys import MemoryKeys
 from tests.server.memory_store import MemoryStore
 from tests.server.moving_bench import bench
+from tests.server.notices.boards import StillBoard
 from tests.server.still_clock import StillClock
 from tests.server.web.peer import Peer, Reply
 from validation.gcra import UNLIMITED, Policy, Rate
@@ -40,6 +54,16 @@ LEFT_OUT = 9
 
 KEY = JournalKey.generate()
 DEFAULT = Policy(Rate.per_second(10, 50), UNLIMITED)
+
+
+SHOWN = Shown(
+    "Example OTP",
+    tuple(Component),
+    date(2026, 1, 1),
+    ZoneInfo("UTC"),
+    min_requests=1,
+    left_out=frozenset({LEFT_OUT}),
+)
 
 
 class Answer(NamedTuple):
@@ -109,6 +133,7 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
     async def draw(octets: int) -> bytes:
         return secrets.token_bytes(octets)
 
+    uptime = UptimeDesk(store, store, left_out=frozenset({LEFT_OUT}))
     return Desks(
         clients=ClientDesk(store, vault, clock=clock, default_policy=DEFAULT),
         customers=CustomerDesk(store),
@@ -117,11 +142,28 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         minting=MintingDesk(store, vault, draw),
         moving=MovingDesk(store, vault, partial(bench, vault, imports)),
         journal=JournalDesk(store, KEY, Copies()),
+        ledger=LedgerDesk(store, KEY, Copies()),
         fence=FenceDesk(store, store="store-1"),
         backups=store,
         usage=UsageDesk(store, frozenset({LEFT_OUT})),
         vault=VaultDesk(store, keys),
         maintenance=MaintenanceDesk(store),
+        probes=ProbeDesk(store, store),
+        incidents=IncidentDesk(store),
+        notices=NoticeDesk(store, StillBoard()),
+        uptime=uptime,
+        analyses=AnalysisDesk(store, IncidentDesk(store), uptime, store, tuple(Regime)),
+        customer_reports=CustomerReportDesk(
+            CustomerDesk(store),
+            ClientDesk(store, vault, clock=clock, default_policy=DEFAULT),
+            uptime,
+            store,
+            keystead="0.1.0",
+        ),
+        zone=ZoneInfo("UTC"),
+        status_page=StatusPageDesk(
+            SnapshotReader(store, uptime, SHOWN, clock=clock), "https://otp.example.org/status"
+        ),
         status=status,
     )
 

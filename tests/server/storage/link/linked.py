@@ -8,14 +8,27 @@ from typing import NamedTuple
 
 from server.maintenance.ports import MaintenanceSource
 from server.otp.ports import Directory, HotStore
+from server.status.ports import SnapshotSource
+from server.status.snapshot import Snapshot
 from server.storage.link.connection import Link
-from server.storage.link.desk import StoreDesk
+from server.storage.link.desk import Rooms, StoreDesk
 from server.storage.link.frames import Frame
 from server.storage.link.remote import RemoteStore
 from server.usage.ports import UsageSink
 from tests.server.memory_store import MemoryStore
+from tests.server.status.samples import eventful
 from tests.server.still_clock import StillClock
 from tests.server.storage.entries import POLICY
+
+
+class Told:
+    """Whoever tells how things are: always the same."""
+
+    def __init__(self, snapshot: Snapshot | None = None) -> None:
+        self._snapshot = snapshot or eventful()
+
+    async def status_snapshot(self) -> Snapshot:
+        return self._snapshot
 
 
 class Linked(NamedTuple):
@@ -32,10 +45,13 @@ async def linked(
     directory: Directory,
     usage: UsageSink | None = None,
     maintenance: MaintenanceSource | None = None,
+    status: SnapshotSource | None = None,
 ) -> AsyncIterator[Linked]:
     """Serve a store over a socket pair, as the control process does."""
     beside = MemoryStore(clock=StillClock(), default_policy=POLICY)
-    desk = StoreDesk(hot, directory, usage or beside, maintenance or beside)
+    desk = StoreDesk(
+        hot, directory, Rooms(usage or beside, maintenance or beside, status or Told())
+    )
     tasks: set[asyncio.Task[None]] = set()
 
     async def answer(frame: Frame) -> None:

@@ -15,6 +15,8 @@ from server.otp.ports import (
     StoreUnavailableError,
     UnknownOutcomeError,
 )
+from server.status.snapshot import Snapshot
+from tests.server.status.samples import eventful
 from tests.server.storage.link.linked import linked
 
 ENTRY = Entry(1, 1, 0, False, "cccc", 1, Advance(1, 0, 7), "n" * 16)
@@ -157,3 +159,23 @@ async def test_octets_of_another_protocol_end_the_link() -> None:
         link.worker._transport.write(b"GET / HTTP/1.1\r\n\r\n")
         assert "cannot have" in str(await link.control.lost)
         await link.worker.lost
+
+
+async def test_how_things_are_is_told_on_the_other_side() -> None:
+    store = ScriptedStore()
+    async with linked(store, store) as link:
+        assert await link.store.status_snapshot() == eventful()
+
+
+async def test_whoever_cannot_tell_how_things_are_says_why() -> None:
+    store = ScriptedStore()
+    async with linked(store, store, status=Mute()) as link:
+        with pytest.raises(StoreUnavailableError, match="disk full"):
+            await link.store.status_snapshot()
+
+
+class Mute:
+    """A store that cannot be read."""
+
+    async def status_snapshot(self) -> Snapshot:
+        raise StoreUnavailableError("disk full")

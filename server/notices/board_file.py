@@ -1,0 +1,44 @@
+"""Keeps the notice board up to date with its file, and what was read last when it is spoilt."""
+
+from pathlib import Path
+
+import structlog
+
+from server.clock import Clock
+from server.notices.board import Board, BoardError, load_board
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+LOOK_EVERY_S = 5.0
+
+
+class BoardFile:
+    """Reads the file when it is asked and a while has gone by. Raises BoardError at first only."""
+
+    def __init__(self, file: Path, *, clock: Clock, every_s: float = LOOK_EVERY_S) -> None:
+        self._file = file
+        self._clock = clock
+        self._every_s = every_s
+        self._board = load_board(file)
+        self._read_at = clock.monotonic()
+        self._complaint = ""
+
+    @property
+    def complaint(self) -> str:
+        """Why what is in the file now is not on the board; "" when it is."""
+        return self._complaint
+
+    def board(self) -> Board:
+        """Return what is on the board. People are called by an old one rather than by none."""
+        now = self._clock.monotonic()
+        if now - self._read_at >= self._every_s:
+            self._read_at = now
+            try:
+                self._board = load_board(self._file)
+            except BoardError as error:
+                if str(error) != self._complaint:
+                    _log.error("notice_board_not_read", error=str(error))
+                self._complaint = str(error)
+            else:
+                self._complaint = ""
+        return self._board

@@ -1,0 +1,169 @@
+"""Plans what is to be told, and sends it: read, decide, store, send, store what became of it.
+
+Everything is stored before it is sent and again after it, under a lease: whoever dies in between
+leaves it to be sent once more under the same id, and nobody is forgotten.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from server.facts import Fact, FactBook
+from server.incidents.record import Incident
+from server.journal.checkpoint import Signer
+from server.leases import Lease
+from server.notices.audience import calls, is_told, is_unanswered, notices
+from server.notices.board import Board
+from server.notices.delivery import CALL, Delivery, Notice, after_attempt, in_vain
+from server.notices.link import AcknowledgementLink, person_mark
+from server.notices.ports import BoardSource, DeliveryBook, IncidentSource, Progress
+from server.notices.sending import Fate, Outcome, Sender, Way
+from server.notices.words import link_words
+
+READER = "notices"
+"""The name under which facts are read."""
+
+PATH = "/status/ack/"
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+_FACTS_AT_ONCE = 50
+_PLANNED_AT_ONCE = 200
+_SENT_AT_ONCE = 16
+"""A server that hangs keeps a call waiting for one deadline, never for many."""
+_PAGE = 500
+_US = 1_000_000
+_HOUR_S = 3600
+
+
+class LinkMaker(NamedTuple):
+    """What makes links to acknowledge by. salt: the installation's."""
+
+    signer: Signer
+    salt: bytes
+
+    def words(self, delivery: Delivery, board: Board) -> str:
+        """Return what a call says of its link; "" where there is none. The same when sent again."""
+        notice = delivery.notice
+        if notice.occasion != CALL or board.link is None:
+            return ""
+        expires_s = delivery.created_us // _US + board.link_hours * _HOUR_S
+        mark = person_mark(self.salt, notice.recipient.name)
+        link = AcknowledgementLink(int(notice.subject.id), mark, expires_s)
+        return link_words(f"{board.link}{PATH}{link.sign(self.signer)}", expires_s)
+
+
+class Dispatcher:
+    """One turn after the other. senders: what sends for a board."""
+
+    def __init__(
+        self,
+        *,
+        facts: FactBook,
+        book: DeliveryBook,
+        incidents: IncidentSource,
+        board: BoardSource,
+        senders: Callable[[Board], Mapping[Way, Sender]],
+        links: LinkMaker,
+    ) -> None:
+        self._facts = facts
+        self._book = book
+        self._incidents = incidents
+        self._board = board
+        self._senders = senders
+        self._links = links
+        self._called: set[str] = set()
+
+    async def begin(self) -> None:
+        """Read facts from now on: what happened before anybody was to be told is no news."""
+        await self._facts.subscribe(READER)
+
+    async def turn(self, lease: Lease | None = None) -> bool:
+        """Plan and send what is due; tell whether there is more. LeaseLostError, store errors."""
+        board = self._board.board()
+        more = await self._plan_facts(board, lease)
+        open_ = {one.incident_id: one for one in await self._unanswered()}
+        await self._plan_calls(board, open_, lease)
+        return await self._send(board, open_, lease) or more
+
+    async def _plan_facts(self, board: Board, lease: Lease | None) -> bool:
+        found = await self._facts.unread_facts(READER, _FACTS_AT_ONCE)
+        for fact in found:
+            if is_told(fact):
+                planned = await self._told_of(fact, board)
+                for at in range(0, len(planned), _PLANNED_AT_ONCE):
+                    await self._book.plan_notices(planned[at : at + _PLANNED_AT_ONCE], None, lease)
+        if found:
+            # Last: what was planned twice is planned once, what was passed over is lost.
+            await self._book.plan_notices([], Progress(READER, found[-1].position), lease)
+        return len(found) == _FACTS_AT_ONCE
+
+    async def _told_of(self, fact: Fact, board: Board) -> Sequence[Notice]:
+        kind, number, _ = fact.fact
+        incident = None
+        if kind.startswith("incident."):
+            incident = await self._incidents.incident(int(number))
+        return notices(fact, board, await self._book.told_customers(), incident)
+
+    async def _unanswered(self) -> list[Incident]:
+        found: list[Incident] = []
+        while True:
+            after = found[-1].incident_id if found else 0
+            page = await self._incidents.list_incidents(after, _PAGE, unsettled=True)
+            found += page
+            if len(page) < _PAGE:
+                return [one for one in found if is_unanswered(one)]
+
+    async def _plan_calls(
+        self, board: Board, open_: Mapping[int, Incident], lease: Lease | None
+    ) -> None:
+        if not open_:
+            self._called.clear()
+            return
+        now_us = await self._book.store_time_us()
+        due = [notice for one in open_.values() for notice in calls(one, board, now_us)]
+        fresh = [notice for notice in due if notice.delivery_id not in self._called]
+        await self._book.plan_notices(fresh, None, lease)
+        self._called = {notice.delivery_id for notice in due}
+
+    async def _send(self, board: Board, open_: Mapping[int, Incident], lease: Lease | None) -> bool:
+        waiting = await self._book.waiting_deliveries(_SENT_AT_ONCE)
+        if not waiting:
+            return False
+        senders = self._senders(board)
+        sent = await asyncio.gather(*(self._one(one, board, senders, open_) for one in waiting))
+        await self._book.note_attempts(sent, lease)
+        return len(waiting) == _SENT_AT_ONCE
+
+    async def _one(
+        self,
+        delivery: Delivery,
+        board: Board,
+        senders: Mapping[Way, Sender],
+        open_: Mapping[int, Incident],
+    ) -> Delivery:
+        notice = delivery.notice
+        if notice.occasion == CALL and int(notice.subject.id) not in open_:
+            return in_vain(delivery, await self._book.store_time_us())
+        place = notice.recipient.place
+        if not place:
+            outcome = Outcome(Fate.REFUSED, "there is no address any more")
+        else:
+            message = delivery.message(self._links.words(delivery, board))
+            outcome = await senders[notice.recipient.way].send(
+                place, notice.recipient.name, message
+            )
+        after = after_attempt(delivery, outcome, await self._book.store_time_us())
+        # No address and no words: who it was is in the store, for those who may look.
+        _log.info(
+            "notice_attempt",
+            delivery=delivery.delivery_id,
+            occasion=notice.occasion,
+            about=f"{notice.subject.kind} {notice.subject.id}",
+            way=notice.recipient.way.value,
+            standing=after.standing.value,
+            attempts=after.attempts,
+        )
+        return after

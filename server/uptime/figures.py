@@ -1,0 +1,250 @@
+"""The availability of a client, or of all, from rolled-up minutes: exact, and fast for a year.
+
+A minute with enough requests of its own loses the share of them that went wrong; another one takes
+the probes' result, and without any it is unknown (`server.incidents.minutes`). What counts is the
+larger of what was measured and what a person confirmed; an amendment alone stands in their place.
+Whole minutes are counted as bits; those that the edge of a period, a window of maintenance, an
+incident or an amendment touches go through `server.incidents.availability`, second by second. A
+test holds the sum of both against stepping through every second.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from server.incidents.availability import (
+    TARGET,
+    Availability,
+    Case,
+    Incident,
+    Window,
+    compute,
+)
+from server.incidents.intervals import Span, length, union, without
+from server.incidents.minutes import MINUTE_S
+from server.incidents.record import Amendment
+from server.uptime.segment import Exceptional, Segment
+
+
+class Bits(NamedTuple):
+    """Minutes of one client, or of the probes, in a range. seen: bit n is minute first + n."""
+
+    first: int
+    minutes: int
+    seen: int
+    exceptions: tuple[Exceptional, ...]
+
+    @classmethod
+    def of(cls, segments: Iterable[Segment], first: int, minutes: int) -> "Bits":
+        """Cut a range out of segments that do not overlap."""
+        seen = 0
+        exceptions: list[Exceptional] = []
+        for one in segments:
+            shift = one.first - first
+            seen |= one.seen << shift if shift >= 0 else one.seen >> -shift
+            exceptions += one.exceptions
+        found = (one for one in exceptions if first <= one.minute < first + minutes)
+        return cls(first, minutes, seen & (1 << minutes) - 1, tuple(sorted(found)))
+
+    def within(self, span: Span) -> Sequence[Exceptional]:
+        """Return the exceptional minutes that some seconds touch."""
+        low = bisect_left(self.exceptions, (span.start // MINUTE_S, -1, -1))
+        high = bisect_left(self.exceptions, (-(-span.end // MINUTE_S), -1, -1))
+        return self.exceptions[low:high]
+
+    def cut(self, first: int, minutes: int) -> "Bits":
+        """Return a part of the range."""
+        seen = self.seen >> first - self.first & (1 << minutes) - 1
+        found = (one for one in self.exceptions if first <= one.minute < first + minutes)
+        return Bits(first, minutes, seen, tuple(found))
+
+
+class Piece(NamedTuple):
+    """Seconds of one kind. impact: as it was measured; None: unknown."""
+
+    span: Span
+    impact: Fraction | None
+
+
+class Question(NamedTuple):
+    """What a figure is asked of. as_of: what came later is not looked at."""
+
+    period: Span
+    as_of: int
+    maintenance: Sequence[Window] = ()
+    notice_s: int = 0
+    target: Fraction = TARGET
+
+    @property
+    def seen(self) -> Span:
+        """The seconds of the period that have passed."""
+        period = self.period
+        return Span(period.start, min(period.end, max(self.as_of, period.start)))
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """The first minute that they touch, and how many they touch."""
+        seen = self.seen
+        first = seen.start // MINUTE_S
+        return first, -(-seen.end // MINUTE_S) - first
+
+
+class Frame:
+    """A question with what is the same for every client. probes: of the question's grid."""
+
+    def __init__(self, question: Question, probes: Bits) -> None:
+        self._question = question
+        self._seen = question.seen
+        self._first, self._minutes = question.grid
+        self._full = (1 << self._minutes) - 1
+        counting = [one for one in question.maintenance if one.counts(question.notice_s)]
+        self._windows = counting
+        self._maintenance = union(one.span.clipped(self._seen) for one in counting)
+        whole = union(one.span.clipped(question.period) for one in counting)
+        self._budget = (1 - question.target) * (question.period.seconds - length(whole))
+        self._left_out = self._bits(self._maintenance, whole=True)
+        edges = self._full & ~self._bits([self._seen], whole=True)
+        self._edges = edges | self._bits(self._maintenance) & ~self._left_out
+        self._probed = probes.seen
+        self._down = 0
+        for one in probes.exceptions:
+            if not one.good:
+                self._down |= 1 << one.minute - self._first
+
+    def availability(
+        self,
+        own: Bits,
+        losses: Sequence[Incident] = (),
+        amendments: Sequence[Amendment] = (),
+    ) -> Availability:
+        """Return the figure of one client, or of all.
+
+        losses: as persons confirmed them; amendments: in the order in which they were made. Only
+        what concerns this client is to be given.
+        """
+        touched = [self._so_far(one) for one in losses]
+        touched += [Span(one.start, one.end).clipped(self._seen) for one in amendments]
+        special = self._edges | self._bits(union(touched)) & ~self._left_out
+        plain = self._full & ~special & ~self._left_out
+        unknown = self._full & ~(own.seen | self._probed)
+        down = self._down & ~own.seen
+        unknown_s = (unknown & plain).bit_count() * MINUTE_S
+        lost = Fraction((down & plain).bit_count())
+        for total, bad in self._shares(own, plain).items():
+            lost += Fraction(bad, total)
+        lost *= MINUTE_S
+        for run in _runs(special, self._first):
+            part = self._exactly(run, own, losses, amendments)
+            unknown_s += part.unknown_s
+            lost += part.downtime_s
+        return Availability(
+            period_s=self._seen.seconds,
+            maintenance_s=length(self._maintenance),
+            unknown_s=unknown_s,
+            downtime_s=lost,
+            target=self._question.target,
+            budget_full_period_s=self._budget,
+        )
+
+    def pieces(self, own: Bits) -> list[Piece]:
+        """Return everything that was measured and is not wholly good, in order."""
+        return self._pieces(own, self._seen)
+
+    def _shares(self, own: Bits, plain: int) -> dict[int, int]:
+        """Return bad requests of exceptional minutes by how many the minute had: few fractions."""
+        shares: dict[int, int] = {}
+        speaking = own.seen & plain
+        for minute, good, bad in own.exceptions:
+            if speaking >> minute - self._first & 1:
+                shares[good + bad] = shares.get(good + bad, 0) + bad
+        return shares
+
+    def _exactly(
+        self,
+        run: Span,
+        own: Bits,
+        losses: Sequence[Incident],
+        amendments: Sequence[Amendment],
+    ) -> Availability:
+        """Compute some minutes second by second."""
+        span = Span(run.start * MINUTE_S, run.end * MINUTE_S).clipped(self._seen)
+        amended: list[Span] = []
+        lost: list[Incident] = []
+        for one in reversed(amendments):
+            again = Span(one.start, one.end).clipped(span)
+            parts = without(union([again]), union(amended))
+            lost += [Incident(*part, one.impact) for part in parts if one.impact]
+            amended.append(again)
+        settled = union(amended)
+        unknown: list[Span] = []
+        for piece in self._pieces(own, span):
+            for part in without([piece.span], settled):
+                if piece.impact is None:
+                    unknown.append(part)
+                else:
+                    lost.append(Incident(part.start, part.end, piece.impact))
+        for known in losses:
+            parts = without(union([self._so_far(known).clipped(span)]), settled)
+            lost += [Incident(*part, known.impact) for part in parts]
+        return compute(
+            Case(
+                period=span,
+                as_of=self._question.as_of,
+                incidents=lost,
+                maintenance=self._windows,
+                unknown=unknown,
+                notice_s=self._question.notice_s,
+            )
+        )
+
+    def _pieces(self, own: Bits, span: Span) -> list[Piece]:
+        """Return what was measured in a span and is not wholly good."""
+        within = self._bits([span])
+        pieces: list[Piece] = []
+        unknown = self._full & ~(own.seen | self._probed) & within
+        pieces += [Piece(_seconds(run), None) for run in _runs(unknown, self._first)]
+        down = self._down & ~own.seen & within
+        pieces += [Piece(_seconds(run), Fraction(1)) for run in _runs(down, self._first)]
+        speaking = own.seen & within
+        pieces += [
+            Piece(_seconds(Span(minute, minute + 1)), Fraction(bad, good + bad))
+            for minute, good, bad in own.within(span)
+            if speaking >> minute - self._first & 1
+        ]
+        clipped = (piece._replace(span=piece.span.clipped(span)) for piece in pieces)
+        return sorted(clipped, key=lambda piece: piece.span)
+
+    def _so_far(self, one: Incident) -> Span:
+        end = self._question.as_of if one.end is None else one.end
+        return Span(one.start, max(one.start, end)).clipped(self._seen)
+
+    def _bits(self, spans: Iterable[Span], *, whole: bool = False) -> int:
+        """Return the minutes that spans touch, or with `whole` those that lie wholly in one."""
+        bits = 0
+        for start, end in spans:
+            if start >= end:
+                continue
+            first = -(-start // MINUTE_S) if whole else start // MINUTE_S
+            last = end // MINUTE_S if whole else -(-end // MINUTE_S)
+            if first < last:
+                bits |= (1 << last - first) - 1 << first - self._first
+        return bits & self._full
+
+
+def _runs(bits: int, first: int) -> list[Span]:
+    """Return the runs of set bits as spans of minutes; bit 0 is minute `first`."""
+    runs: list[Span] = []
+    at = first
+    while bits:
+        gap = (bits & -bits).bit_length() - 1
+        bits >>= gap
+        count = (~bits & bits + 1).bit_length() - 1
+        bits >>= count
+        runs.append(Span(at + gap, at + gap + count))
+        at += gap + count
+    return runs
+
+
+def _seconds(minutes: Span) -> Span:
+    return Span(minutes.start * MINUTE_S, minutes.end * MINUTE_S)

@@ -1,0 +1,244 @@
+"""What may be done with an incident, and in which words the rest is refused."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.incidents import decisions
+from server.incidents.decisions import (
+    Decision,
+    Given,
+    IncidentStateError,
+    Situation,
+    same_rule,
+    take,
+)
+from server.incidents.record import (
+    Amendment,
+    Author,
+    AuthorKind,
+    Component,
+    Incident,
+    Loss,
+    Opening,
+    Origin,
+    Record,
+    Severity,
+    State,
+    Step,
+    Update,
+)
+from server.incidents.words import IncidentInputError, checked_title, checked_words
+from tests.server.incidents.histories import EVE, OPENED_US, SYSTEM, incident, opening
+
+NOW_US = OPENED_US + 3600 * 1_000_000
+NOW_S = NOW_US // 1_000_000
+
+
+def run(decision: Decision, known: Incident | None, *beside: Incident) -> Sequence[Record]:
+    return decision(Situation(NOW_US, known, beside))
+
+
+def after(decision: Decision, known: Incident) -> Incident:
+    return known._replace(history=(*known.history, *run(decision, known)))
+
+
+def an_opening() -> Opening:
+    detail = opening().detail
+    assert isinstance(detail, Opening)
+    return detail
+
+
+def taken() -> Incident:
+    return incident((Step.ACKNOWLEDGED, 1, EVE))
+
+
+def test_who_tells_something_of_an_open_incident_takes_it_on() -> None:
+    told = Given(Step.UPDATE, EVE, "We look at it.", Update(public=True))
+    assert [one.step for one in run(decisions.tell(told), incident())] == [
+        Step.ACKNOWLEDGED,
+        Step.UPDATE,
+    ]
+    assert [one.step for one in run(decisions.tell(told), taken())] == [Step.UPDATE]
+    automatic = told._replace(author=SYSTEM)
+    assert [one.step for one in run(decisions.tell(automatic), incident())] == [Step.UPDATE]
+
+
+def test_a_severity_that_was_not_proposed_needs_a_reason_and_every_assignment_is_kept() -> None:
+    with pytest.raises(IncidentInputError, match=r"severity 1 was proposed .* unavailable"):
+        run(decisions.assign(Severity.SEV_2, EVE, ""), taken())
+    one = after(decisions.assign(Severity.SEV_2, EVE, "half of them get through"), taken())
+    one = after(decisions.assign(Severity.SEV_1, EVE, ""), one)
+    assert [given.severity for _, given in one.assignments] == [Severity.SEV_2, Severity.SEV_1]
+
+
+def test_nothing_is_resolved_without_a_severity_and_the_worst_not_without_a_summary() -> None:
+    with pytest.raises(IncidentStateError, match="nobody has assigned a severity to incident 1"):
+        run(decisions.resolve(EVE, "done"), taken())
+    one = after(decisions.assign(Severity.SEV_1, EVE, ""), taken())
+    with pytest.raises(IncidentInputError, match="resolved with a summary"):
+        run(decisions.resolve(EVE, ""), one)
+    assert after(decisions.resolve(EVE, "a disk was full"), one).state is State.RESOLVED
+    lesser = after(decisions.assign(Severity.SEV_4, EVE, "a question"), taken())
+    assert after(decisions.resolve(EVE, ""), lesser).state is State.RESOLVED
+    # The worst it ever was decides, not what it is in the end.
+    lowered = after(decisions.assign(Severity.SEV_4, EVE, "over"), one)
+    with pytest.raises(IncidentInputError, match="resolved with a summary"):
+        run(decisions.resolve(EVE, ""), lowered)
+
+
+def test_a_loss_that_goes_on_keeps_it_from_being_resolved() -> None:
+    one = after(decisions.assign(Severity.SEV_3, EVE, "few"), taken())
+    one = after(decisions.confirm([Loss(NOW_S - 60, None, Fraction(1))], EVE, ""), one)
+    with pytest.raises(IncidentInputError, match="has no end: confirm when it ended"):
+        run(decisions.resolve(EVE, "done"), one)
+    one = after(decisions.confirm([Loss(NOW_S - 60, NOW_S - 5, Fraction(1))], EVE, ""), one)
+    assert after(decisions.resolve(EVE, "done"), one).state is State.RESOLVED
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        (Loss(NOW_S + 1, None, Fraction(1)), "the start, .* is in the future"),
+        (Loss(NOW_S - 5, NOW_S - 5, Fraction(1)), "is not after the start"),
+        (Loss(NOW_S - 5, NOW_S - 9, Fraction(1)), "is not after the start"),
+        (Loss(NOW_S - 5, NOW_S + 9, Fraction(1)), "the end, .* is in the future"),
+    ],
+)
+def test_losses_that_cannot_be_are_refused(loss: Loss, words: str) -> None:
+    with pytest.raises(IncidentInputError, match=words):
+        run(decisions.confirm([loss], EVE, ""), taken())
+
+
+def test_what_was_confirmed_is_changed_after_the_resolution_only_with_a_reason() -> None:
+    loss = Loss(NOW_S - 60, NOW_S - 5, Fraction(1))
+    one = after(decisions.assign(Severity.SEV_3, EVE, "few"), taken())
+    one = after(decisions.resolve(EVE, "done"), after(decisions.confirm([loss], EVE, ""), one))
+    with pytest.raises(IncidentInputError, match="give a reason for the change"):
+        run(decisions.confirm([], EVE, ""), one)
+    assert after(decisions.confirm([], EVE, "another machine's"), one).losses == ()
+
+
+def test_an_amendment_needs_a_reason_and_seconds_that_are_over() -> None:
+    amendment = Amendment(NOW_S - 60, NOW_S, Fraction(0))
+    with pytest.raises(IncidentInputError, match="needs a reason"):
+        run(decisions.amend(amendment, EVE, ""), taken())
+    with pytest.raises(IncidentInputError, match="in the future"):
+        run(decisions.amend(amendment._replace(end=NOW_S + 1), EVE, "wrong count"), taken())
+    with pytest.raises(IncidentStateError, match="incident 1: an incident that is open"):
+        run(decisions.amend(amendment, EVE, "wrong count"), incident())
+    assert after(decisions.amend(amendment, EVE, "wrong count"), taken()).amendments == (amendment,)
+
+
+def test_a_report_of_tomorrow_or_of_long_ago_is_refused() -> None:
+    for reported_us, words in ((NOW_US + 1, "in the future"), (5, "more than a year old")):
+        detail = an_opening()._replace(reported_us=reported_us)
+        with pytest.raises(IncidentInputError, match=words):
+            run(decisions.open_incident(detail, EVE), None)
+
+
+def test_a_rule_has_one_incident_open_at_a_time() -> None:
+    found = an_opening()._replace(origin=Origin.BURN_RATE)
+    decision = decisions.open_by_rule(found, SYSTEM, "10 of 10 failed")
+    known = Incident(3, tuple(run(decision, None)))
+    assert [record.step for record in known.history] == [Step.OPENED, Step.NOTE]
+    assert run(decision, None, known) == []
+    assert same_rule([known], Origin.BURN_RATE, Component.VALIDATION) is known
+    # Another rule, or another component, is another incident.
+    assert same_rule([known], Origin.PROBE, Component.VALIDATION) is None
+    assert same_rule([known], Origin.BURN_RATE, Component.UPLOAD) is None
+
+
+def test_a_history_does_not_go_back_when_a_clock_does() -> None:
+    one = incident((Step.ACKNOWLEDGED, 7200, EVE))
+    (note,) = run(take(Given(Step.NOTE, EVE, "later")), one)
+    assert note.at_us == one.history[-1].at_us > NOW_US
+
+
+def test_a_step_that_cannot_be_taken_says_which_can() -> None:
+    with pytest.raises(IncidentStateError, match=r"incident 1: .* open cannot be mitigated now"):
+        run(take(Given(Step.MITIGATED, EVE)), incident())
+
+
+def test_an_endless_history_is_refused() -> None:
+    known = incident(*[(Step.NOTE, 1, SYSTEM)] * (decisions.MAX_RECORDS - 1))
+    with pytest.raises(IncidentStateError, match="has 1000 records"):
+        run(take(Given(Step.NOTE, EVE, "one more")), known)
+
+
+PROBER = Author(AuthorKind.PROBER, "oslo")
+ELSEWHERE = (
+    Record(Step.OPENED, OPENED_US, PROBER, "", an_opening()._replace(origin=Origin.PROBE)),
+    Record(Step.NOTE, OPENED_US + 1, PROBER, "eve was called"),
+    Record(Step.ACKNOWLEDGED, OPENED_US + 9, EVE),
+)
+
+
+def test_a_history_from_elsewhere_keeps_its_times_and_a_persons_acknowledgement_counts() -> None:
+    one = Incident(1, tuple(run(decisions.take_over(ELSEWHERE), None)))
+    assert one.history == ELSEWHERE
+    assert one.acknowledged_us == OPENED_US + 9
+    assert run(decisions.take_over(ELSEWHERE), one) == []
+
+
+def test_what_came_later_elsewhere_is_added_and_what_comes_too_late_becomes_a_note() -> None:
+    one = Incident(1, tuple(run(decisions.take_over(ELSEWHERE[:2]), None)))
+    assert run(decisions.take_over(ELSEWHERE), one) == [ELSEWHERE[2]]
+    here = one._replace(history=(*one.history, Record(Step.ACKNOWLEDGED, NOW_US, EVE, "here")))
+    (note,) = run(decisions.take_over(ELSEWHERE), here)
+    assert (note.step, note.at_us, note.author) == (Step.NOTE, NOW_US, EVE)
+    assert note.text.startswith("acknowledged elsewhere at 2026-")
+    again = here._replace(history=(*here.history, note))
+    assert run(decisions.take_over(ELSEWHERE), again) == []
+
+
+@pytest.mark.parametrize(
+    ("records", "words"),
+    [
+        ((), "begins with how it was opened"),
+        (ELSEWHERE[1:], "begins with how it was opened"),
+        ((ELSEWHERE[0], ELSEWHERE[0]), "no history goes like this"),
+        ((ELSEWHERE[0], ELSEWHERE[2], ELSEWHERE[1]), "do not go back"),
+        ((ELSEWHERE[0]._replace(at_us=OPENED_US - 1),), "do not go back"),
+        ((ELSEWHERE[0], ELSEWHERE[1]._replace(at_us=NOW_US * 2)), "times to come"),
+    ],
+)
+def test_a_history_that_cannot_be_is_not_taken_over(
+    records: tuple[Record, ...], words: str
+) -> None:
+    with pytest.raises(IncidentInputError, match=words):
+        run(decisions.take_over(records), None)
+
+
+def test_another_history_under_the_same_reference_is_refused() -> None:
+    one = Incident(5, ELSEWHERE)
+    other = (ELSEWHERE[0]._replace(at_us=OPENED_US + 1),)
+    with pytest.raises(IncidentInputError, match="incident 5 was handed in under this reference"):
+        run(decisions.take_over(other), one)
+
+
+@given(st.integers(1, 3), st.integers(0, 3))
+def test_handing_in_again_and_again_adds_each_record_once(first: int, more: int) -> None:
+    one = Incident(1, tuple(run(decisions.take_over(ELSEWHERE[:first]), None)))
+    for upto in (first, min(3, first + more), 3, 3):
+        one = one._replace(history=(*one.history, *run(decisions.take_over(ELSEWHERE[:upto]), one)))
+    assert one.history == ELSEWHERE
+
+
+@pytest.mark.parametrize("words", ["a\x1b[2J", "\u202egnp", "x" * 4001, "a\x00b"])
+def test_words_that_drive_terminals_are_refused(words: str) -> None:
+    with pytest.raises(IncidentInputError):
+        checked_words(words)
+    with pytest.raises(IncidentInputError):
+        checked_title(words)
+
+
+def test_words_keep_their_lines_and_a_title_is_one() -> None:
+    assert checked_words(" one  \ntwo\n\n") == "one\ntwo"
+    with pytest.raises(IncidentInputError, match="one line"):
+        checked_title("one\ntwo")
+    with pytest.raises(IncidentInputError, match="say why"):
+        checked_words(" ", needed="say why")
