@@ -120,6 +120,7 @@ async def whole_service(
             to_reseal=watch_vault(stack, config, base, clock),
             hsm=care,
             board=board,
+            certificate=certificate,
         )
         door = await open_verify_door(
             config=config,
@@ -230,6 +231,7 @@ async def control(
             to_reseal=watch_vault(stack, config, base, clock),
             hsm=care,
             board=board,
+            certificate=certificate,
         )
         yield Control(desk, base.keys, base.salt, certificate)
 

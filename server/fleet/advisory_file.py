@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from server.fleet.advisory import Advisory
-from server.fleet.firmware import Version, VersionError
+from server.fleet.firmware import Version, parse_beginning
 from server.fleet.product_lines import ProductLine
 from server.fleet.software import SoftwareAdvisory
 from server.journal.canonical import (
@@ -135,15 +135,14 @@ def read_document(document: dict[str, Any]) -> AdvisoryFile:
 
 def _lifecycle(value: dict[str, Any]) -> Lifecycle:
     exactly(value, _LIFECYCLE)
-    text: str = member(value, "firmware", str)
     try:
         line = ProductLine(value["line"])
-        whole = Version.parse(text if text.count(".") == 2 else f"{text}.0")  # noqa: PLR2004
-    except (ValueError, VersionError) as error:
+        firmware = parse_beginning(member(value, "firmware", str))
+    except ValueError as error:
         raise MalformedError(f"lifecycle: {error}") from None
     return Lifecycle(
         line,
-        tuple(whole)[: text.count(".") + 1],
+        firmware,
         member(value, "fact", str),
         _day(value, "date"),
         member(value, "source", str),

@@ -10,6 +10,16 @@ class VersionError(ValueError):
     """Not a version; the message says what one looks like."""
 
 
+_BEGINNING = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){0,2}", re.ASCII)
+
+
+def parse_beginning(text: str) -> tuple[int, ...]:
+    """Read how versions begin: "5", "5.4" or "5.4.3". VersionError."""
+    if _BEGINNING.fullmatch(text) is None:
+        raise VersionError("firmware must be as 5, 5.4 or 5.4.3: whole numbers of a version")
+    return tuple(map(int, text.split(".")))
+
+
 class Version(NamedTuple):
     """A version. 5.10.0 comes after 5.9.0."""
 

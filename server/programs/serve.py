@@ -168,13 +168,17 @@ async def _sockets(
         if config.listen.admin_address is not None:
             remote = (await listen(config.listen.admin_address, 1, "--admin-listen"))[0]
             made.append(remote)
+        fleet = None
+        if config.listen.fleet_address is not None:
+            fleet = (await listen(config.listen.fleet_address, 1, "--fleet-listen"))[0]
+            made.append(fleet)
         admin = listen_unix(data.admin_socket)
         made.append(admin)
         hsm = None
         if needs_hsm_socket(config, data):
             hsm = listen_unix(data.hsm_socket)
             made.append(hsm)
-        yield verify, Doors(admin, ops, remote, hsm)
+        yield verify, Doors(admin, ops, remote, fleet, hsm)
     finally:
         for one in made:
             one.close()
