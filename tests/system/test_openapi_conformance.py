@@ -38,6 +38,9 @@ THERE = {
     "public_id": "cccccccccccc",
     "sequence": 1,
     "maintenance_id": 1,
+    "host_id": "0f" * 16,
+    "key_id": "serial:10000001",
+    "advisory_id": "YSA-2024-03",
     "incident_id": 1,
     "file": "counters",
 }
