@@ -15,10 +15,10 @@ LOAD_FLAGS = --users 40 --processes 2 --p99-ms 2000
 PACKAGES = agent hsm loadtest server validation
 SCRIPTS = .ci/run .ci/advisories deploy/install.sh $(wildcard deploy/deb/*) deploy/compose/make-secrets
 
-.PHONY: help setup run check test bench bench-hsm load deb sbom lock audit clean
+.PHONY: help setup run check test bench bench-hsm bench-agent load deb sbom lock audit clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 setup: $(VENV)/.dev ## Install everything for development into .venv
 
@@ -44,6 +44,9 @@ bench: $(VENV)/.dev ## Measure this machine: wrk against Keystead and against a 
 
 bench-hsm: $(VENV)/.dev ## Measure what opening an OTP costs with keys sealed on the host, and inside an HSM
 	$(BIN)/python -m hsm.bench
+
+bench-agent: $(VENV)/.dev ## Measure the agent's memory, start and CPU beside its budget (IDLE_MINUTES=, INSERTIONS=)
+	$(BIN)/python -m tests.agent.bench
 
 load: $(VENV)/.dev ## Load a fresh server of its own for two minutes, prove it was safe (LOAD_FLAGS=)
 	$(BIN)/python -m loadtest --own-server --duration 2m $(LOAD_FLAGS)

@@ -62,19 +62,24 @@ class Courier:
             if outcome is Outcome.DELIVERED:
                 self._backoff.worked()
                 self._store.done(
-                    report.sequence, {"delivered_at": self._time(), "problem": problem}
+                    report.report_id, {"delivered_at": self._time(), "problem": problem}
                 )
                 delivered += 1
                 policy = answer.value.get("policy", policy)
             elif outcome is Outcome.REFUSED:
                 problem = f"report {report.sequence} was refused: {_reason(answer)}"
-                self._store.done(report.sequence, self._refusal(problem))
+                self._store.done(report.report_id, self._refusal(problem))
             else:
                 problem = _WORDS[outcome] + _reason(answer)
                 self._store.set_notes({"problem": problem})
                 wait = LONGEST_S if outcome is not Outcome.LATER else self._backoff.failed()
                 return Trip(wait_of(answer, wait), delivered, problem, policy)
         return Trip(0.0, delivered, problem, policy)
+
+    def close(self) -> None:
+        """Close the connection and the store."""
+        self._client.close()
+        self._store.close()
 
     def _send(self, report: Waiting) -> HttpAnswer:
         return self._client.post(

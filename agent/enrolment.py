@@ -9,7 +9,6 @@ from agent.http_client import Client, HttpAnswer, UnreachableError
 from agent.identity import Identity, load, save
 from agent.policy import Policy
 from agent.report import ENROLMENT_CONTEXT, SIGNATURE_HEADER
-from agent.store import Store
 
 ENROLMENTS = "/fleet/v1/enrolments"
 PENDING = "enrolling.json"
@@ -51,7 +50,7 @@ def begin(directory: Path, server: str, name: str, ca_file: str) -> Identity:
 def enrol(
     directory: Path, identity: Identity, client: Client, token: str, *, system: str, agent: str
 ) -> Identity:
-    """Ask the server, and store what it agrees to. EnrolmentError, OSError, StoreError."""
+    """Ask the server, and store what it agrees to. EnrolmentError, OSError."""
     body = json.dumps(
         {
             "format": _FORMAT,
@@ -75,13 +74,6 @@ def enrol(
             " same token."
         ) from None
     agreed = identity.agreed(_policy(answer, identity))
-    store = Store(directory)
-    try:
-        # Reports of an earlier enrolment are of another host to the server; all that is known of
-        # the keys is reported again.
-        store.begin_anew()
-    finally:
-        store.close()
     save(directory, agreed)
     (directory / PENDING).unlink(missing_ok=True)
     return agreed

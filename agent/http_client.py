@@ -91,9 +91,11 @@ class Client:
         while piece := answer.read(_PIECE):
             content += piece
             if len(content) > MAX_ANSWER_OCTETS:
-                raise UnreachableTooLongError
+                raise TooLongError
             if time.monotonic() > until:
                 raise TimeoutError("the answer took too long")
+        if answer.length:
+            raise http.client.IncompleteRead(bytes(content), answer.length)
         if answer.will_close:
             self.close()
         return HttpAnswer(
@@ -112,7 +114,7 @@ class Client:
         )
 
 
-class UnreachableTooLongError(http.client.HTTPException):
+class TooLongError(http.client.HTTPException):
     """An answer that is longer than any that means something."""
 
     def __str__(self) -> str:

@@ -19,6 +19,7 @@ def write_private(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        hand_over(fresh)
         fresh.replace(path)
     except OSError:
         fresh.unlink(missing_ok=True)
@@ -29,3 +30,10 @@ def write_private(path: Path, content: bytes) -> None:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+def hand_over(path: Path) -> None:
+    """Give a file to whose directory it is in: what root enrols, the agent's own user reads."""
+    if os.name == "posix" and os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)

@@ -66,6 +66,11 @@ def read_key(
     return findings
 
 
+def nothing_but(reason: Reason) -> Findings:
+    """Return what is found of a key that could not be asked anything."""
+    return _missed(Findings(), APPLICATIONS, reason)
+
+
 class _Late(Exception):  # noqa: N818 - ends the reading of a key, no error of anybody's
     """The deadline is over."""
 
@@ -143,8 +148,14 @@ def _why(application: Application, answer: Answer, findings: Findings) -> Reason
     if application.group == "fido":
         # Over USB the card's interface does not lead to it; a FIDO device may.
         return Reason.NOT_HERE
-    supported = findings.facts.get("device.usb.supported", ())
-    if isinstance(supported, tuple) and application.capability in supported:
+    # Which of the two transports this is, a card does not say.
+    supported, *enabled = (
+        found if isinstance(found := findings.facts.get(f"device.{name}"), tuple) else ()
+        for name in ("usb.supported", "usb.enabled", "nfc.enabled")
+    )
+    if application.capability in supported and any(
+        one and application.capability not in one for one in enabled
+    ):
         return Reason.SWITCHED_OFF
     return Reason.ABSENT
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 from agent.attached import SeenKey
 from agent.composing import KnownKey
 from agent.findings import Findings
-from agent.private_file import private_directory
+from agent.private_file import hand_over, private_directory
 from agent.report import Report, Value, encode
 
 FILE = "agent.sqlite"
@@ -43,6 +43,7 @@ class Waiting(NamedTuple):
     """A report that waits."""
 
     sequence: int
+    report_id: str
     body: bytes
 
 
@@ -55,6 +56,7 @@ class Store:
             private_directory(directory)
             path = directory / FILE
             path.touch(mode=0o600)
+            hand_over(path)
             self._connection = sqlite3.connect(path, timeout=10.0, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"{directory} cannot be used: {error}") from None
@@ -116,16 +118,16 @@ class Store:
         """Return the report that is to be sent next."""
         row = self._run(
             lambda: self._connection.execute(
-                "SELECT sequence, body FROM report ORDER BY sequence LIMIT 1"
+                "SELECT sequence, id, body FROM report ORDER BY sequence LIMIT 1"
             ).fetchone()
         )
-        return None if row is None else Waiting(row[0], row[1])
+        return None if row is None else Waiting(*row)
 
     def waiting(self) -> list[Waiting]:
         """Return all that wait, oldest first."""
         rows = self._run(
             lambda: self._connection.execute(
-                "SELECT sequence, body FROM report ORDER BY sequence"
+                "SELECT sequence, id, body FROM report ORDER BY sequence"
             ).fetchall()
         )
         return [Waiting(*row) for row in rows]
@@ -134,23 +136,29 @@ class Store:
         """Return how many wait."""
         return self._run(self._count)
 
-    def done(self, sequence: int, notes: Mapping[str, str]) -> None:
+    def done(self, report_id: str, notes: Mapping[str, str]) -> None:
         """Delete a report that the server has, or will never take; and note that."""
 
         def do() -> None:
-            self._connection.execute("DELETE FROM report WHERE sequence = ?", (sequence,))
+            self._connection.execute("DELETE FROM report WHERE id = ?", (report_id,))
             for name, value in notes.items():
                 self._set(name, value)
 
         self._transaction(do)
 
-    def begin_anew(self) -> None:
-        """Forget what was for another enrolment: reports, numbers, what was reported."""
+    def begin(self, host: str) -> None:
+        """Be the store of an enrolment. What was for another one is forgotten.
+
+        Its reports would be nobody's to the server; all that is known of keys is told again.
+        """
 
         def do() -> None:
+            if self._note("host", "") == host:
+                return
             self._connection.execute("DELETE FROM report")
             self._connection.execute("DELETE FROM note")
             self._connection.execute("UPDATE known_key SET reported = ''")
+            self._set("host", host)
 
         self._transaction(do)
 

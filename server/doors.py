@@ -27,7 +27,7 @@ from server.counter_journal.hot_stores import FenceWatch
 from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
 from server.fleet_door import fleet_families, open_fleet_door
-from server.foundation import Foundation, Store
+from server.foundation import Foundation
 from server.hsm_care import HsmCare
 from server.incident_care import incident_desk, incident_job, watch_redundancy
 from server.jobs.resealing import watch_rotation
@@ -59,14 +59,11 @@ from server.otp.verify import Verifier
 from server.probing.desk import ProbeDesk
 from server.provisioning.desk import MintingDesk
 from server.reading import workbench
-from server.reports.analysis_desk import AnalysisDesk
-from server.reports.customer_desk import CustomerReportDesk
-from server.reports.regulatory import Regime
+from server.report_care import analysis_desk, customer_report_desk, report_jobs
 from server.resealing.desk import VaultDesk
 from server.resealing.rotator import Rotator
 from server.rotation_keys import RoomKeys
 from server.safeguards import fence_desk
-from server.status.reader import SnapshotReader
 from server.status.watch import StatusWatch
 from server.status_door import add_status, snapshot_reader
 from server.tlsfiles import Handed, TlsFiles
@@ -242,30 +239,18 @@ async def open_desks(
         maintenance=MaintenanceDesk(base.store, notice_s=config.maintenance.notice_seconds),
         probes=ProbeDesk(base.store, base.store, notice_s=config.maintenance.notice_seconds),
         incidents=incident_desk(config, base),
-        status_page=StatusPageDesk(snapshots(config, base.store, clock), config.status_url),
+        status_page=StatusPageDesk(snapshot_reader(config, base.store, clock), config.status_url),
         notices=NoticeDesk(base.store, board),
-        analyses=AnalysisDesk(
-            base.store,
-            incident_desk(config, base),
-            uptime_desk(config, base.store),
-            base.store,
-            tuple(map(Regime, config.incidents.regulatory)),
-        ),
-        customer_reports=CustomerReportDesk(
-            CustomerDesk(base.store),
+        analyses=analysis_desk(config, base),
+        customer_reports=customer_report_desk(
+            config,
+            base,
             ClientDesk(base.store, vault, clock=clock, default_policy=policy),
-            uptime_desk(config, base.store),
-            base.store,
-            keystead=VERSION,
+            VERSION,
         ),
         fleet=FleetDesk(base.store, shipped(), clock=clock),
         status=status,
     )
-
-
-def snapshots(config: Config, store: Store, clock: Clock) -> SnapshotReader:
-    """Return what reads the status from a store of this process."""
-    return snapshot_reader(config, store, uptime_desk(config, store), clock)
 
 
 def room_keys(config: Config, base: Foundation) -> RoomKeys:
@@ -424,6 +409,7 @@ def start_jobs(
         incident_job(config, base),
         *notice_jobs(config, base, clock, board),
         *uptime_jobs(config, base),
+        *report_jobs(config, base),
     ]
     run_jobs(stack, base.store, clock, jobs)
 

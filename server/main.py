@@ -23,7 +23,6 @@ from server.doors import (
     open_side_doors,
     open_verify_door,
     serve_certificate,
-    snapshots,
     start_jobs,
     watch_loop,
     watch_maintenance,
@@ -40,7 +39,7 @@ from server.notice_care import acknowledgements, board_file
 from server.otp.batcher import Batcher
 from server.otp.ports import HotStore
 from server.safeguards import guarded, installation, watch_fence
-from server.status_door import watch_status
+from server.status_door import snapshot_reader, watch_status
 from server.storage.link.connection import Link
 from server.storage.link.desk import Rooms, StoreDesk
 from server.storage.link.remote import RemoteStore
@@ -107,7 +106,7 @@ async def whole_service(
         stack.push_async_callback(batches.close)
         usage = await count_usage(stack, config, base.store, clock)
         maintenance = await watch_maintenance(stack, config, base.store, clock, tally)
-        status = await watch_status(stack, snapshots(config, base.store, clock), clock)
+        status = await watch_status(stack, snapshot_reader(config, base.store, clock), clock)
         await open_side_doors(
             stack,
             config,
@@ -217,7 +216,9 @@ async def control(
                 salt=base.salt,
                 own_key=base.journal.public_key,
             )
-            rooms = Rooms(base.store, base.store, snapshots(config, base.store, clock), behind)
+            rooms = Rooms(
+                base.store, base.store, snapshot_reader(config, base.store, clock), behind
+            )
             desk = StoreDesk(merged, base.store, rooms)
         await open_side_doors(
             stack,
@@ -272,7 +273,7 @@ async def worker(
             fence = await watch_fence(store, clock)
             hot = await guarded(stack, config, data, store, clock, node=seat, watch=fence)
             hot = CountedHotStore(hot, tally)
-            shows = snapshots(config, store, clock)
+            shows = snapshot_reader(config, store, clock)
         batches = batcher(hot, config, clock)
         stack.push_async_callback(batches.close)
         usage = await count_usage(stack, config, store, clock)

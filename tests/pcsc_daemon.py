@@ -33,11 +33,14 @@ from tests.virtual_yubikey.identity import Transport
 from tests.virtual_yubikey.plug import Distortion, Insertable, Plug
 
 USB_READER = "Yubico YubiKey OTP+FIDO+CCID"
+NEO_READER = "Yubico Yubikey NEO OTP+U2F+CCID"
 NFC_READER = "ACS ACR1252 NFC"
 
 _DEBIANS_PLACE = b"/run/pcscd"  # compiled in, and one for the whole machine
 _SOCKET_VARIABLE = "PCSCLITE_CSOCK_NAME"
 _READY = "daemon ready"
+_PORT_TAKEN = "Could not initialize connection to virtual ICC"  # by another, since it was free
+_STARTS = 5
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 _EVERYWHERE = ("0.0.0.0", 0)  # noqa: S104 - where the driver listens; it can nowhere else
@@ -96,6 +99,14 @@ class PcscDaemon:
             raise AssertionError("the daemon is running already")
         if (self._place / "pcscd").exists():
             raise AssertionError("another daemon of this process is running, at the same place")
+        for _ in itertools.repeat(None, _STARTS):
+            self._start_once()
+            if _PORT_TAKEN not in self.log:
+                return
+            self.stop()
+        raise RuntimeError(f"pcscd's readers find no ports:\n{self.log[-2000:]}")
+
+    def _start_once(self) -> None:
         self._make_place()
         program = self._moved_here()
         self._configure()

@@ -111,12 +111,13 @@ class ProberProcess:
         return ended.value
 
     def run(self, *arguments: str) -> Ended:
-        """Run `keystead probe ARGUMENTS` beside it."""
+        """Run `keystead probe ARGUMENTS` beside it; without any, another prober."""
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "server", "probe"),
                 *arguments,
-                *("--config", str(self.config), "--json"),
+                *("--config", str(self.config)),
+                *(["--json"] if arguments else []),
             ],
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -3,7 +3,6 @@
 from collections.abc import Generator, Iterable, Mapping
 
 from agent.apdu import BLOCKED, NOT_FOUND, OK, PIV, REFERENCE_NOT_FOUND, Answer
-from agent.applications.certificate import read_object
 from agent.applications.script import Application, Script, dotted, reason_of, version_of
 from agent.findings import Findings, GarbageError, Reason
 from agent.tlv import parse_mapping
@@ -143,6 +142,9 @@ def _certificates(slots: Iterable[int], findings: Findings) -> Script:
         name = f"piv.certificate.{slot:02x}"
         answer = yield piv_certificate(slot)
         if answer.status == OK:
+            # Reading certificates costs 10 MiB and half the start: only where there is one.
+            from agent.applications.certificate import read_object  # noqa: PLC0415
+
             # One object that is no certificate says nothing about the others.
             try:
                 read_object(name, answer.data, findings)

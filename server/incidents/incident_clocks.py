@@ -97,7 +97,11 @@ def _dismissed_at(incident: Incident) -> int | None:
 
 
 def _reports(incident: Incident, reckoning: Reckoning) -> list[IncidentClock]:
-    """Return a clock from each resolution: one that is reopened starts again."""
+    """Return a clock from each resolution: one that is reopened starts again.
+
+    It counts from the resolution also when a severity is assigned after it: 2.f.ii knows no other
+    beginning.
+    """
     target = partial(reckoning.due, Clock.INCIDENT_REPORT)
     clocks = []
     for index, record in enumerate(incident.history):
@@ -106,24 +110,16 @@ def _reports(incident: Incident, reckoning: Reckoning) -> list[IncidentClock]:
         later = incident.history[index + 1 :]
         reopened = [at for at, one in enumerate(later) if one.step is Step.REOPENED]
         until = later[: reopened[0]] if reopened else later
-        severity = incident._replace(history=incident.history[: index + 1]).highest_severity
-        story = run(record.at_us // _US, severity, _worse(until, severity), target)
+        known = incident._replace(history=(*incident.history[: index + 1], *until))
+        published = [
+            Answered(_after(one), one.author.is_person)
+            for one in until
+            if one.step is Step.REPORTED
+        ]
+        story = run(record.at_us // _US, known.highest_severity, published, target)
         over_at = later[reopened[0]].at_us // _US if reopened else None
         clocks.append(IncidentClock(Clock.INCIDENT_REPORT, story, over_at))
     return clocks
-
-
-def _worse(records: Sequence[Record], severity: Severity) -> list[Event]:
-    """Return what changes a report's clock: its publication, and severities worse than ever."""
-    events: list[Event] = []
-    for record in records:
-        given = _given(record)
-        if record.step is Step.REPORTED:
-            events.append(Answered(_after(record), record.author.is_person))
-        elif given is not None and given < severity:
-            severity = given
-            events.append(Assigned(record.at_us // _US, given))
-    return events
 
 
 def _events(records: Sequence[Record], answers: frozenset[Step]) -> list[Event]:

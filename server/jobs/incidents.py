@@ -14,11 +14,12 @@ from server.clock import Clock
 from server.facts import Fact, FactBook
 from server.incidents.desk import IncidentDesk
 from server.incidents.intervals import Span
-from server.incidents.record import Component, Origin
+from server.incidents.record import Component, Incident, Origin
 from server.incidents.reminders import reminders
 from server.incidents.rules import (
     LONGEST,
     Counted,
+    Finding,
     Standing,
     burn_rate,
     burning,
@@ -53,6 +54,20 @@ _REPORTS_S = 90 * 86_400
 
 _US = 1_000_000
 _log = structlog.stdlib.get_logger(__name__)
+
+
+def tell(opened: Incident | None) -> bool:
+    """Write to the log that an incident was opened; tell whether one was."""
+    if opened is None:
+        return False
+    _log.error(
+        "incident_opened",
+        incident=opened.incident_id,
+        origin=opened.origin.value,
+        severity=opened.severity.value,
+        title=opened.title,
+    )
+    return True
 
 
 class BurnWatch:
@@ -147,21 +162,24 @@ class IncidentJob:
         what = str(detail.get("what", ""))
         component = Component.VALIDATION
         if kind == PROBE_FAILING and Origin.PROBE in self._rules:
-            await self._desk.open_by_rule(probe_failing(subject, what), lease)
+            await self._open(probe_failing(subject, what), lease)
         elif kind == PROBE_RECOVERED and Origin.PROBE in self._rules:
             words = f"the prober {subject} gets right answers again"
             await self._desk.note_by_rule(Origin.PROBE, component, words, lease)
         elif kind.startswith(_HSM) and Origin.HSM_ALARM in self._rules:
             finding = hsm_alarm(subject, kind.removeprefix(_HSM), what)
-            if await self._desk.open_by_rule(finding, lease) is None:
+            if not await self._open(finding, lease):
                 await self._desk.note_by_rule(Origin.HSM_ALARM, component, finding.text, lease)
+
+    async def _open(self, finding: Finding, lease: Lease) -> bool:
+        return tell(await self._desk.open_by_rule(finding, lease))
 
     async def _look_at_budget(self, lease: Lease) -> None:
         """Open when it begins to burn, note when it ends: who dismisses it, does so once."""
         now_s = await self._desk.now_s()
         found = burn_rate(await self._burns.minutes(now_s), now_s // _MINUTE_S)
         if found is not None and not self._burned:
-            await self._desk.open_by_rule(found, lease)
+            await self._open(found, lease)
         elif found is None and self._burned:
             words = "requests succeed again: the budget burns no faster than it may"
             await self._desk.note_by_rule(Origin.BURN_RATE, Component.VALIDATION, words, lease)
@@ -227,7 +245,7 @@ class RedundancyWatch:
         back = self._told - self._since.keys()
         if fresh and not await self._is_burning():
             finding = lost_redundancy(fresh, self._where)
-            if finding is not None and await self._desk.open_by_rule(finding) is None:
+            if finding is not None and not tell(await self._desk.open_by_rule(finding)):
                 await self._note(finding.text)
             self._told |= {one.what for one in fresh}
         if back:

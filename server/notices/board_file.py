@@ -9,7 +9,7 @@ from server.notices.board import Board, BoardError, load_board
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
-LOOK_EVERY_S = 5.0
+LOOK_EVERY_S = 2.0
 
 
 class BoardFile:

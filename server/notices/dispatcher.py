@@ -103,9 +103,20 @@ class Dispatcher:
     async def _told_of(self, fact: Fact, board: Board) -> Sequence[Notice]:
         kind, number, _ = fact.fact
         incident = None
-        if kind.startswith("incident."):
+        if kind.startswith("incident.") and number.isdecimal():
             incident = await self._incidents.incident(int(number))
-        return notices(fact, board, await self._book.told_customers(), incident)
+        customers = await self._book.told_customers()
+        try:
+            return notices(fact, board, customers, incident)
+        except (KeyError, TypeError, ValueError) as fault:
+            # A fact that cannot be told keeps nobody from hearing of those behind it.
+            _log.error(
+                "notice_not_planned",
+                position=fact.position,
+                kind=kind,
+                exception=type(fault).__name__,
+            )
+            return []
 
     async def _unanswered(self) -> list[Incident]:
         found: list[Incident] = []

@@ -21,15 +21,29 @@ def export(
         str, typer.Argument(metavar="FILE", help='A new file, or "-" for standard output.')
     ] = "-",
     *,
+    minutes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the minutes that its entries commit to, too: what figures are made of.",
+            show_default=False,
+        ),
+    ] = None,
     data: Data = None,
     database: Database = None,
 ) -> None:
     """Write the ledger as JSON lines, signed up to its end, for `keystead incident verify`."""
     from server.programs.journal_files import LEDGER, new_file, write_export  # noqa: PLC0415
+    from server.programs.minutes_files import write_minutes  # noqa: PLC0415
 
-    with admin_api(context, data, database) as admin, new_file(file) as stream:
-        entries = write_export(admin, stream, LEDGER)
-    complain(f"{entries} entries exported.")
+    with admin_api(context, data, database) as admin:
+        with new_file(file) as stream:
+            entries = write_export(admin, stream, LEDGER)
+        complain(f"{entries} entries exported.")
+        if minutes is not None:
+            with new_file(str(minutes)) as stream:
+                days = write_minutes(admin, stream)
+            complain(f"Minutes of {days} days exported.")
 
 
 @app.command("verify")
@@ -60,6 +74,14 @@ def verify(
             show_default=False,
         ),
     ] = None,
+    minutes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Minutes from `export --minutes`: hold them against the entries of FILE.",
+            show_default=False,
+        ),
+    ] = None,
     data: Data = None,
     database: Database = None,
     as_json: Json = False,
@@ -70,25 +92,37 @@ def verify(
     that the whole chain was not written anew by who has the signing key.
     """
     from server.programs import journal_files  # noqa: PLC0415 - takes the cryptography
+    from server.programs.minutes_files import hold_minutes  # noqa: PLC0415
+    from server.uptime.proof import MinutesProof  # noqa: PLC0415
 
     keys = [one for path in key or () for one in journal_files.read_public_keys(path)]
     kept = [one for path in checkpoint or () for one in journal_files.read_checkpoints(path)]
+    proof = MinutesProof()
+    if minutes is not None and file is None:
+        raise typer.BadParameter("give the export that the --minutes belong to")
     if file is not None:
         if not keys:
             raise typer.BadParameter("give the --key that its checkpoints are signed with")
-        verdict = journal_files.verify_file(file, keys, kept, journal_files.LEDGER)
+        verdict = journal_files.verify_file(file, keys, kept, journal_files.LEDGER, proof.tell)
     else:
         with admin_api(context, data, database) as admin:
             is_here = given_remote(context) is None
             here = chosen_data(context, data).ledger_checkpoints_file if is_here else None
             verdict = journal_files.verify_store(admin, keys, kept, here, journal_files.LEDGER)
+    held = None
+    if minutes is not None and verdict.fault is None:
+        held = hold_minutes(minutes, proof)
+        verdict = verdict._replace(fault=held.fault)
     if as_json:
-        say_json(journal_files.verdict_to_json(verdict))
+        days = {} if held is None else {"days_proved": held.proved, "days_missing": held.missing}
+        say_json(journal_files.verdict_to_json(verdict) | days)
     elif verdict.fault is None:
         say(
             f"The ledger is whole: {verdict.end.sequence} entries, {verdict.attested} of them"
             f" confirmed by {verdict.checkpoints} signed checkpoints."
         )
+        if held is not None:
+            say(f"The minutes of {held.proved} days are theirs; of {held.missing} there are none.")
     if verdict.fault is not None:
         complain(f"keystead: the ledger is not whole. First bad entry: {verdict.fault.sequence}")
         complain(f"  {verdict.fault.what}")

@@ -136,6 +136,11 @@ class Analysis(Part):
         facts = self.facts.model_copy(update={"timeline": shown})
         return self.model_copy(update={"facts": facts})
 
+    def concerns(self, clients: frozenset[int]) -> bool:
+        """Whether the incident concerns any of these clients: one that names none, everybody's."""
+        named = frozenset(self.facts.clients)
+        return not named or bool(named & clients)
+
     def for_clients(self, clients: frozenset[int]) -> "Analysis":
         """Return what the owner of these clients may read: nobody else's figures."""
         impacts = tuple(one for one in self.facts.impacts if one.client in clients | {0})

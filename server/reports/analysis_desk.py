@@ -19,6 +19,7 @@ from server.incidents.minutes import MINUTE_S
 from server.incidents.record import Incident, State, Step
 from server.incidents.response import Outcome
 from server.journal.acts import Cause
+from server.leases import Lease
 from server.reports import regulatory_steps, revisions
 from server.reports.analysis import ClockLine, Standing
 from server.reports.customer import span_of_month
@@ -29,6 +30,7 @@ from server.reports.regulatory import (
     RegulatoryClock,
     RegulatoryRecord,
     regulatory_clocks,
+    regulatory_reminders,
 )
 from server.reports.revisions import Report, ReportStateError
 from server.reports.values import Requests
@@ -163,6 +165,21 @@ class AnalysisDesk:
         given = self._regime(regime)
         decision = regulatory_steps.note_sent(given, stage, _time(when), cause.reason)
         return await self._step(incident_id, decision, "sent", cause)
+
+    async def remind(self, lease: Lease | None = None) -> int:
+        """Tell of authorities' clocks that will soon be due or were missed; LeaseLostError."""
+        if not self.regimes:
+            return 0
+        now_s = await self._incidents.now_s()
+        reminders = [
+            reminder
+            for incident_id, records in (await self._book.all_regulatory()).items()
+            for regime in self.regimes
+            for reminder in regulatory_reminders(
+                incident_id, regulatory_clocks(regime, records, self._calendar), now_s
+            )
+        ]
+        return await self._book.remind_regulatory(reminders, lease) if reminders else 0
 
     async def _step(
         self,

@@ -28,6 +28,7 @@ def write_customer_paper(report: CustomerReport) -> Document:
         ("Months", f"{whole}, calendar months of UTC"),
         ("As of", instant(report.as_of)),
         ("Plan", _plan(report)),
+        ("Target", f"{share(report.method.target)} in each period"),
         ("Validation add-on", "yes" if customer.validation else "no: there is no target"),
         ("Usage requirements", customer.requirements or "no version accepted yet"),
         ("Method", f"version {report.method.version}, computed by Keystead {report.keystead}"),
@@ -36,13 +37,13 @@ def write_customer_paper(report: CustomerReport) -> Document:
     blocks: list[Block] = []
     for client in report.clients:
         named = f"Client ID {client.client}: {client.name}".rstrip(": ")
-        blocks += [Heading(named), _table(named, client)]
+        blocks += [Heading(named), _table(f"Client ID {client.client}, by period", client)]
     if not report.clients:
         blocks.append(Paragraph("No Client ID belongs to this customer."))
     blocks += [
         Heading("The whole service"),
         Paragraph("All clients together. It is computed by itself, not the mean of its clients."),
-        _table("The whole service", report.service),
+        _table("All clients together, by period", report.service),
         Heading("How this was computed"),
         Bullets(_method(report)),
     ]
@@ -72,7 +73,7 @@ def _row(period: str, served: Served) -> tuple[str, ...]:
     return (
         period,
         share(figures.availability),
-        f"{share(figures.target)}: {VERDICTS[figures.verdict]}",
+        VERDICTS[figures.verdict],
         seconds(figures.downtime_s),
         seconds(figures.unknown_s),
         seconds(figures.maintenance_s),

@@ -5,10 +5,16 @@ A line of JSON for each day: `{"day": "2026-10-03", "digests": [[0, "..."], [7, 
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from server.journal.canonical import HASH_OCTETS, MalformedError, exactly, member
+from server.journal.canonical import (
+    HASH_OCTETS,
+    MalformedError,
+    exactly,
+    member,
+    parse_object,
+)
 from server.uptime.segment import PROBES, Segment, day_name, parse_day
 
 _MEMBERS = frozenset({"day", "digests", "segments"})
@@ -74,6 +80,23 @@ def evidence_of(segments: Iterable[Segment], clients: Collection[int]) -> list[D
             if one.client_id in clients:
                 shown.setdefault(day, {})[one.client_id] = one
     return [DayEvidence(day, found, shown.get(day, {})) for day, found in sorted(digests.items())]
+
+
+def read_evidence(lines: Iterable[bytes]) -> Iterator[DayEvidence]:
+    """Read lines of evidence, or everybody's minutes, of which it is made. EvidenceError."""
+    minutes: list[Segment] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            value = parse_object(line)
+            if "digests" in value:
+                yield DayEvidence.of_json(value)
+            else:
+                minutes.append(Segment.of_json(value))
+        except (MalformedError, EvidenceError) as error:
+            raise EvidenceError(f"line {number} of the evidence: {error}") from None
+    yield from evidence_of(minutes, {one.client_id for one in minutes})
 
 
 def _pair(value: Any) -> tuple[int, bytes]:  # noqa: ANN401 - JSON

@@ -16,7 +16,7 @@ from server.reports.document_json import write_document
 
 _TEMPLATE = Path(__file__).parent / "paper.typ"
 _STANDARD: Literal["ua-1"] = "ua-1"
-_COMMON = re.compile(r"[\u0020-\u007e\u00a1-\u00ac\u00ae-\u017f]*")
+_COMMON = re.compile(r"[\u0020-\u007e\u00a0-\u00ac\u00ae-\u017f]*")
 """What the font has for sure; everything else is tried."""
 
 _MOST_TRIED = 500

@@ -7,8 +7,9 @@ from server.incidents.availability import Availability
 from server.incidents.intervals import Span
 from server.journal.acts import Act
 from server.journal.entry import End
+from server.leases import Lease
 from server.ledger.entry import Entry
-from server.reports.regulatory import RegulatoryRecord
+from server.reports.regulatory import RegulatoryRecord, RegulatoryReminder
 from server.reports.regulatory_steps import RegulatoryDecision
 from server.reports.revisions import Report, ReportDecision
 from server.uptime.desk import DayCounts
@@ -44,6 +45,16 @@ class ReportBook(Protocol):
         self, incident_id: int, reported_us: int, decision: RegulatoryDecision, *, act: Act
     ) -> Sequence[RegulatoryRecord]:
         """Append to it, and return all of it."""
+        ...
+
+    async def all_regulatory(self) -> Mapping[int, Sequence[RegulatoryRecord]]:
+        """Return what was written down for authorities, by incident: there are few."""
+        ...
+
+    async def remind_regulatory(
+        self, reminders: Sequence[RegulatoryReminder], lease: Lease | None = None
+    ) -> int:
+        """Write a fact for each that was not told before; return of how many. LeaseLostError."""
         ...
 
     async def store_time_us(self) -> int:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from server.incidents.business_calendar import BusinessCalendar
 from server.incidents.clocks import CalendarMonths, Elapsed, Reading, Target, due_after
+from server.incidents.reminders import Moment, lead
 from server.reports.analysis import Standing
 
 _HOUR = 3600
@@ -131,10 +132,14 @@ class RegulatoryRecord(NamedTuple):
 
 
 class RegulatoryClock(NamedTuple):
-    """How one stage stands. final: False while the stage before may still move it."""
+    """How one stage stands. start: from when the limit that is first counts.
+
+    final: False while the stage before may still move it.
+    """
 
     regime: Regime
     stage: Stage
+    start: int
     due: int
     sent: int | None
     final: bool
@@ -182,11 +187,45 @@ def regulatory_clocks(
             starts[Anchor.BEFORE] = before.due if before.sent is None else before.sent
             follows = any(limit.anchor is Anchor.BEFORE for limit in stage.limits)
             final = before.sent is not None or not follows
-        due = min(
-            due_after(limit.target, starts[limit.anchor], calendar, _ANY) for limit in stage.limits
+        due, start = min(
+            (due_after(limit.target, starts[limit.anchor], calendar, _ANY), starts[limit.anchor])
+            for limit in stage.limits
         )
-        clocks.append(RegulatoryClock(regime, stage, due, sent.get(stage.name), final))
+        clocks.append(RegulatoryClock(regime, stage, start, due, sent.get(stage.name), final))
     return tuple(clocks)
+
+
+class RegulatoryReminder(NamedTuple):
+    """Something to be told once. moment: "clock-soon" or "clock-missed"; due: Unix seconds.
+
+    Another due instant is another reminder.
+    """
+
+    incident_id: int
+    regime: Regime
+    stage: str
+    due: int
+    moment: Moment
+
+
+def regulatory_reminders(
+    incident_id: int, clocks: Sequence[RegulatoryClock], now_s: int
+) -> list[RegulatoryReminder]:
+    """Return everything that should have been told by now, told already or not.
+
+    What is not final yet is not reminded of: what it hangs on is.
+    """
+    found = []
+    for one in clocks:
+        if one.sent is not None or not one.final:
+            continue
+        missed = one.standing(now_s) is Standing.MISSED
+        if missed or now_s >= one.due - lead(one.start, one.due):
+            moment = Moment.MISSED if missed else Moment.SOON
+            found.append(
+                RegulatoryReminder(incident_id, one.regime, one.stage.name, one.due, moment)
+            )
+    return found
 
 
 _ANY = Reading.ELAPSED

@@ -5,7 +5,7 @@ store is asked, and none of the code that keeps one; the chain itself is checked
 came after the entry that a report names is not looked at.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from server.incidents.components import Component
@@ -147,7 +147,7 @@ class Replay:
         days = range(period.start // _DAY_S, -(-min(period.end, as_of) // _DAY_S))
         own = [one for one in (self._segment(question.client, day) for day in days) if one]
         probes = [self._probes[day] for day in days if day in self._probes]
-        frame = Frame(asked, Bits.of(probes, *asked.grid))
+        frame = Frame(asked, _bits(probes, asked))
         histories = _tuples(self._incidents)
         incidents = [Incident(*one) for one in histories if one[0] not in self._broken]
         said = effect(
@@ -155,7 +155,7 @@ class Replay:
             Component.VALIDATION,
             None if question.client == ALL_CLIENTS else question.client,
         )
-        return Answer(_requests(own), frame.availability(Bits.of(own, *asked.grid), *said))
+        return Answer(_requests(own), frame.availability(_bits(own, asked), *said))
 
     def _take_day(self, day: int, value: dict[str, Any]) -> None:
         if "probes" in value:
@@ -194,6 +194,10 @@ def _day(entry: Entry) -> int:
         return parse_day(entry.subject.removeprefix(_AMENDED_DAY))
     except MalformedError as error:
         raise LedgerError(f"entry {entry.sequence} of the ledger: {error}") from None
+
+
+def _bits(segments: Sequence[Segment], asked: FigureQuestion) -> Bits:
+    return Bits.of([one.stretch for one in segments], *asked.grid)
 
 
 def _tuples(histories: Mapping[int, list[Any]]) -> list[tuple[int, tuple[Any, ...]]]:

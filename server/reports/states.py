@@ -7,7 +7,7 @@ from server.incidents.instants import write_instant
 from server.journal.acts import State, Subject
 from server.journal.canonical import canonical
 from server.ledger.entry import Kind, NewEntry
-from server.reports.regulatory import RegulatoryRecord, RegulatoryStep
+from server.reports.regulatory import RegulatoryRecord, RegulatoryReminder, RegulatoryStep
 from server.reports.revisions import ReportRecord, ReportStep
 
 
@@ -91,3 +91,13 @@ def regulatory_facts(incident_id: int, record: RegulatoryRecord) -> list[NewFact
     }[record.step]
     detail: State = {"regime": record.regime.value, "stage": record.stage}
     return [NewFact(verb, str(incident_id), detail)]
+
+
+def reminder_fact(reminder: RegulatoryReminder) -> NewFact:
+    """Return what jobs get to know of a clock that will soon be due, or was missed."""
+    detail: State = {
+        "regime": reminder.regime.value,
+        "stage": reminder.stage,
+        "due_s": reminder.due,
+    }
+    return NewFact(f"regulatory.{reminder.moment.value}", str(reminder.incident_id), detail)

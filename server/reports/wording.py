@@ -9,6 +9,9 @@ from server.incidents.availability import Verdict
 from server.incidents.figures import floored
 from server.incidents.instants import write_instant
 
+_JOINED = "\u00a0"
+"""A space at which no line ends."""
+
 VERDICTS = {
     Verdict.MET: "met",
     Verdict.BREACHED: "not met",
@@ -24,16 +27,16 @@ def share(value: Fraction | None) -> str:
         return "not known"
     whole, decimals = text.split(".")
     digits = f"{whole}{decimals}"
-    return f"{int(digits[:-4])}.{digits[-4:]} %"
+    return f"{int(digits[:-4])}.{digits[-4:]}{_JOINED}%"
 
 
 def seconds(value: Fraction | int) -> str:
     """Return seconds as `2,592 s`, or exactly with what is beyond whole ones: `5/2 s (2.5 s)`."""
     exact = Fraction(value)
     if exact.denominator == 1:
-        return f"{exact.numerator:,} s"
+        return f"{exact.numerator:,}{_JOINED}s"
     tenths = exact.numerator * 10 // exact.denominator
-    return f"{exact} s ({tenths // 10:,}.{tenths % 10} s)"
+    return f"{exact}{_JOINED}s ({tenths // 10:,}.{tenths % 10}{_JOINED}s)"
 
 
 def instant(value: int | None, none: str = "not yet") -> str:

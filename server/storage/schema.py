@@ -592,6 +592,19 @@ regulatory_record = Table(
     sqlite_with_rowid=False,
 )
 
+# What of authorities' clocks was reminded of: each once.
+regulatory_reminder = Table(
+    "regulatory_reminder",
+    metadata,
+    Column("incident_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("regime", Text, primary_key=True),
+    Column("stage", Text, primary_key=True),
+    Column("due_s", BigInteger, primary_key=True, autoincrement=False),
+    Column("moment", Text, primary_key=True),
+    Column("told_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # Hosts with an agent, and the keys that they saw (server/fleet). Days are ISO dates.
 fleet_token = Table(
     "fleet_token",

@@ -17,7 +17,7 @@ from server.uptime.figures import Bits, Frame, Piece, Question
 from server.uptime.ports import ClosedDay, IncidentSource, UptimeBook
 from server.uptime.proposals import Proposal, propose
 from server.uptime.rollup import DayRoll, roll_probes
-from server.uptime.segment import ALL, DAY_MINUTES, PROBES, DaySums, Segment, parse_day
+from server.uptime.segment import ALL, DAY_MINUTES, PROBES, DaySums, Segment, Stretch, parse_day
 
 LATE_S = 15
 """Counts of a minute are all there so long after it, but for machines that are cut off."""
@@ -48,11 +48,11 @@ class DayCounts(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """What a question is answered with. segments: by client."""
+    """What a question is answered with. stretches: by client."""
 
     question: Question
     frame: Frame
-    segments: Mapping[int, list[Segment]]
+    stretches: Mapping[int, list[Stretch]]
     incidents: Sequence[Incident]
 
 
@@ -109,7 +109,7 @@ class UptimeDesk:
         """Return the figures of every client of which anything was counted, and under 0 of all."""
         known = await self._look(period, as_of, None)
         return {
-            number: _figure(known, number) for number in sorted(known.segments) if number != PROBES
+            number: _figure(known, number) for number in sorted(known.stretches) if number != PROBES
         }
 
     async def bars(self, days: int) -> Sequence[Bar]:
@@ -154,9 +154,14 @@ class UptimeDesk:
         """Return what was answered day by day, today as far as it is counted. InputError."""
         period = Span(first_day * DAY_S, end_day * DAY_S)
         subject = ALL if client_id is None else client_id
-        known = await self._look(period, None, subject)
+        _check(period)
+        live = await self._live_from(await self._book.last_closed()) // DAY_MINUTES
+        today = await self.as_of() // DAY_S
+        segments = [*await self._book.segments(first_day, end_day, subject)]
+        for day in range(max(first_day, live), min(end_day, today + 1)):
+            segments += [one for one in await self._live(day, subject) if one.client_id == subject]
         found: dict[int, DaySums | None] = {}
-        for one in known.segments.get(subject, ()):
+        for one in segments:
             found |= dict(enumerate(one.days, one.first_day))
         return [DayCounts(day, found.get(day)) for day in range(first_day, end_day)]
 
@@ -172,8 +177,7 @@ class UptimeDesk:
 
     async def _look(self, period: Span, as_of: int | None, subject: int | None) -> _Known:
         """Read what a figure takes. subject: None for every client."""
-        if period.start < 0 or not 0 < period.seconds <= MOST_DAYS * DAY_S:
-            raise InputError("the period ends after it begins, and has at most three years")
+        _check(period)
         settled = await self.as_of()
         as_of = settled if as_of is None else min(as_of, settled)
         maintenance = await self._book.maintenance_touching(period)
@@ -189,28 +193,28 @@ class UptimeDesk:
             self._notice_s,
             self._target,
         )
-        segments = await self._segments(question, subject)
-        probes = Bits.of(segments.get(PROBES, ()), *question.grid)
+        stretches = await self._stretches(question, subject)
+        probes = Bits.of(stretches.get(PROBES, ()), *question.grid)
         return _Known(
             question,
             Frame(question, probes),
-            segments,
+            stretches,
             await self._incidents.incidents_affecting(period),
         )
 
-    async def _segments(self, question: Question, subject: int | None) -> dict[int, list[Segment]]:
+    async def _stretches(self, question: Question, subject: int | None) -> dict[int, list[Stretch]]:
         first, minutes = question.grid
         last = await self._book.last_closed()
         live = max(first, await self._live_from(last))
         first_day, end_day = first // DAY_MINUTES, -(-(first + minutes) // DAY_MINUTES)
-        found: dict[int, list[Segment]] = {}
+        found: dict[int, list[Stretch]] = {}
         wanted = [None] if subject is None else [subject, PROBES]
         for number in wanted:
-            for one in await self._book.segments(first_day, end_day, number):
-                found.setdefault(one.client_id, []).append(one)
+            for known in await self._book.stretches(first_day, end_day, number):
+                found.setdefault(known.client_id, []).append(known)
         for day in range(live // DAY_MINUTES, end_day if minutes else 0):
             for one in await self._live(day, subject):
-                found.setdefault(one.client_id, []).append(one)
+                found.setdefault(one.client_id, []).append(one.stretch)
         return found
 
     async def _live_from(self, last: ClosedDay | None) -> int:
@@ -237,6 +241,11 @@ class UptimeDesk:
         return rolled if probes is None else [*rolled, probes]
 
 
+def _check(period: Span) -> None:
+    if period.start < 0 or not 0 < period.seconds <= MOST_DAYS * DAY_S:
+        raise InputError("the period ends after it begins, and has at most three years")
+
+
 def _figure(known: _Known, subject: int) -> Availability:
     concerning = _concerning(known, subject, known.question.period)
     return known.frame.availability(_bits(known, subject), *concerning)
@@ -252,4 +261,4 @@ def _concerning(known: _Known, subject: int, period: Span) -> Effect:
 
 
 def _bits(known: _Known, subject: int) -> Bits:
-    return Bits.of(known.segments.get(subject, ()), *known.question.grid)
+    return Bits.of(known.stretches.get(subject, ()), *known.question.grid)

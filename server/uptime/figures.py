@@ -24,7 +24,7 @@ from server.incidents.availability import (
 from server.incidents.intervals import Span, length, union, without
 from server.incidents.minutes import MINUTE_S
 from server.incidents.record import Amendment
-from server.uptime.segment import Exceptional, Segment
+from server.uptime.segment import DAY_MINUTES, DAY_OCTETS, Exceptional, Stretch
 
 
 class Bits(NamedTuple):
@@ -36,16 +36,20 @@ class Bits(NamedTuple):
     exceptions: tuple[Exceptional, ...]
 
     @classmethod
-    def of(cls, segments: Iterable[Segment], first: int, minutes: int) -> "Bits":
-        """Cut a range out of segments that do not overlap."""
-        seen = 0
+    def of(cls, stretches: Sequence[Stretch], first: int, minutes: int) -> "Bits":
+        """Cut a range out of stretches in order, which do not overlap."""
+        first_day = min([first // DAY_MINUTES, *(one.first_day for one in stretches[:1])])
+        end_day = -(-(first + minutes) // DAY_MINUTES)
+        # Side by side as octets: shifting a year's bits for each of its days would take ages.
+        octets = bytearray(DAY_OCTETS * (end_day - first_day))
         exceptions: list[Exceptional] = []
-        for one in segments:
-            shift = one.first - first
-            seen |= one.seen << shift if shift >= 0 else one.seen >> -shift
+        for one in stretches:
+            at = (one.first_day - first_day) * DAY_OCTETS
+            octets[at : at + len(one.seen)] = one.seen
             exceptions += one.exceptions
-        found = (one for one in exceptions if first <= one.minute < first + minutes)
-        return cls(first, minutes, seen & (1 << minutes) - 1, tuple(sorted(found)))
+        seen = int.from_bytes(octets, "little") >> first - first_day * DAY_MINUTES
+        found = tuple(one for one in exceptions if first <= one.minute < first + minutes)
+        return cls(first, minutes, seen & (1 << minutes) - 1, found)
 
     def within(self, span: Span) -> Sequence[Exceptional]:
         """Return the exceptional minutes that some seconds touch."""
@@ -154,9 +158,13 @@ class Frame:
     def _shares(self, own: Bits, plain: int) -> dict[int, int]:
         """Return bad requests of exceptional minutes by how many the minute had: few fractions."""
         shares: dict[int, int] = {}
-        speaking = own.seen & plain
+        if not own.exceptions:
+            return shares
+        # As octets: a shift would copy a year's bits for every minute that is looked at.
+        speaking = (own.seen & plain).to_bytes(self._minutes // 8 + 1, "little")
         for minute, good, bad in own.exceptions:
-            if speaking >> minute - self._first & 1:
+            at = minute - self._first
+            if speaking[at >> 3] >> (at & 7) & 1:
                 shares[good + bad] = shares.get(good + bad, 0) + bad
         return shares
 

@@ -11,7 +11,7 @@ from server.incidents.record import Incident
 from server.leases import Lease
 from server.maintenance.plan import Maintenance
 from server.uptime.rollup import Counted, ProbeMinute
-from server.uptime.segment import Segment
+from server.uptime.segment import Segment, Stretch
 
 
 class ClosedDay(NamedTuple):
@@ -92,6 +92,12 @@ class UptimeBook(Protocol):
 
         client_id: None for those of all clients, of all together and of the probes.
         """
+        ...
+
+    async def stretches(
+        self, first_day: int, end_day: int, client_id: int | None = None
+    ) -> Sequence[Stretch]:
+        """Return what figures need of the same segments, quickly."""
         ...
 
     async def pack(self, client_id: int, month: Segment, lease: Lease) -> None:

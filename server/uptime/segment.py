@@ -48,6 +48,15 @@ class DaySums(NamedTuple):
     min_requests: int
 
 
+class Stretch(NamedTuple):
+    """What a figure needs of a segment: its bits as octets, 180 a day, and its exceptions."""
+
+    client_id: int
+    first_day: int
+    seen: bytes
+    exceptions: tuple[Exceptional, ...]
+
+
 class Segment(NamedTuple):
     """Some days of one client. first_day: since the epoch; days: None where nothing was counted.
 
@@ -70,6 +79,12 @@ class Segment(NamedTuple):
     def minutes(self) -> int:
         """How many it has."""
         return len(self.days) * DAY_MINUTES
+
+    @property
+    def stretch(self) -> Stretch:
+        """What a figure needs of it."""
+        seen = self.seen.to_bytes(self.minutes // 8, "little")
+        return Stretch(self.client_id, self.first_day, seen, self.exceptions)
 
     def day(self, day: int) -> "Segment | None":
         """Return one of its days as a segment of its own; None when nothing was counted then."""
@@ -142,18 +157,21 @@ def join(segments: Sequence[Segment], first_day: int, days: int) -> Segment:
 
 
 def pack_bits(bits: int, minutes: int) -> bytes:
-    """Return bits as few octets; `unpack_bits` is the inverse."""
+    """Return bits as few octets; `unpack_bits` is the inverse.
+
+    Only what becomes much smaller is compressed: runs do, and are read back in a microsecond.
+    """
     plain = bits.to_bytes(minutes // 8, "little")
     small = zlib.compress(plain, 9)
-    return b"z" + small if len(small) < len(plain) else b"p" + plain
+    return b"z" + small if len(small) < len(plain) // 2 else b"p" + plain
 
 
-def unpack_bits(packed: bytes) -> int:
-    """Read bits that were packed. MalformedError."""
+def unpack_bits(packed: bytes) -> bytes:
+    """Return packed bits as octets, the first minute in the lowest bit. MalformedError."""
     if packed[:1] == b"p":
-        return int.from_bytes(packed[1:], "little")
+        return packed[1:]
     try:
-        return int.from_bytes(zlib.decompress(packed[1:]), "little")
+        return zlib.decompress(packed[1:])
     except zlib.error:
         raise MalformedError("the bits of a segment in the store are damaged") from None
 

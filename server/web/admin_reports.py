@@ -272,11 +272,13 @@ class AdminReports:
         """Show a customer the last published revision, with their own Client IDs' figures only."""
         read_query(request, ())
         customer = await self._customers.show(int(request.match_info["customer_id"]))
+        clients = frozenset(customer.client_ids)
         published = (await self._desk.show(_number(request))).report.published
-        if not published:
-            raise ReportStateError("no report of this incident was published yet")
+        # Of an incident of others a customer hears as much as of one without a report.
+        if not published or not published[-1].analysis.concerns(clients):
+            raise ReportStateError("no report of this incident was published to this customer")
         last = published[-1]
-        own = last.analysis.for_clients(frozenset(customer.client_ids))
+        own = last.analysis.for_clients(clients)
         return page(write_page(write_paper(own, published, last.revision)))
 
     async def regulatory(self, request: web.Request) -> web.Response:

@@ -4,6 +4,8 @@ A page to acknowledge on has a button that sends a POST: scanners of mail follow
 one acknowledges nothing.
 """
 
+import base64
+import hashlib
 import html
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
@@ -17,21 +19,26 @@ from server.probing.vigil import Local
 from server.status.document import content_policy
 from server.status.files import FORMS, PAGE
 from server.web.bare import SERVER_NAME, bare_answer
+from server.web.bodies import read_body
 
 _STATUS_AGE_S = 15
+_STYLE = (
+    ":root{color-scheme:light dark}body{font:1.1rem/1.5 system-ui,sans-serif;max-width:36rem;"
+    "margin:3rem auto;padding:0 1rem}button{font:inherit;padding:.6rem 1.2rem}"
+)
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_BUTTON = "acknowledge=yes"
+_MAX_FORM = 256
+_FORM_S = 5.0
 _HEADERS = {
     hdrs.CACHE_CONTROL: "no-store",
     hdrs.SERVER: SERVER_NAME,
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline';"
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}';"
     " form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex",
 }
-_STYLE = (
-    ":root{color-scheme:light dark}body{font:1.1rem/1.5 system-ui,sans-serif;max-width:36rem;"
-    "margin:3rem auto;padding:0 1rem}button{font:inherit;padding:.6rem 1.2rem}"
-)
 
 
 class Acknowledging(Protocol):
@@ -97,6 +104,11 @@ class ProbeDoor:
 
     async def acknowledge(self, request: web.Request) -> web.Response:
         """Acknowledge as the person whose link it is."""
+        body = await read_body(request, cap=_MAX_FORM, deadline_s=_FORM_S)
+        if body != _BUTTON.encode():
+            # Whatever follows links and sends forms of its own has pressed no button.
+            said = "Nothing was changed. Open the link, and use the button on the page."
+            return _page("That was not the button", said, "", "", HTTPStatus.BAD_REQUEST)
         found = await self._read(request)
         if isinstance(found, web.Response):
             return found
@@ -154,7 +166,11 @@ def _page(
 ) -> web.Response:
     form = ""
     if button:
-        form = f'<form method="post"><button type="submit">{html.escape(button)}</button></form>'
+        name, _, value = _BUTTON.partition("=")
+        form = (
+            f'<form method="post"><input type="hidden" name="{name}" value="{value}">'
+            f"<button>{html.escape(button)}</button></form>"
+        )
     body = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'

@@ -27,7 +27,7 @@ def settings(model: type[BaseModel] = Config, table: str = "") -> Iterator[str]:
         if isinstance(field.default, BaseModel):
             yield from settings(type(field.default), f"{table}{name}.")
             continue
-        default = "none" if field.default is None else f"`{json.dumps(field.default)}`"
+        default = "none" if field.default is None else f"`{json.dumps(field.default, default=str)}`"
         yield f"| `{table}{name}` | {default} | {field.description} |"
 
 
@@ -43,7 +43,7 @@ def commands() -> dict[str, set[str]]:
     def walk(command: Any, words: tuple[str, ...]) -> None:  # noqa: ANN401 - Typer's own Click
         for name, inner in getattr(command, "commands", {}).items():
             walk(inner, (*words, name))
-        if not hasattr(command, "commands"):
+        if not hasattr(command, "commands") or (words and command.invoke_without_command):
             options = (set(one.opts) | set(one.secondary_opts) for one in command.params)
             found[" ".join(words)] = {"--help"}.union(*options)
 

@@ -94,7 +94,7 @@ def test_the_locks_hold_what_the_project_asks_for(name: str) -> None:
     asked = {
         "build": group("build"),
         "server": served,
-        "dev": served + extras["usb"] + extras["loadtest"] + group("dev"),
+        "dev": served + extras["usb"] + extras["loadtest"] + extras["agent"] + group("dev"),
     }[name]
     locked = read_lock(ROOT / "requirements" / f"{name}.txt")
     for text in asked:

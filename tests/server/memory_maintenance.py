@@ -2,12 +2,18 @@
 
 from collections.abc import Sequence
 
+from server.facts import NewFact
 from server.journal.acts import Act, State, Subject
 from server.ledger.entry import Kind, NewEntry
 from server.maintenance.decisions import Decision, Situation
 from server.maintenance.plan import Maintenance
 from server.maintenance.ports import MOST_PUBLIC
-from server.maintenance.states import maintenance_state, maintenance_subject, record_payload
+from server.maintenance.states import (
+    maintenance_state,
+    maintenance_subject,
+    record_fact,
+    record_payload,
+)
 
 
 class MemoryMaintenance:
@@ -20,6 +26,9 @@ class MemoryMaintenance:
     def _write_down(
         self, act: Act, subject: Subject, before: State | None, after: State | None
     ) -> None:
+        raise NotImplementedError
+
+    def append_facts(self, facts: Sequence[NewFact]) -> None:
         raise NotImplementedError
 
     async def store_time_us(self) -> int:
@@ -64,6 +73,8 @@ class MemoryMaintenance:
         was = None if before is None else maintenance_state(before)
         entries = [NewEntry(Kind.MAINTENANCE, str(number), record_payload(one)) for one in added]
         self.append_ledger(entries, now_us)
+        told = [record_fact(after, one) for one in added]
+        self.append_facts([fact for fact in told if fact is not None])
         self._write_down(act, maintenance_subject(number), was, maintenance_state(after))
         self._maintenances[number] = after
         return after

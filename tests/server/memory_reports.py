@@ -1,16 +1,18 @@
 """Reports in memory, for the store that keeps every port there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from server.facts import NewFact
 from server.journal.acts import Act, State, Subject
-from server.reports.regulatory import RegulatoryRecord
+from server.leases import Lease
+from server.reports.regulatory import RegulatoryRecord, RegulatoryReminder
 from server.reports.regulatory_steps import RegulatoryDecision, RegulatoryScene
 from server.reports.revisions import Report, ReportDecision, Scene
 from server.reports.states import (
     regulatory_facts,
     regulatory_state,
     regulatory_subject,
+    reminder_fact,
     report_facts,
     report_state,
     report_subject,
@@ -24,6 +26,7 @@ class MemoryReports:
         super().__init__()
         self._reports: dict[int, Report] = {}
         self._regulatory: dict[int, list[RegulatoryRecord]] = {}
+        self._told_of_authorities: set[RegulatoryReminder] = set()
 
     def _write_down(
         self, act: Act, subject: Subject, before: State | None, after: State | None
@@ -31,6 +34,9 @@ class MemoryReports:
         raise NotImplementedError
 
     def append_facts(self, facts: Sequence[NewFact]) -> None:
+        raise NotImplementedError
+
+    def _require(self, lease: Lease) -> None:
         raise NotImplementedError
 
     async def store_time_us(self) -> int:
@@ -65,3 +71,16 @@ class MemoryReports:
         self._write_down(act, regulatory_subject(incident_id), before, regulatory_state(added))
         self._regulatory[incident_id] = [*known, added]
         return self._regulatory[incident_id]
+
+    async def all_regulatory(self) -> Mapping[int, Sequence[RegulatoryRecord]]:
+        return {number: list(records) for number, records in sorted(self._regulatory.items())}
+
+    async def remind_regulatory(
+        self, reminders: Sequence[RegulatoryReminder], lease: Lease | None = None
+    ) -> int:
+        if lease is not None:
+            self._require(lease)
+        new = sorted(set(reminders) - self._told_of_authorities, key=lambda one: one[:4])
+        self._told_of_authorities |= set(new)
+        self.append_facts([reminder_fact(one) for one in new])
+        return len(new)

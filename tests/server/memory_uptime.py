@@ -8,7 +8,7 @@ from server.ledger.entry import NewEntry
 from server.maintenance.plan import Maintenance
 from server.uptime.ports import ClosedDay
 from server.uptime.rollup import Counted, ProbeMinute
-from server.uptime.segment import ALL, Segment, month_of
+from server.uptime.segment import ALL, Segment, Stretch, month_of
 from server.uptime.states import day_entries
 from server.usage.kinds import sums
 
@@ -101,6 +101,11 @@ class MemoryUptime:
             and one.first_day < end_day
             and one.first_day + len(one.days) > first_day
         ]
+
+    async def stretches(
+        self, first_day: int, end_day: int, client_id: int | None = None
+    ) -> Sequence[Stretch]:
+        return [one.stretch for one in await self.segments(first_day, end_day, client_id)]
 
     async def pack(self, client_id: int, month: Segment, lease: Lease) -> None:
         self._require(lease)

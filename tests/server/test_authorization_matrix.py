@@ -80,6 +80,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         "host_id": HOST,
         "key_id": "serial:10000001",
         "advisory_id": "YSA-2024-03",
+        "delivery_number": "1",
         "incident_id": "1",
         "file": "counters",
     }
@@ -110,6 +111,7 @@ async def populate(desks: Desks, store: MemoryStore) -> dict[tuple[Role, int | N
     )
     new = NewIncident(Component.VALIDATION, "Nobody gets an answer", Situation(unavailable=True))
     await desks.incidents.open(new, cause=CAUSE)
+    await desks.notices.test("anna", cause=CAUSE)
     await desks.keys.import_ksm(KEY_LINE, cause=CAUSE)
     token, _ = await desks.fleet.create_token("laptop", days=1, replaces=False, cause=CAUSE)
     await store.enrol(Asked(token, HOST, "laptop", bytes(32), "linux", "0.1.0"))

@@ -7,11 +7,14 @@ shows the pages; the server comes back, takes everything over with its true time
 import json
 import os
 import re
+import sqlite3
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +31,7 @@ INTERVAL_S = float(os.environ.get("JOURNEY_INTERVAL_SECONDS", "0.5"))
 NOTICED_WITHIN_S = 90.0
 QUARTER_S = 15 * 60
 DOWN_S = 4.0
+LATE_S = 16
 
 BOARD = """\
 link = "http://127.0.0.1:9"
@@ -97,8 +101,8 @@ def instant(at: float) -> str:
     return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def post(url: str) -> int:
-    request = urllib.request.Request(url, method="POST", data=b"")  # noqa: S310 - loopback
+def post(url: str, data: bytes = b"acknowledge=yes") -> int:
+    request = urllib.request.Request(url, method="POST", data=data)  # noqa: S310 - loopback
     try:
         with urllib.request.urlopen(request) as answer:  # noqa: S310 - loopback
             status: int = answer.status
@@ -131,8 +135,10 @@ def test_from_the_servers_death_to_the_months_figure(stage: Stage) -> None:
     stage.keystead.start(listen=listen)
     back = time.time()
     number = is_taken_over(stage, opened)
-    is_resolved(stage, number, int(killed), int(back) + 1)
+    lost = range(int(killed), int(back) + 1)
+    is_resolved(stage, number, lost)
     is_read_everywhere(stage, f"http://{listen}/status/", opened["title"])
+    is_counted_to_the_second(stage, lost)
 
 
 def is_noticed(stage: Stage, killed: float) -> Any:  # noqa: ANN401 - any JSON
@@ -182,6 +188,7 @@ def is_acknowledged_by_a_person_alone(stage: Stage) -> None:
     found = re.search(r"http://127\.0\.0\.1:\d+/ack/\S+", letter)
     assert found is not None
     assert "Acknowledge as ann" in keystead.get(found[0]).text
+    assert post(found[0], b"") == 400
     assert prober.incident()["state"] == "open"
     assert post(found[0]) == 200
     answered = prober.incident()
@@ -218,11 +225,13 @@ def is_taken_over(stage: Stage, opened: Any) -> str:  # noqa: ANN401 - any JSON
     return str(known["id"])
 
 
-def is_resolved(stage: Stage, number: str, start: int, end: int) -> None:
+def is_resolved(stage: Stage, number: str, lost: range) -> None:
     """Let a person confirm and resolve; expect the report due in 20 Business Days."""
     keystead = stage.keystead
     keystead.cli("incident", "assign", number, "1")
-    keystead.cli("incident", "confirm", number, "--loss", f"{instant(start)},{instant(end)}")
+    keystead.cli(
+        "incident", "confirm", number, "--loss", f"{instant(lost.start)},{instant(lost.stop)}"
+    )
     keystead.cli("incident", "resolve", number, "--summary", "The process was killed; restarted.")
     over = keystead.cli("incident", "show", number)
     report = next(one for one in over["clocks"] if one["clock"] == "incident_report")
@@ -244,3 +253,38 @@ def is_read_everywhere(stage: Stage, status: str, title: str) -> None:
     for feed in (f"{status}history.atom", f"{prober.url}/status/history.atom"):
         wait(lambda feed=feed: "We are looking into it" in keystead.get(feed).text)
     assert len(keystead.cli("incident", "list", "--all")["incidents"]) == 1
+
+
+def is_counted_to_the_second(stage: Stage, lost: range) -> None:
+    """Expect the month's figure that stepping through its seconds gives."""
+    keystead = stage.keystead
+    month = instant(lost.start)[:7]
+    shown: dict[str, Any] = {}
+
+    def is_counted() -> bool:
+        shown.update(keystead.cli("availability", "show", "--of", month))
+        return seconds(shown["as_of"]) >= lost.stop
+
+    # A minute is counted when it is over, and everybody has brought what they counted.
+    time.sleep(max(0.0, (lost.stop // 60 + 1) * 60 + LATE_S - time.time()))
+    keystead.wait_until(is_counted)
+    first, as_of = seconds(f"{month}-01T00:00:00Z"), seconds(shown["as_of"])
+    good, bad = probed_minutes(keystead)
+    down = unknown = 0
+    for second in range(first, as_of):
+        minute = second // 60
+        if second in lost or minute in bad - good:
+            down += 1
+        elif minute not in good:
+            unknown += 1
+    assert shown["period_s"] == as_of - first
+    assert shown["unknown_s"] == unknown
+    assert Fraction(shown["downtime_s"]) == down
+    assert Fraction(shown["availability_exact"]) == 1 - Fraction(down, as_of - first - unknown)
+
+
+def probed_minutes(keystead: KeysteadProcess) -> tuple[set[int], set[int]]:
+    """Return the minutes with a good round, and those with a bad one, from the store itself."""
+    with closing(sqlite3.connect(keystead.directory / "keystead.db")) as connection:
+        rows = connection.execute("SELECT minute, good, bad FROM probe_minute").fetchall()
+    return {minute for minute, good, _ in rows if good}, {minute for minute, _, bad in rows if bad}

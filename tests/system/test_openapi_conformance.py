@@ -41,6 +41,7 @@ THERE = {
     "host_id": "0f" * 16,
     "key_id": "serial:10000001",
     "advisory_id": "YSA-2024-03",
+    "delivery_number": 1,
     "incident_id": 1,
     "file": "counters",
 }

@@ -30,4 +30,4 @@ class DirectConnection(SmartCardConnection):
 
     def close(self) -> None:
         """Take the card's power."""
-        self._card.power(self._over)
+        self._card.reset(self._over)

@@ -57,6 +57,9 @@ class OtherCard:
     def power(self, transport: Transport) -> None:
         """Begin anew; nothing was kept."""
 
+    def reset(self, transport: Transport) -> None:
+        """Begin anew; nothing was kept."""
+
     def transceive(self, raw: bytes) -> bytes:
         """Know no application of those that are asked for, and no command without one."""
         selects = raw[:4] == bytes.fromhex("00A40400")

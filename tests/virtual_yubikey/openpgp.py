@@ -1,65 +1,37 @@
-"""OpenPGP: PINs, touch policies and keys, as version 2.1 (firmware 4) and 3.4 (5.2) tell them."""
+"""OpenPGP: PINs are checked, keys used as their touch policies say, and the rest is told."""
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import IntEnum
 
 from tests.virtual_yubikey.apdu import Command, Refused, Response, Status
 from tests.virtual_yubikey.finger import Finger
 from tests.virtual_yubikey.identity import Capability, Identity, Transport
-from tests.virtual_yubikey.openpgp_keys import (
-    PgpKey,
-    attributes,
-    generated,
-    public_template,
-    supported,
+from tests.virtual_yubikey.openpgp_keys import PgpKey, generated, public_template
+from tests.virtual_yubikey.openpgp_objects import (
+    ATTRIBUTES,
+    POLICIES,
+    WRITABLE,
+    application_identifier,
+    readable,
+    slots,
+)
+from tests.virtual_yubikey.openpgp_state import (
+    AUTHENTICATION,
+    DECRYPTION,
+    SIGNATURE,
+    OpenPgpState,
+    TouchRule,
 )
 from tests.virtual_yubikey.pins import Pin
-from tests.virtual_yubikey.tlv import number, tlv
+
+__all__ = ["OpenPgp", "OpenPgpState", "TouchRule"]
 
 _TERMINATED = 0x6285
-_NEW = (5, 2)  # OpenPGP 3.4: attestation, and policies told together
 _USER, _USER_OTHER, _ADMIN = 0x81, 0x82, 0x83  # PINs: for signing, for the rest, for changes
 _ACTIVATE = 0x44
 _FORGET = 0xFF  # as P1 of VERIFY
-_LONGEST = 127
-_BUTTON = 0x20
-_POLICIES = {0xD6: 0, 0xD7: 1, 0xD8: 2, 0xD9: 3}
-_ATTRIBUTES = {0xC1: 0, 0xC2: 1, 0xC3: 2, 0xDA: 3}
 _CONTROL = {0xB6: 0, 0xB8: 1, 0xA4: 2}
-_WRITABLE = (0x5B, 0x5E, 0x5F2D, 0x5F35, 0x5F50, 0x0101, 0x0102, 0x0103, 0x0104)
 _SIGN, _DECIPHER = 0x9E9A, 0x8086
-SIGNATURE, DECRYPTION, AUTHENTICATION, ATTESTATION = range(4)
-
-
-class TouchRule(IntEnum):
-    """When a key asks for a touch; what is fixed can only go with the key."""
-
-    OFF = 0
-    ON = 1
-    FIXED = 2
-    CACHED = 3
-    CACHED_FIXED = 4
-
-
-@dataclass
-class OpenPgpState:
-    """What it keeps. touch and keys: signature, decryption, authentication, attestation.
-
-    each_time: whether the PIN is asked for before every signature. reset_code: None when not set.
-    """
-
-    user: Pin = field(default_factory=lambda: Pin(b"123456", 3))
-    admin: Pin = field(default_factory=lambda: Pin(b"12345678", 3))
-    reset_code: Pin | None = None
-    each_time: bool = True
-    touch: list[TouchRule] = field(default_factory=lambda: [TouchRule.OFF] * 4)
-    keys: list[PgpKey | None] = field(default_factory=lambda: [None] * 4)
-    attributes: list[bytes] = field(default_factory=lambda: [attributes("RSA2048")] * 4)
-    objects: dict[int, bytes] = field(default_factory=dict)
-    signatures: int = 0
-    terminated: bool = False
 
 
 class OpenPgp:
@@ -78,10 +50,8 @@ class OpenPgp:
 
     @property
     def aid(self) -> bytes:
-        """The identifier has the specification's version in it, and the serial in decimal."""
-        serial = f"{(self._identity().serial or 0) % 10**8:08}"
-        version = "0304" if self._new else "0201"
-        return bytes.fromhex(f"D27600012401{version}0006{serial}0000")
+        """Its identifier, which tells the serial."""
+        return application_identifier(self._identity())
 
     def select(self) -> Response:
         """Answer nothing, unless it was terminated: then a client has to activate it first."""
@@ -99,14 +69,6 @@ class OpenPgp:
         if self.state.terminated and command.ins != _ACTIVATE:
             raise Refused(_TERMINATED)
         return Response(carry_out(self, command))
-
-    @property
-    def _new(self) -> bool:
-        return self._identity().firmware >= _NEW
-
-    @property
-    def _slots(self) -> range:
-        return range(4 if self._new else 3)
 
     # What the instructions do.
 
@@ -152,79 +114,29 @@ class OpenPgp:
         return b""
 
     def _get(self, command: Command) -> bytes:
-        tag = command.parameters
-        told = self._told().get(tag)
-        if told is not None:
-            return told
-        raise Refused(Status.NO_REFERENCE)
-
-    def _told(self) -> dict[int, bytes]:
-        """Return every data object that can be read."""
-        state = self.state
-        tried = (state.user, state.reset_code, state.admin)
-        status = bytes((not state.each_time, _LONGEST, _LONGEST, _LONGEST)) + bytes(
-            pin.left if pin else 0 for pin in tried
-        )
-        told = {
-            0x4F: self.aid,
-            0x5F52: bytes.fromhex("00730000E0059000" if self._new else "0073000080059000"),
-            0xC0: bytes.fromhex("7D000BFE080000FF0000"),
-            0xC4: status,
-            0xC5: b"".join(_fingerprint(key) for key in self._keys()),
-            0xC6: bytes(20 * len(self._slots)),
-            0xCD: b"".join(number(key.made if key else 0, 4) for key in self._keys()),
-            0x7A: tlv(0x7A, tlv(0x93, number(state.signatures, 3))),
-            0x7F66: tlv(0x02, number(3070, 2)) + tlv(0x02, number(3070, 2)),
-            0x7F74: tlv(0x81, b"\x20"),
-            0xF9: state.objects.get(0xF9, tlv(0x81, b"\0")),
-        }
-        told |= {tag: state.objects.get(tag, b"") for tag in _WRITABLE if tag not in told}
-        for tag, slot in _ATTRIBUTES.items():
-            if slot in self._slots:
-                told[tag] = state.attributes[slot]
-        for tag, slot in _POLICIES.items():
-            if slot in self._slots:
-                told[tag] = bytes((state.touch[slot], _BUTTON))
-        if self._new:
-            told[0xFA] = supported(self._identity().firmware)
-            told[0xDE] = b"".join(
-                bytes((reference, 0 if key is None else 1))
-                for reference, key in zip((1, 2, 3, 0x81), state.keys, strict=True)
-            )
-        told[0x65] = tlv(0x65, b"".join(tlv(tag, told[tag]) for tag in (0x5B, 0x5F2D, 0x5F35)))
-        told[0x6E] = tlv(0x6E, self._related(told))
+        told = readable(self.state, self._identity()).get(command.parameters)
+        if told is None:
+            raise Refused(Status.NO_REFERENCE)
         return told
-
-    def _related(self, told: dict[int, bytes]) -> bytes:
-        """Return what most clients read first: identifier, lengths, and most of the above."""
-        inner = [0xC0, 0xC1, 0xC2, 0xC3, 0xC4, 0xC5, 0xC6, 0xCD]
-        if self._new:
-            inner += [0xDA, 0xDE, 0xD6, 0xD7, 0xD8, 0xD9]
-        discretionary = b"".join(tlv(tag, told[tag]) for tag in inner)
-        outer = [0x4F, 0x5F52] + ([0x7F66, 0x7F74] if self._new else [])
-        return b"".join(tlv(tag, told[tag]) for tag in outer) + tlv(0x73, discretionary)
-
-    def _keys(self) -> list[PgpKey | None]:
-        return [self.state.keys[slot] for slot in self._slots]
 
     def _put(self, command: Command) -> bytes:
         _require(_ADMIN in self._verified, Status.SECURITY)
         tag, data, state = command.parameters, command.data, self.state
-        if tag in _POLICIES and _POLICIES[tag] in self._slots:
-            slot = _POLICIES[tag]
+        if tag in POLICIES and POLICIES[tag] in slots(self._identity().firmware):
+            slot = POLICIES[tag]
             fixed = (TouchRule.FIXED, TouchRule.CACHED_FIXED)
             _require(state.touch[slot] not in fixed, Status.CONDITIONS)
             _require(len(data) == 2 and data[0] in list(TouchRule), Status.WRONG_DATA)
             state.touch[slot] = TouchRule(data[0])
-        elif tag in _ATTRIBUTES and _ATTRIBUTES[tag] in self._slots:
-            state.attributes[_ATTRIBUTES[tag]] = data
-            state.keys[_ATTRIBUTES[tag]] = None
+        elif tag in ATTRIBUTES and ATTRIBUTES[tag] in slots(self._identity().firmware):
+            state.attributes[ATTRIBUTES[tag]] = data
+            state.keys[ATTRIBUTES[tag]] = None
         elif tag == 0xC4:
             _require(data[:1] in (b"\0", b"\1"), Status.WRONG_DATA)
             state.each_time = data[0] == 0
         elif tag == 0xD3:
             state.reset_code = Pin(data, 3) if data else None
-        elif tag == 0xF9 or tag in _WRITABLE:
+        elif tag == 0xF9 or tag in WRITABLE:
             state.objects[tag] = data
         else:
             raise Refused(Status.NO_REFERENCE)
@@ -301,10 +213,6 @@ class OpenPgp:
         if reference == _ADMIN:
             return self.state.admin
         raise Refused(Status.WRONG_PARAMETERS)
-
-
-def _fingerprint(key: PgpKey | None) -> bytes:
-    return key.fingerprint if key else bytes(20)
 
 
 def _check(pin: Pin, given: bytes) -> None:

@@ -50,8 +50,9 @@ class KeyType(IntEnum):
     @property
     def since(self) -> tuple[int, int]:
         """The firmware that knows it first."""
-        new = (KeyType.RSA3072, KeyType.RSA4096, KeyType.ED25519, KeyType.X25519)
-        return (5, 7) if self in new else (4, 0)
+        if self in (KeyType.RSA3072, KeyType.RSA4096, KeyType.ED25519, KeyType.X25519):
+            return (5, 7)
+        return (4, 0) if self is KeyType.ECCP384 else (3, 0)
 
     @property
     def rsa_bits(self) -> int:

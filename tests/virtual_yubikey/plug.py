@@ -40,7 +40,11 @@ class Insertable(Protocol):
         ...
 
     def power(self, transport: Transport) -> None:
-        """Begin anew."""
+        """Begin anew: it was put in."""
+        ...
+
+    def reset(self, transport: Transport) -> None:
+        """Begin a session anew: the reader reset it, or took the card's power and gave it again."""
         ...
 
     def transceive(self, raw: bytes) -> bytes:
@@ -117,7 +121,7 @@ class Plug:
         if control == Control.ATR:
             return self._card.atr(self.transport)
         if control in (Control.OFF, Control.ON, Control.RESET):
-            self._card.power(self.transport)
+            self._card.reset(self.transport)
         return None
 
     def _read(self, size: int) -> bytes:

@@ -130,3 +130,16 @@ def test_a_reset_asks_for_a_touch() -> None:
     key.finger.touches = True
     ctap.reset()
     assert ctap.get_info().options["clientPin"] is False
+
+
+def test_over_usb_a_reset_of_the_card_forgives_no_wrong_pins() -> None:
+    key = VirtualYubiKey(NEW)
+    key.fido.set_pin("1234567")
+    pin = ClientPin(over_hid(key))
+    for _ in range(3):
+        with pytest.raises(CtapError):
+            pin.get_pin_token("000000")
+    key.reset(Transport.USB)
+    assert pin.get_pin_retries() == (5, True)
+    key.power(Transport.USB)
+    assert pin.get_pin_retries() == (5, None)

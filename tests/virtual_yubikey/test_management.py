@@ -6,7 +6,7 @@ import pytest
 from yubikit.core import PID, TRANSPORT, USB_INTERFACE, YUBIKEY
 from yubikit.core.smartcard import ApduError
 from yubikit.management import CAPABILITY, DeviceConfig, DeviceInfo, ManagementSession
-from yubikit.support import read_info
+from yubikit.support import get_name, read_info
 
 from tests.virtual_yubikey.direct import DirectConnection
 from tests.virtual_yubikey.identity import (
@@ -16,6 +16,7 @@ from tests.virtual_yubikey.identity import (
     Identity,
     security_key_nfc,
     yubikey_4,
+    yubikey_4_fips,
     yubikey_5_fips,
     yubikey_5_nfc,
     yubikey_5c_nfc,
@@ -123,3 +124,24 @@ def test_applications_are_switched_off_by_whoever_knows_the_lock_code() -> None:
 
 def _neo() -> PID:
     return PID.of(YUBIKEY.NEO, USB_INTERFACE.OTP | USB_INTERFACE.CCID)
+
+
+@pytest.mark.parametrize(
+    ("identity", "product"),
+    [
+        (yubikey_neo(3123456), "YubiKey NEO"),
+        (yubikey_4(4123456), "YubiKey 4"),
+        (yubikey_4_fips(4223456), "YubiKey FIPS (4 Series)"),
+        (yubikey_5_nfc(16234567), "YubiKey 5 NFC"),
+        (yubikey_5_fips(17234567), "YubiKey 5 NFC FIPS"),
+        (yubikey_5c_nfc(31234567), "YubiKey 5C NFC"),
+        (yubikey_bio(), "YubiKey Bio - FIDO Edition"),
+        (security_key_nfc(), "Security Key NFC"),
+    ],
+)
+def test_product_lines_are_told_apart(identity: Identity, product: str) -> None:
+    neo = identity.firmware < (4, 0)
+    pid = PID.of(YUBIKEY.NEO if neo else YUBIKEY.YK4, USB_INTERFACE.OTP | USB_INTERFACE.CCID)
+    with DirectConnection(VirtualYubiKey(identity)) as connection:
+        info = read_info(connection, pid)
+    assert get_name(info, pid.yubikey_type) == product

@@ -9,7 +9,7 @@ from yubikit.openpgp import KEY_REF, KEY_STATUS, OID, PIN_POLICY, UIF, OpenPgpSe
 
 from tests.virtual_yubikey.direct import DirectConnection
 from tests.virtual_yubikey.identity import Identity, yubikey_4, yubikey_5_nfc, yubikey_5c_nfc
-from tests.virtual_yubikey.openpgp import SIGNATURE, TouchRule
+from tests.virtual_yubikey.openpgp_state import SIGNATURE, TouchRule
 from tests.virtual_yubikey.yubikey import VirtualYubiKey
 
 NEW = yubikey_5c_nfc(31234567)

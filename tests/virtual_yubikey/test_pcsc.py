@@ -3,12 +3,14 @@
 import contextlib
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from smartcard import scard  # type: ignore[import-untyped]  # its authors ship no types
 
+from tests import pcsc_daemon
 from tests.pcsc_client import PcscCard, PcscClient, PcscError
 from tests.pcsc_daemon import PcscDaemon
 from tests.virtual_yubikey.faults import OtherCard, altered, cut_short, garbage, pulled_after
@@ -182,3 +184,18 @@ def test_an_ended_daemon_leaves_nothing(daemon: PcscDaemon) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
     daemon.start()
+
+
+def test_a_port_that_another_takes_meanwhile_is_changed_for_one_that_is_free(
+    daemon: PcscDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = pcsc_daemon._free_ports
+    daemon.stop()
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))  # noqa: S104 - where the driver listens
+        taken.listen()
+        ports = [taken.getsockname()[1]]
+        monkeypatch.setattr(pcsc_daemon, "_free_ports", lambda: ports.pop() if ports else free())
+        daemon.start()
+    with daemon.insert(VirtualYubiKey(NEW)), program(daemon) as card:
+        assert card.transmit(MANAGEMENT)[-2:] == b"\x90\x00"

@@ -231,7 +231,7 @@ def test_an_rsa_key_signs_and_weak_firmware_does_not_make_one() -> None:
     public.verify(made, MESSAGE, padding.PKCS1v15(), hashes.SHA256())
     weak = VirtualYubiKey(yubikey_4(4123456, "4.3.4"))
     weak.transceive(bytes.fromhex("00A4040005A000000308"))
-    weak.piv._managed = True
+    weak.piv.access.managed = True
     assert weak.transceive(bytes.fromhex("0047009E05AC03800107")) == b"\x6a\x81"
 
 

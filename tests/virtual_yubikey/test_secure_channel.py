@@ -89,7 +89,7 @@ class Meddler:
         self.key = key
         self.left = after
         self.command = command
-        self.atr, self.power = key.atr, key.power
+        self.atr, self.power, self.reset = key.atr, key.power, key.reset
 
     def transceive(self, raw: bytes) -> bytes:
         self.left -= 1

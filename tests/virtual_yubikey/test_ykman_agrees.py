@@ -14,7 +14,7 @@ from tests.virtual_yubikey.identity import (
     yubikey_5c_nfc,
 )
 from tests.virtual_yubikey.oath import OathAccount
-from tests.virtual_yubikey.openpgp import AUTHENTICATION, DECRYPTION, TouchRule
+from tests.virtual_yubikey.openpgp_state import AUTHENTICATION, DECRYPTION, TouchRule
 from tests.virtual_yubikey.otp import OtpSlot
 from tests.virtual_yubikey.piv_keys import KeyType, PinPolicy, TouchPolicy
 from tests.virtual_yubikey.yubikey import VirtualYubiKey

@@ -21,6 +21,7 @@ from tests.virtual_yubikey.security_domain import SecurityDomain
 from tests.virtual_yubikey.traffic import Traffic
 
 # What real ones answer to a reset; the name in the historical bytes is the product line's.
+_ATR_NEO = bytes.fromhex("3BFC1300008131FE15597562696B65794E454F7233E1")
 _ATR_4 = bytes.fromhex("3BF81300008131FE15597562696B657934D4")
 _ATR_5 = bytes.fromhex("3BFD1300008131FE158073C021C057597562694B657940")
 _ATR_NFC = bytes.fromhex("3B8D80018073C021C057597562694B6579F9")
@@ -68,6 +69,8 @@ class VirtualYubiKey:
         """Return what it answers to a reset."""
         if transport is Transport.NFC:
             return _ATR_NFC
+        if self.identity.firmware < (4, 0):
+            return _ATR_NEO
         return _ATR_4 if self.identity.firmware < (5, 0) else _ATR_5
 
     def transceive(self, raw: bytes) -> bytes:
@@ -75,10 +78,17 @@ class VirtualYubiKey:
         return self.card.transceive(raw)
 
     def power(self, transport: Transport) -> None:
-        """Begin anew: it was put into a reader, or the reader reset it."""
+        """Begin anew: it was put into a reader, which is all the power it has."""
         self.finger.forget()
         self.fido.restart()
         self.card.power(transport)
+
+    def reset(self, transport: Transport) -> None:
+        """Begin a session anew: over USB the smart card alone loses power, over NFC all does."""
+        if transport is Transport.NFC:
+            self.power(transport)
+        else:
+            self.card.power(transport)
 
     def _identity(self) -> Identity:
         return self.management.identity

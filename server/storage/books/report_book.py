@@ -1,15 +1,22 @@
 """Reports in the store: histories that only grow, each step decided within its transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, Table, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.journal.acts import Act, Deed
 from server.journal.canonical import canonical
+from server.leases import Lease
 from server.reports.analysis import Analysis
-from server.reports.regulatory import Regime, RegulatoryRecord, RegulatoryStep
+from server.reports.regulatory import (
+    Regime,
+    RegulatoryRecord,
+    RegulatoryReminder,
+    RegulatoryStep,
+)
 from server.reports.regulatory_steps import RegulatoryDecision, RegulatoryScene
 from server.reports.revisions import Report, ReportDecision, ReportRecord, ReportStep, Scene
 from server.reports.states import (
@@ -17,6 +24,7 @@ from server.reports.states import (
     regulatory_facts,
     regulatory_state,
     regulatory_subject,
+    reminder_fact,
     report_entries,
     report_facts,
     report_state,
@@ -24,9 +32,16 @@ from server.reports.states import (
 )
 from server.storage.books.fact_book import append_facts
 from server.storage.books.journal_book import record
+from server.storage.books.lease_book import require_lease
 from server.storage.books.ledger_book import append_ledger
 from server.storage.books.transactions import Transactions
-from server.storage.schema import REPORT_SEQUENCE, regulatory_record, report_record, sequence
+from server.storage.schema import (
+    REPORT_SEQUENCE,
+    regulatory_record,
+    regulatory_reminder,
+    report_record,
+    sequence,
+)
 
 
 class SqlReportBook:
@@ -95,6 +110,46 @@ class SqlReportBook:
             deed = Deed(act, regulatory_subject(incident_id), before, regulatory_state(added))
             await record(clock, connection, deed)
             return [*known, added]
+
+    async def all_regulatory(self) -> Mapping[int, Sequence[RegulatoryRecord]]:
+        """Return what was written down for authorities, by incident."""
+        ordered = select(regulatory_record).order_by(
+            regulatory_record.c.incident_id, regulatory_record.c.number
+        )
+        found: dict[int, list[RegulatoryRecord]] = {}
+        async with self._transactions.reading() as connection:
+            for row in await connection.execute(ordered):
+                found.setdefault(row.incident_id, []).append(_record(row))
+        return found
+
+    async def remind_regulatory(
+        self, reminders: Sequence[RegulatoryReminder], lease: Lease | None = None
+    ) -> int:
+        """Write a fact for each that was not told before; return of how many. LeaseLostError."""
+        async with self._transactions.writing() as connection:
+            if lease is not None:
+                await require_lease(self._transactions.now_us, connection, lease)
+            now_us = await self._transactions.now_us(connection)
+            told = [
+                reminder_fact(one)
+                for one in sorted(reminders, key=lambda one: one[:4])
+                if await _is_new(connection, one, now_us)
+            ]
+            await append_facts(self._transactions.now_us, connection, told)
+            return len(told)
+
+
+async def _is_new(connection: AsyncConnection, one: RegulatoryReminder, now_us: int) -> bool:
+    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
+    noted = dialect.insert(regulatory_reminder).values(
+        incident_id=one.incident_id,
+        regime=one.regime.value,
+        stage=one.stage,
+        due_s=one.due,
+        moment=one.moment.value,
+        told_us=now_us,
+    )
+    return (await connection.execute(noted.on_conflict_do_nothing())).rowcount > 0
 
 
 async def _turn(connection: AsyncConnection) -> None:

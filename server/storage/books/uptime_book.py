@@ -1,6 +1,7 @@
 """What was counted, rolled up in the store; and what probers found."""
 
 from collections.abc import Collection, Sequence
+from itertools import starmap
 from typing import Any
 
 from sqlalchemy import (
@@ -24,7 +25,7 @@ from server.storage.books.lease_book import require_lease
 from server.storage.books.ledger_book import append_ledger
 from server.storage.books.maintenance_book import histories_of
 from server.storage.books.transactions import Transactions
-from server.storage.books.uptime_rows import row_segment, segment_row
+from server.storage.books.uptime_rows import read_stretch, row_segment, segment_row
 from server.storage.schema import (
     maintenance_record,
     probe_minute,
@@ -34,7 +35,7 @@ from server.storage.schema import (
 from server.storage.schema import uptime_segment as table
 from server.uptime.ports import ClosedDay
 from server.uptime.rollup import Counted, ProbeMinute
-from server.uptime.segment import ALL, PROBES, Segment, month_of
+from server.uptime.segment import ALL, PROBES, Segment, Stretch, month_of
 from server.uptime.states import day_entries
 from server.usage.kinds import KINDS, OUTCOMES, Outcome
 
@@ -160,19 +161,18 @@ class SqlUptimeBook:
         self, first_day: int, end_day: int, client_id: int | None = None
     ) -> Sequence[Segment]:
         """Return segments of closed days that touch a range, by client and time."""
-        newest = select(func.max(uptime_day.c.day)).scalar_subquery()
-        # A month's segment begins at most 30 days before a day of it: so the key is used.
-        found = select(table).where(
-            table.c.first_day > first_day - 31,
-            table.c.first_day < end_day,
-            table.c.end_day > first_day,
-            table.c.first_day <= newest,
-        )
-        if client_id is not None:
-            found = found.where(table.c.client_id == client_id)
-        found = found.order_by(table.c.client_id, table.c.first_day)
+        found = _touching(select(table), first_day, end_day, client_id)
         async with self._transactions.reading() as connection:
             return [row_segment(row) for row in await connection.execute(found)]
+
+    async def stretches(
+        self, first_day: int, end_day: int, client_id: int | None = None
+    ) -> Sequence[Stretch]:
+        """Return what figures need of the same segments."""
+        columns = (table.c[name] for name in ("client_id", "first_day", "seen", "exceptions"))
+        found = _touching(select(*columns), first_day, end_day, client_id)
+        async with self._transactions.reading() as connection:
+            return list(starmap(read_stretch, await connection.execute(found)))
 
     async def pack(self, client_id: int, month: Segment, lease: Lease) -> None:
         """Put a month's segment in the place of the client's segments of its days."""
@@ -236,6 +236,23 @@ class SqlUptimeBook:
         async with self._transactions.reading() as connection:
             # PostgreSQL's sums are decimals.
             return [Counted(*map(int, row)) for row in await connection.execute(statement)]
+
+
+def _touching(
+    statement: Select[Any], first_day: int, end_day: int, client_id: int | None
+) -> Select[Any]:
+    """Select segments of closed days that touch a range, by client and time."""
+    newest = select(func.max(uptime_day.c.day)).scalar_subquery()
+    # A month's segment begins at most 30 days before a day of it: so the key is used.
+    found = statement.where(
+        table.c.first_day > first_day - 31,
+        table.c.first_day < end_day,
+        table.c.end_day > first_day,
+        table.c.first_day <= newest,
+    )
+    if client_id is not None:
+        found = found.where(table.c.client_id == client_id)
+    return found.order_by(table.c.client_id, table.c.first_day)
 
 
 def _within(statement: Select[Any], first: int, end: int) -> Select[Any]:

@@ -5,7 +5,15 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from server.uptime.segment import DAY_MINUTES, DaySums, Exceptional, Segment, pack_bits, unpack_bits
+from server.uptime.segment import (
+    DAY_MINUTES,
+    DaySums,
+    Exceptional,
+    Segment,
+    Stretch,
+    pack_bits,
+    unpack_bits,
+)
 
 
 def segment_row(segment: Segment) -> dict[str, Any]:
@@ -25,19 +33,25 @@ def segment_row(segment: Segment) -> dict[str, Any]:
 
 def row_segment(row: Row[Any]) -> Segment:
     """Read a segment's row."""
-    first = row.first_day * DAY_MINUTES
-    exceptions = row.exceptions
     return Segment(
         row.client_id,
         row.first_day,
         tuple(None if one is None else DaySums(*one) for one in json.loads(row.days)),
-        unpack_bits(row.seen),
-        ()
-        if exceptions == "[]"
-        else tuple(
-            Exceptional(minute + first, good, bad) for minute, good, bad in json.loads(exceptions)
-        ),
+        int.from_bytes(unpack_bits(row.seen), "little"),
+        _exceptions(row.exceptions, row.first_day),
     )
+
+
+def read_stretch(client_id: int, first_day: int, seen: bytes, exceptions: str) -> Stretch:
+    """Read what a figure needs of a segment's row: there are many thousands of them for a term."""
+    return Stretch(client_id, first_day, unpack_bits(seen), _exceptions(exceptions, first_day))
+
+
+def _exceptions(text: str, first_day: int) -> tuple[Exceptional, ...]:
+    if text == "[]":
+        return ()
+    first = first_day * DAY_MINUTES
+    return tuple(Exceptional(minute + first, good, bad) for minute, good, bad in json.loads(text))
 
 
 def _packed(value: object) -> str:

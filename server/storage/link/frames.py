@@ -38,8 +38,15 @@ class Kind(enum.IntEnum):
 
 
 CALLS = frozenset(
-    {Kind.BATCH, Kind.CLIENT, Kind.KEY, Kind.USAGE, Kind.MAINTENANCE, Kind.STATUS}
-    | {Kind.ACKNOWLEDGEMENT}
+    {
+        Kind.BATCH,
+        Kind.CLIENT,
+        Kind.KEY,
+        Kind.USAGE,
+        Kind.MAINTENANCE,
+        Kind.STATUS,
+        Kind.ACKNOWLEDGEMENT,
+    }
 )
 ANSWERS = frozenset({Kind.ANSWER, Kind.FAILED_UNAVAILABLE, Kind.FAILED_UNKNOWN})
 

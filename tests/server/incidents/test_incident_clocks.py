@@ -146,6 +146,25 @@ def test_the_report_is_due_on_the_twentieth_business_day_by_the_worst_severity()
     assert the(Clock.INCIDENT_REPORT, told).outcome(resolved_us) is Outcome.MET
 
 
+def test_a_severity_that_is_assigned_after_the_resolution_counts_from_the_resolution() -> None:
+    resolved_us = parse_instant("2026-11-20T20:00:00Z") * 1_000_000
+    one = incident(
+        Record(Step.ACKNOWLEDGED, resolved_us - 3, EVE),
+        Record(Step.RESOLVED, resolved_us, EVE),
+        first=opening(Severity.SEV_4),
+    )
+    assert [each.clock for each in clocks(one)] == [Clock.INITIAL_RESPONSE]
+    later = Record(
+        Step.ASSIGNED,
+        resolved_us + 5 * DAY * 1_000_000,
+        EVE,
+        "worse than it looked",
+        Assignment(Severity.SEV_1, Severity.SEV_4),
+    )
+    worse = one._replace(history=(*one.history, later))
+    assert the(Clock.INCIDENT_REPORT, worse).story.due == parse_instant("2026-12-22T01:00:00Z")
+
+
 def test_the_report_of_a_reopened_incident_starts_again() -> None:
     one = incident(
         (Step.ACKNOWLEDGED, 1, EVE),

@@ -67,7 +67,7 @@ def secret_file(folder: Path, text: str = SECRET) -> Path:
 
 
 class StillBoard:
-    """Keeps a notice board that nobody changes."""
+    """Keeps a notice board that only a test changes."""
 
     def __init__(self, board: Board = BOARD, complaint: str = "") -> None:
         self._board = board
@@ -75,3 +75,7 @@ class StillBoard:
 
     def board(self) -> Board:
         return self._board
+
+    def put_up(self, board: Board) -> None:
+        """Put another board in its place."""
+        self._board = board

@@ -112,6 +112,17 @@ class MailBox:
         self.recipient_answers: list[str] = []
         self.data_answers: list[str] = []
         self.logins: list[tuple[str, str]] = []
+        self._held: asyncio.Event | None = None
+
+    def hold(self) -> None:
+        """Take letters from now on and say nothing, until `let_through`."""
+        self._held = asyncio.Event()
+
+    def let_through(self) -> None:
+        """Answer for what was held, and at once again."""
+        if self._held is not None:
+            self._held.set()
+            self._held = None
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name for it
         self,
@@ -138,6 +149,8 @@ class MailBox:
         message = email.message_from_bytes(content, policy=email.policy.SMTP)
         assert isinstance(message, EmailMessage)
         self.letters.append(Letter(envelope.mail_from or "", list(envelope.rcpt_tos), message))
+        if self._held is not None:
+            await self._held.wait()
         return "250 2.0.0 OK: queued as 4711"
 
     def authenticate(

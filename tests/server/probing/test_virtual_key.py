@@ -48,10 +48,10 @@ def test_a_key_whose_counters_cannot_be_kept_gives_nothing(file: Path) -> None:
 
 def test_no_start_repeats_what_one_before_gave_out(file: Path) -> None:
     seen = set()
-    for _ in range(5):
+    for presses in (1, 260, 1, 1):
         key = KeptKey.plug_in(file)
-        seen |= {counters(key.press(NOW_US)) for _ in range(300)}
-    assert len(seen) == 1500
+        seen |= {counters(key.press(NOW_US)) for _ in range(presses)}
+    assert len(seen) == 263
 
 
 def test_a_key_at_its_end_says_so_and_wraps_never(file: Path) -> None:

@@ -138,3 +138,14 @@ async def test_a_regime_that_is_off_is_refused_with_the_way_to_switch_it_on(here
     here.analyses.regimes = ()
     with pytest.raises(InputError, match="regulatory = "):
         await here.analyses.classify(1, "dora", cause=EVE)
+
+
+async def test_reminders_are_told_once_and_only_of_regimes_that_are_on(here: House) -> None:
+    await here.analyses.classify(1, "nis2", aware="2026-11-01T10:05:00Z", cause=EVE)
+    assert await here.analyses.remind() == 1  # the early warning was missed
+    assert await here.analyses.remind() == 0
+    here.set_to("2026-11-05T12:00:00Z")
+    assert await here.analyses.remind() == 1
+    here.analyses.regimes = ()
+    here.set_to("2026-12-30T12:00:00Z")
+    assert await here.analyses.remind() == 0

@@ -16,6 +16,7 @@ from server.reports.regulatory import (
     RegulatoryRecord,
     RegulatoryStep,
     regulatory_clocks,
+    regulatory_reminders,
 )
 
 AB = business_calendar(Entity.AB)
@@ -136,3 +137,27 @@ def test_the_first_stage_of_a_regime_waits_for_no_other(regime: Regime) -> None:
 def test_a_month_later_is_28_to_31_days_give_or_take_an_hour(start: int, entity: Entity) -> None:
     later = business_calendar(entity).months_after(start, 1)
     assert 28 * 24 * HOUR - HOUR <= later - start <= 31 * 24 * HOUR + HOUR
+
+
+def moments(records: list[RegulatoryRecord], now: str) -> list[tuple[str, str]]:
+    clocks = regulatory_clocks(Regime.NIS2, records, AB)
+    found = regulatory_reminders(1, clocks, parse_instant(now))
+    return [(one.stage, one.moment.value) for one in found]
+
+
+def test_a_quarter_of_the_time_before_it_is_due_somebody_is_reminded() -> None:
+    records = [classified(Regime.NIS2, "2026-09-01T12:00:00Z")]
+    assert moments(records, "2026-09-02T05:59:59Z") == []
+    assert moments(records, "2026-09-02T06:00:00Z") == [("early-warning", "clock-soon")]
+    assert moments(records, "2026-09-02T12:00:00Z") == [("early-warning", "clock-soon")]
+    assert moments(records, "2026-09-02T12:00:01Z") == [("early-warning", "clock-missed")]
+
+
+def test_nobody_is_reminded_of_what_was_sent_or_hangs_on_something_unsent() -> None:
+    records = [
+        classified(Regime.NIS2, "2026-09-01T12:00:00Z"),
+        sent(Regime.NIS2, "early-warning", "2026-09-01T13:00:00Z"),
+    ]
+    assert moments(records, "2026-12-01T12:00:00Z") == [("notification", "clock-missed")]
+    records.append(sent(Regime.NIS2, "notification", "2026-09-02T13:00:00Z"))
+    assert moments(records, "2026-12-01T12:00:00Z") == [("final-report", "clock-missed")]

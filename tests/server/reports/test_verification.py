@@ -34,7 +34,7 @@ def test_a_figure_that_the_ledger_does_not_give_is_named(form: Format) -> None:
 
 
 def test_a_page_whose_words_were_altered_is_found_though_its_data_are_right() -> None:
-    page = write_report(a_report(), Format.HTML).replace("2,593 s", "25 s", 1)
+    page = write_report(a_report(), Format.HTML).replace("2,593\u00a0s", "25\u00a0s", 1)
     claim = read_claim(page.encode())
     (found,) = differences(claim, compose(claim.request, claim.ledger, answers()))
     assert found.place == "page"

@@ -137,3 +137,26 @@ async def test_what_is_not_there_cannot_be_continued(store: Store) -> None:
     assert await store.continue_maintenance(1, decisions.cancel, act=ACT) is None
     assert await store.list_maintenance(0, 9) == []
     assert await store.public_maintenance(0) == []
+
+
+async def test_what_everybody_may_know_is_told_to_who_reads_facts(store: Store) -> None:
+    await store.subscribe("notices")
+    await add(store, a_plan(), announce=False)
+    await step(store, 1, decisions.change(Changes(title="Größer")))
+    assert await store.unread_facts("notices", 9) == []
+    await step(store, 1, decisions.announce)
+    await step(store, 1, decisions.change(Changes(end=FAR_S + 60)))
+    await step(store, 1, decisions.cancel)
+    told = [one.fact for one in await store.unread_facts("notices", 9)]
+    assert [(one.kind, one.subject) for one in told] == [
+        ("maintenance.announced", "1"),
+        ("maintenance.changed", "1"),
+        ("maintenance.cancelled", "1"),
+    ]
+    assert told[1].detail == {
+        "component": "validation",
+        "title": "Größer",
+        "start": "2096-10-02T07:06:40Z",
+        "end": "2096-10-02T07:07:40Z",
+        "state": "announced",
+    }

@@ -5,10 +5,11 @@ import asyncio
 import pytest
 
 from server.incidents.intervals import Span
+from server.incidents.reminders import Moment
 from server.ledger.entry import Kind
 from server.reports import regulatory_steps, revisions
 from server.reports.analysis import NEEDED
-from server.reports.regulatory import Regime, RegulatoryStep
+from server.reports.regulatory import Regime, RegulatoryReminder, RegulatoryStep
 from server.reports.regulatory_steps import RegulatoryStateError
 from server.reports.revisions import Report, ReportDecision, ReportStateError
 from tests.server.acts import ACT
@@ -98,3 +99,27 @@ async def test_what_is_told_to_authorities_is_kept_with_its_times(store: Store) 
     with pytest.raises(RegulatoryStateError):
         await store.continue_regulatory(1, reported_us, classified, act=ACT)
     assert Span(found[0].when_s, found[1].when_s).seconds < 60
+
+
+async def test_a_reminder_is_told_once_and_another_due_instant_again(store: Store) -> None:
+    await store.subscribe(READER)
+    soon = RegulatoryReminder(1, Regime.NIS2, "early-warning", 1_800_000_000, Moment.SOON)
+    assert await store.remind_regulatory([soon]) == 1
+    assert await store.remind_regulatory([soon, soon]) == 0
+    later = soon._replace(due=1_800_000_060)
+    assert await store.remind_regulatory([soon, later, soon._replace(moment=Moment.MISSED)]) == 2
+    facts = [fact.fact for fact in await store.unread_facts(READER, 9)]
+    assert [(one.kind, one.detail["due_s"]) for one in facts] == [
+        ("regulatory.clock-soon", 1_800_000_000),
+        ("regulatory.clock-missed", 1_800_000_000),
+        ("regulatory.clock-soon", 1_800_000_060),
+    ]
+
+
+async def test_everything_written_down_is_found_by_incident(store: Store) -> None:
+    for number in (2, 1):
+        decision = regulatory_steps.classify(Regime.DORA, None, "")
+        await store.continue_regulatory(number, 0, decision, act=ACT)
+    found = await store.all_regulatory()
+    assert list(found) == [1, 2]
+    assert list(found[1]) == list(await store.regulatory_records(1))

@@ -39,7 +39,7 @@ class World(NamedTuple):
 
     @property
     def own(self) -> Bits:
-        return Bits.of(self.segments, *self.question.grid)
+        return Bits.of([one.stretch for one in self.segments], *self.question.grid)
 
     @property
     def segments(self) -> list[Segment]:
@@ -58,7 +58,7 @@ class World(NamedTuple):
                 if one.probe_good + one.probe_bad
             ],
         )
-        return Bits.of([] if rolled is None else [rolled], *self.question.grid)
+        return Bits.of([] if rolled is None else [rolled.stretch], *self.question.grid)
 
 
 counts = st.sampled_from([0, 0, 1, 2, 3, 10])

@@ -37,5 +37,15 @@ def upgrade() -> None:
         sa.Column("aware_s", sa.BigInteger),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "regulatory_reminder",
+        sa.Column("incident_id", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("regime", sa.Text, primary_key=True),
+        sa.Column("stage", sa.Text, primary_key=True),
+        sa.Column("due_s", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("moment", sa.Text, primary_key=True),
+        sa.Column("told_us", sa.BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
     sequence = sa.table("sequence", sa.column("name", sa.Text), sa.column("last", sa.BigInteger))
     op.bulk_insert(sequence, [{"name": "report", "last": 0}])

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from server.maintenance.ports import MaintenanceSource
+from server.notices.acknowledging import AcknowledgementSource
 from server.otp.ports import Directory, HotStore
 from server.status.ports import SnapshotSource
 from server.status.snapshot import Snapshot
@@ -45,13 +46,14 @@ async def linked(
     directory: Directory,
     usage: UsageSink | None = None,
     maintenance: MaintenanceSource | None = None,
+    *,
     status: SnapshotSource | None = None,
+    acknowledgements: AcknowledgementSource | None = None,
 ) -> AsyncIterator[Linked]:
     """Serve a store over a socket pair, as the control process does."""
     beside = MemoryStore(clock=StillClock(), default_policy=POLICY)
-    desk = StoreDesk(
-        hot, directory, Rooms(usage or beside, maintenance or beside, status or Told())
-    )
+    rooms = Rooms(usage or beside, maintenance or beside, status or Told(), acknowledgements)
+    desk = StoreDesk(hot, directory, rooms)
     tasks: set[asyncio.Task[None]] = set()
 
     async def answer(frame: Frame) -> None:

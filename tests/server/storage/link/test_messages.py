@@ -8,6 +8,7 @@ from server.incidents.intervals import Span
 from server.maintenance.decisions import MAX_CHANGES, MAX_TITLE
 from server.maintenance.plan import Component, Maintenance, Plan, Record, Step
 from server.maintenance.ports import MOST_PUBLIC
+from server.notices.acknowledging import Found, Verdict
 from server.otp.ports import (
     MAX_BATCH,
     Advance,
@@ -114,6 +115,38 @@ def test_parcels_arrive_as_sent(parcel: Parcel) -> None:
 @given(st.lists(maintenances, max_size=4))
 def test_maintenance_arrives_as_sent(sent: list[Maintenance]) -> None:
     assert messages.decode_maintenance(messages.encode_maintenance(sent)) == sent
+
+
+@given(st.text(max_size=200), st.booleans())
+def test_a_link_to_acknowledge_by_arrives_as_sent(token: str, press: bool) -> None:  # noqa: FBT001
+    assert messages.decode_link(messages.encode_link(token, press=press)) == (token, press)
+
+
+@given(
+    st.builds(
+        Found,
+        st.sampled_from(Verdict),
+        st.text(max_size=40),
+        numbers,
+        st.text(max_size=40),
+        st.text(max_size=9),
+        st.integers(1, 4),
+        st.text(max_size=9),
+        st.text(max_size=9),
+    )
+)
+def test_what_is_behind_a_link_arrives_as_sent(found: Found) -> None:
+    assert messages.decode_found(messages.encode_found(found)) == found
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"null", b"[]", b"[1,true]", b'["x"]', b'["x",1]', b'["ready"]', b"{}"]
+)
+def test_what_is_no_link_and_nothing_behind_one_is_refused(body: bytes) -> None:
+    with pytest.raises(messages.MessageError):
+        messages.decode_link(body)
+    with pytest.raises(messages.MessageError):
+        messages.decode_found(body)
 
 
 def test_all_maintenance_that_is_told_of_fits_a_frame() -> None:

@@ -1,0 +1,1 @@
+"""What systems are told about the agent: unit files, and who may open what."""
