@@ -147,6 +147,15 @@ class Listen(_Section):
         ),
     ] = None
 
+    fleet: Annotated[
+        str | None,
+        AfterValidator(_optional_address),
+        Field(
+            description="where endpoint agents enrol and report; not without this line",
+            examples=["127.0.0.1:8082"],
+        ),
+    ] = None
+
     @property
     def verify_address(self) -> Address:
         """The verification door's address, parsed."""
@@ -161,6 +170,11 @@ class Listen(_Section):
     def admin_address(self) -> Address | None:
         """The admin door's address, parsed; None: there is no such door."""
         return None if self.admin is None else Address.parse(self.admin)
+
+    @property
+    def fleet_address(self) -> Address | None:
+        """The address for agents, parsed; None: there is no such door."""
+        return None if self.fleet is None else Address.parse(self.fleet)
 
 
 class Tls(_Section):
@@ -691,6 +705,38 @@ class Uptime(_Section):
     ] = 3_660
 
 
+class Fleet(_Section):
+    """What endpoint agents are asked to report. Their door has the certificate of [tls]."""
+
+    serial: Annotated[
+        Literal["hash", "plain"],
+        Field(
+            description='how keys are named: "hash" (with a key that agents get) or "plain"',
+            examples=["hash"],
+        ),
+    ] = "hash"
+    attached: Annotated[
+        bool,
+        Field(
+            description="also report whether a key is attached now: working hours are in that",
+            examples=[False],
+        ),
+    ] = False
+    certificate_names: Annotated[
+        bool,
+        Field(
+            description="report subject, issuer and serial number of PIV certificates",
+            examples=[False],
+        ),
+    ] = False
+    openpgp_fingerprints: Annotated[
+        bool, Field(description="report fingerprints of OpenPGP keys", examples=[False])
+    ] = False
+    interval_seconds: Annotated[
+        int, Field(ge=60, le=86_400, description="agents report at least so often", examples=[3600])
+    ] = 3600
+
+
 class Config(_Section):
     """Everything that can be set. The defaults serve on loopback with the embedded store."""
 
@@ -713,6 +759,7 @@ class Config(_Section):
     backup: Backup = Backup()
     maintenance: Maintenance = Maintenance()
     usage: Usage = Usage()
+    fleet: Fleet = Fleet()
     status: StatusPage = StatusPage()
     notices: Notices = Notices()
     incidents: Incidents = Incidents()

@@ -24,6 +24,9 @@ from server.accounts.operators import OperatorDesk
 from server.clock import Clock
 from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
+from server.fleet.advisory_file import shipped
+from server.fleet.desk import FleetDesk
+from server.fleet_door import fleet_families, open_fleet_door
 from server.foundation import Foundation
 from server.hsm_care import HsmCare
 from server.incident_care import incident_desk, incident_job, watch_redundancy
@@ -188,12 +191,14 @@ def _caps(config: Config) -> Caps:
 class Doors(NamedTuple):
     """Sockets for the doors of a process that owns the store.
 
-    remote: admin's over HTTPS; hsm: the embedded HSM's, for other processes of this service.
+    remote: admin's over HTTPS; fleet: for endpoint agents; hsm: the embedded HSM's, for other
+    processes of this service.
     """
 
     admin: socket.socket
     ops: socket.socket
     remote: socket.socket | None = None
+    fleet: socket.socket | None = None
     hsm: socket.socket | None = None
 
 
@@ -243,6 +248,7 @@ async def open_desks(
             ClientDesk(base.store, vault, clock=clock, default_policy=policy),
             VERSION,
         ),
+        fleet=FleetDesk(base.store, shipped(), clock=clock),
         status=status,
     )
 
@@ -295,6 +301,7 @@ async def open_side_doors(
     to_reseal: Callable[[], float],
     hsm: HsmCare,
     board: BoardFile | None,
+    certificate: "ServedCertificate | None",
 ) -> None:
     """Open the admin door and the operations door; `stack` closes them."""
 
@@ -335,9 +342,20 @@ async def open_side_doors(
         await open_remote_door(
             stack, config, desks, clock, listener=doors.remote, tally=tallies["admin"]
         )
+    families = [hsm.families]
+    if doors.fleet is not None:
+        reception = await open_fleet_door(
+            stack,
+            config,
+            base.store,
+            listener=doors.fleet,
+            caps=_caps(config),
+            certificate=certificate,
+        )
+        families.append(partial(fleet_families, reception.outcomes))
     build = {"version": VERSION, "store": "sqlite" if config.store.is_sqlite else "postgresql"}
     ops = ops_app(
-        registry=metrics_registry(tallies, gauges=gauges, build=build, hsms=hsm.families),
+        registry=metrics_registry(tallies, gauges=gauges, build=build, families=families),
         checks=ChainMap(hsm.checks, checks),
         notes=hsm.notes,
     )

@@ -119,6 +119,7 @@ async def whole_service(
             to_reseal=watch_vault(stack, config, base, clock),
             hsm=care,
             board=board,
+            certificate=certificate,
         )
         door = await open_verify_door(
             config=config,
@@ -231,6 +232,7 @@ async def control(
             to_reseal=watch_vault(stack, config, base, clock),
             hsm=care,
             board=board,
+            certificate=certificate,
         )
         yield Control(desk, base.keys, base.salt, certificate)
 

@@ -44,6 +44,7 @@ class Ready(NamedTuple):
     workers: int
     store: str
     admin_url: str = ""
+    fleet_url: str = ""
 
 
 class Ended(NamedTuple):
@@ -201,6 +202,7 @@ class KeysteadProcess:
             int(said["workers"]),
             said["store"],
             said.get("admin", ""),
+            said.get("fleet", ""),
         )
         return self.ready
 

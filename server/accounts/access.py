@@ -44,6 +44,9 @@ class Permission(enum.StrEnum):
     FENCE_LIFT = "fence.lift"
     VAULT_READ = "vault.read"
     VAULT_ROTATE = "vault.rotate"
+    FLEET_READ = "fleet.read"
+    FLEET_WRITE = "fleet.write"
+    FLEET_ERASE = "fleet.erase"
     OPERATOR_READ = "operator.read"
     OPERATOR_WRITE = "operator.write"
     PROBE_READ = "probe.read"
@@ -79,6 +82,7 @@ _VIEWER = frozenset(
 _SUPPORT = _VIEWER | {
     Permission.CONTACT_READ,
     Permission.CONTACT_WRITE,
+    Permission.FLEET_READ,
     Permission.NOTICE_READ,
     Permission.KEY_SWITCH,
     Permission.INCIDENT_WRITE,
@@ -90,6 +94,7 @@ _OPERATOR = _SUPPORT | {
     Permission.CLIENT_ASSIGN,
     Permission.KEY_IMPORT,
     Permission.KEY_MINT,
+    Permission.FLEET_WRITE,
     Permission.MOVING_IMPORT,
     Permission.MAINTENANCE_WRITE,
     Permission.INCIDENT_AMEND,
@@ -100,6 +105,7 @@ _OPERATOR = _SUPPORT | {
 # Whoever approves what others do does not do it alone as well: they read, and sign.
 _APPROVER = _VIEWER | {
     Permission.CONTACT_READ,
+    Permission.FLEET_READ,
     Permission.NOTICE_READ,
     Permission.JOURNAL_READ,
     Permission.JOURNAL_SIGN,

@@ -21,6 +21,9 @@ from prometheus_client.registry import Collector
 from server.metrics import layout
 from server.metrics.tally import Tally
 
+Families = Callable[[], Iterable[Metric]]
+"""Returns metrics of a room, read at the moment."""
+
 
 class Gauge(NamedTuple):
     """A number read when Prometheus asks. `name` without unit prefix rules: used as it is."""
@@ -39,12 +42,12 @@ class TallyCollector(Collector):
         *,
         gauges: Sequence[Gauge] = (),
         build: Mapping[str, str] | None = None,
-        hsms: Callable[[], Iterable[Metric]] = tuple,
+        families: Sequence[Families] = (),
     ) -> None:
         self._tallies = tallies
         self._gauges = gauges
         self._build = dict(build or {})
-        self._hsms = hsms
+        self._families = families
 
     def describe(self) -> Iterator[Metric]:
         """Promise nothing ahead, so that registering does not read (and reset) the gauges."""
@@ -75,7 +78,8 @@ class TallyCollector(Collector):
             yield GaugeMetricFamily(gauge.name, gauge.text, value=gauge.read())
         if self._build:
             yield InfoMetricFamily("keystead_build", "What is running.", value=self._build)
-        yield from self._hsms()
+        for families in self._families:
+            yield from families()
 
 
 def _certificate(processes: Sequence[Sequence[int]]) -> Iterator[Metric]:
@@ -125,16 +129,16 @@ def metrics_registry(
     *,
     gauges: Sequence[Gauge] = (),
     build: Mapping[str, str] | None = None,
-    hsms: Callable[[], Iterable[Metric]] = tuple,
+    families: Sequence[Families] = (),
 ) -> CollectorRegistry:
     """Return a registry of our own: tallies, gauges, and this process and platform.
 
     tallies: by process name; gauges: read at each scrape; build: labels of
-    `keystead_build_info`, such as the version; hsms: what there is to show of HSMs, asked for at
+    `keystead_build_info`, such as the version; families: what rooms show themselves, asked for at
     each scrape. The library's global registry stays untouched.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(TallyCollector(tallies, gauges=gauges, build=build, hsms=hsms))
+    registry.register(TallyCollector(tallies, gauges=gauges, build=build, families=families))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     return registry

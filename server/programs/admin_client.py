@@ -64,13 +64,13 @@ class AdminClient:
         """GET a path below /api/v1."""
         return self.call("GET", path)
 
-    def pages(self, name: str, **query: str) -> list[dict[str, Any]]:
+    def pages(self, name: str, /, below: str = "", **query: str) -> list[dict[str, Any]]:
         """Return all of a collection below /api/v1, page by page. name: "keys", "clients", ...
 
-        query: more parameters than those of the page.
+        below: what its path begins with, as "fleet/"; query: more parameters than the page's.
         """
         found: list[dict[str, Any]] = []
-        first = f"/{name}?{urlencode({'limit': _PAGE, **query})}"
+        first = f"/{below}{name}?{urlencode({'limit': _PAGE, **query})}"
         path: str | None = first
         while path is not None:
             page = self.get(path)

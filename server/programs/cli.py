@@ -16,6 +16,7 @@ from server.programs import (
     contact_commands,
     customer_commands,
     fence_commands,
+    fleet_commands,
     hsm_audit_commands,
     incident_commands,
     journal_commands,
@@ -82,6 +83,7 @@ app.add_typer(station_commands.app, name="station")
 app.add_typer(hsm_app, name="hsm")
 app.add_typer(maintenance_commands.app, name="maintenance")
 app.add_typer(probe_commands.app, name="probe")
+app.add_typer(fleet_commands.app, name="fleet")
 app.add_typer(status_commands.app, name="status")
 app.add_typer(report_commands.app, name="report")
 app.add_typer(store_app, name="store")
@@ -184,6 +186,14 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    fleet_listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Where endpoint agents report (default: configured, else nowhere).",
+            show_default=False,
+        ),
+    ] = None,
     tls_certificate: Annotated[
         Path | None,
         typer.Option(
@@ -223,6 +233,7 @@ def serve(
         Setting(("listen", "verify"), listen, "--listen"),
         Setting(("listen", "ops"), ops_listen, "--ops-listen"),
         Setting(("listen", "admin"), admin_listen, "--admin-listen"),
+        Setting(("listen", "fleet"), fleet_listen, "--fleet-listen"),
         file_setting(("tls", "certificate"), tls_certificate, "--tls-certificate"),
         file_setting(("tls", "key"), tls_key, "--tls-key"),
         Setting(("workers",), workers, "--workers"),

@@ -81,7 +81,7 @@ async def _serve(data: DataDirectory, config: Config) -> None:
         house = _one_process if config.workers == 1 else _control_process
         async with house(data, config, verify, doors, stop) as staff, manager.watchdog():
             garbage.settle()
-            _announce(data, config, where, ops, _remote(config, doors))
+            _announce(data, config, where, ops, doors)
             manager.ready("serving")
             loop = asyncio.get_running_loop()
             stopping = loop.create_task(stop.wait())
@@ -168,13 +168,17 @@ async def _sockets(
         if config.listen.admin_address is not None:
             remote = (await listen(config.listen.admin_address, 1, "--admin-listen"))[0]
             made.append(remote)
+        fleet = None
+        if config.listen.fleet_address is not None:
+            fleet = (await listen(config.listen.fleet_address, 1, "--fleet-listen"))[0]
+            made.append(fleet)
         admin = listen_unix(data.admin_socket)
         made.append(admin)
         hsm = None
         if needs_hsm_socket(config, data):
             hsm = listen_unix(data.hsm_socket)
             made.append(hsm)
-        yield verify, Doors(admin, ops, remote, hsm)
+        yield verify, Doors(admin, ops, remote, fleet, hsm)
     finally:
         for one in made:
             one.close()
@@ -237,17 +241,18 @@ async def _reload_certificates(certificate: "ServedCertificate", supervisor: Sup
 
 
 def _announce(
-    data: DataDirectory, config: Config, where: Address, ops: Address, remote: str
+    data: DataDirectory, config: Config, where: Address, ops: Address, doors: Doors
 ) -> None:
     """Print the ready line, and with a sandbox a command to copy."""
     scheme = "http" if config.tls.files is None else "https"
     url = f"{scheme}://{where}/wsapi/2.0/verify"
+    remote, fleet = _remote(config, doors), _fleet(config, doors)
     sys.stdout.write(
         f"ready verify={url} ops=http://{ops} workers={config.workers} store={_store(config)}"
-        f"{remote and f' admin={remote}'}\n"
+        f"{remote and f' admin={remote}'}{fleet and f' fleet={fleet}'}\n"
     )
     sys.stdout.flush()
-    _log.info("ready", verify=url, ops=f"http://{ops}", admin=remote or None)
+    _log.info("ready", verify=url, ops=f"http://{ops}", admin=remote or None, fleet=fleet or None)
     try:
         found = sandbox.read(data)
     except CommandError as error:
@@ -291,6 +296,15 @@ def _remote(config: Config, doors: Doors) -> str:
     if doors.remote is None or asked is None:
         return ""
     return f"https://{_where(doors.remote, asked)}"
+
+
+def _fleet(config: Config, doors: Doors) -> str:
+    """Return the URL for endpoint agents, "" when there is none."""
+    asked = config.listen.fleet_address
+    if doors.fleet is None or asked is None:
+        return ""
+    scheme = "http" if config.tls.files is None else "https"
+    return f"{scheme}://{_where(doors.fleet, asked)}"
 
 
 def _where(listener: socket.socket, asked: Address) -> Address:

@@ -605,6 +605,100 @@ regulatory_reminder = Table(
     sqlite_with_rowid=False,
 )
 
+# Hosts with an agent, and the keys that they saw (server/fleet). Days are ISO dates.
+fleet_token = Table(
+    "fleet_token",
+    metadata,
+    Column("token_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("host_name", Text, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("replaces", Boolean, nullable=False),
+    Column("host_id", Text),
+    sqlite_with_rowid=False,
+)
+
+# folded: the name without the case of its letters.
+fleet_host = Table(
+    "fleet_host",
+    metadata,
+    Column("host_id", PublicId, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("folded", Text, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("system", Text, nullable=False),
+    Column("release", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("software", Text, nullable=False),
+    Column("enrolled_us", BigInteger, nullable=False),
+    Column("reported_us", BigInteger),
+    Column("sequence", BigInteger, nullable=False),
+    Column("report_id", Text, nullable=False),
+    Column("dropped", BigInteger, nullable=False),
+    Column("missing", BigInteger, nullable=False),
+    Column("clashes", BigInteger, nullable=False),
+    Index("fleet_host_by_name", "folded"),
+    sqlite_with_rowid=False,
+)
+
+# What everybody's reports say of a key. digest: of the newest report of it, by host_id: the same
+# again changes nothing. firmware: the version as one number in order; level: the worst of health.
+fleet_key = Table(
+    "fleet_key",
+    metadata,
+    Column("key_id", PublicId, primary_key=True),
+    Column("serial", BigInteger),
+    Column("firmware", BigInteger),
+    Column("level", SmallInteger, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("unreadable", Text, nullable=False),
+    Column("first_seen", Text, nullable=False),
+    Column("last_seen", Text, nullable=False),
+    Column("judged", Text, nullable=False),
+    Column("host_id", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("changes", Integer, nullable=False),
+    Index("fleet_key_by_serial", "serial"),
+    Index("fleet_key_by_firmware", "firmware", "key_id"),
+    Index("fleet_key_by_level", "level", "key_id"),
+    sqlite_with_rowid=False,
+)
+
+fleet_fault = Table(
+    "fleet_fault",
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("key_id", PublicId, primary_key=True),
+    Index("fleet_fault_by_key", "key_id"),
+    sqlite_with_rowid=False,
+)
+
+fleet_sighting = Table(
+    "fleet_sighting",
+    metadata,
+    Column("key_id", PublicId, primary_key=True),
+    Column("host_id", PublicId, primary_key=True),
+    Column("first_day", Text, nullable=False),
+    Column("last_day", Text, nullable=False),
+    Column("attached", Boolean),
+    Index("fleet_sighting_by_host", "host_id", "key_id"),
+    sqlite_with_rowid=False,
+)
+
+fleet_change = Table(
+    "fleet_change",
+    metadata,
+    Column("key_id", PublicId, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("host_id", Text, nullable=False),
+    Column("fact", Text, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 CLIENT_SEQUENCE = "client"
 IMPORT_SEQUENCE = "key_import"
 CHECKPOINT_SEQUENCE = "journal_checkpoint"
@@ -613,6 +707,7 @@ CUSTOMER_SEQUENCE = "customer"
 CONTACT_SEQUENCE = "contact"
 TOKEN_SEQUENCE = "operator_token"  # noqa: S105 - a name, not a secret
 MAINTENANCE_SEQUENCE = "maintenance"
+FLEET_SEQUENCE = "fleet_token"
 DELIVERY_SEQUENCE = "delivery"
 LEDGER_CHECKPOINT_SEQUENCE = "ledger_checkpoint"
 INCIDENT_SEQUENCE = "incident"
@@ -627,6 +722,7 @@ SEQUENCES = (
     CONTACT_SEQUENCE,
     TOKEN_SEQUENCE,
     MAINTENANCE_SEQUENCE,
+    FLEET_SEQUENCE,
     DELIVERY_SEQUENCE,
     INCIDENT_SEQUENCE,
     LEDGER_CHECKPOINT_SEQUENCE,

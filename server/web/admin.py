@@ -26,6 +26,9 @@ from server.accounts.operator_ports import OperatorExistsError, TooManyTokensErr
 from server.accounts.operators import OperatorDesk, UnknownOperatorError, UnknownTokenError
 from server.accounts.text import InputError
 from server.counter_journal.desk import FenceDesk, FenceError
+from server.fleet.desk import FleetDesk, UnknownAdvisoryError, UnknownFleetKeyError
+from server.fleet.enrolment import HostEnrolledError
+from server.fleet.ports import UnknownHostError
 from server.incidents.business_calendar import CalendarError
 from server.incidents.decisions import IncidentStateError
 from server.incidents.desk import IncidentDesk
@@ -81,6 +84,7 @@ from server.web.admin_backup import AdminBackups, BackupBook
 from server.web.admin_clients import AdminClients
 from server.web.admin_customer_reports import AdminCustomerReports
 from server.web.admin_customers import AdminCustomers
+from server.web.admin_fleet import AdminFleet
 from server.web.admin_incidents import AdminIncidents
 from server.web.admin_journal import AdminJournal
 from server.web.admin_keys import AdminKeys
@@ -137,6 +141,7 @@ class Desks(NamedTuple):
     zone: ZoneInfo
     analyses: AnalysisDesk
     customer_reports: CustomerReportDesk
+    fleet: FleetDesk
     status: _Status
 
 
@@ -180,6 +185,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminIncidents(desks.incidents, desks.customers).routes(),
             *AdminStatusPage(desks.status_page).routes(),
             *AdminNotices(desks.notices).routes(),
+            *AdminFleet(desks.fleet).routes(),
             *AdminKeys(desks.keys).routes(),
             *AdminMinting(desks.minting).routes(),
             *AdminMoving(desks.moving, translate=problem_of).routes(),
@@ -276,6 +282,10 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (UnknownTokenError, HTTPStatus.NOT_FOUND),
     (UnknownKeyError, HTTPStatus.NOT_FOUND),
     (UnknownEntryError, HTTPStatus.NOT_FOUND),
+    (UnknownHostError, HTTPStatus.NOT_FOUND),
+    (UnknownFleetKeyError, HTTPStatus.NOT_FOUND),
+    (UnknownAdvisoryError, HTTPStatus.NOT_FOUND),
+    (HostEnrolledError, HTTPStatus.CONFLICT),
     (UnknownMaintenanceError, HTTPStatus.NOT_FOUND),
     (MaintenanceStateError, HTTPStatus.CONFLICT),
     (OverlapError, HTTPStatus.CONFLICT),

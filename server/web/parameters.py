@@ -14,6 +14,7 @@ LARGEST_NUMBER = 10**18 - 1
 """Eighteen digits: within the 64 bits of both engines."""
 
 _NUMBER = "[0-9]{1,18}"
+KEY_ID = "(?:serial:[0-9]{1,10}|hash:[0-9a-f]{64}|kind:[0-9a-f]{32}:[0-9a-f]{64})"
 
 
 class PathParameter(NamedTuple):
@@ -44,6 +45,19 @@ PATH_PARAMETERS: Mapping[str, PathParameter] = {
     "client_id": _number("The Client ID."),
     "incident_id": _number("The incident's number."),
     "maintenance_id": _number("The maintenance's number."),
+    "host_id": PathParameter(
+        "[0-9a-f]{32}", {"type": "string", "pattern": "^[0-9a-f]{32}$"}, "The host's id."
+    ),
+    "key_id": PathParameter(
+        KEY_ID,
+        {"type": "string", "pattern": f"^{KEY_ID}$"},
+        "The key's id in the fleet, as serial:10000001.",
+    ),
+    "advisory_id": PathParameter(
+        "[A-Z]{2,5}-[0-9-]{1,20}",
+        {"type": "string", "pattern": "^[A-Z]{2,5}-[0-9-]{1,20}$"},
+        "The advisory's id, as YSA-2024-03.",
+    ),
     "delivery_number": _number("The delivery's number."),
     "sequence": _number("The entry's number."),
     "day": PathParameter(
@@ -113,6 +127,34 @@ STEP = QueryParameter(
     "step",
     {"type": "string", "enum": ["minute", "hour", "day"]},
     "What is added up, by UTC; hours without it.",
+)
+SERIAL = QueryParameter(
+    "serial",
+    {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER},
+    "Only the key with this serial number.",
+)
+HOST = QueryParameter(
+    "host", {"type": "string", "maxLength": 253}, "Only keys that a host of this name saw."
+)
+FIRMWARE = QueryParameter(
+    "firmware",
+    {"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,3}){0,2}$"},
+    "Only keys whose firmware begins so: 5.4 is 5.4.x.",
+)
+RULE = QueryParameter(
+    "rule",
+    {"type": "string", "maxLength": 64},
+    "Only keys in which this rule of health found a fault.",
+)
+LEVEL = QueryParameter(
+    "level",
+    {"type": "string", "enum": ["danger", "warning", "notice"]},
+    "Only keys whose worst fault is of this level.",
+)
+BEFORE = QueryParameter(
+    "before",
+    {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
+    "Only changes with a number below this one.",
 )
 KIND = QueryParameter(
     "kind", {"type": "string", "maxLength": 100}, "Only what was done to things of this kind."

@@ -53,6 +53,7 @@ from server.resealing.ports import Kind, RecordsLeftError, SealedRecord, Swap
 from server.storage.limits import check_policy
 from tests.server.memory_accounts import MemoryAccounts
 from tests.server.memory_fences import MemoryFences
+from tests.server.memory_fleet import MemoryFleet
 from tests.server.memory_incidents import MemoryIncidents
 from tests.server.memory_ledger import MemoryLedger
 from tests.server.memory_maintenance import MemoryMaintenance
@@ -101,6 +102,7 @@ class MemoryStore(
     MemoryLedger,
     MemoryUptime,
     MemoryMaintenance,
+    MemoryFleet,
     MemoryMinting,
     MemoryProbes,
     MemoryIncidents,

@@ -13,6 +13,7 @@ import pytest
 
 from server.accounts.access import Role
 from server.accounts.customer_ports import ContactKind, CustomerTerms, Entity
+from server.fleet.enrolment import Asked
 from server.incidents.desk import NewIncident
 from server.incidents.severity import Situation
 from server.maintenance.plan import Component
@@ -23,6 +24,7 @@ from server.web.route import Reach, Route
 from server.web.source import SourceReader
 from tests.docs.test_accounts import documented_grants
 from tests.server.acts import CAUSE
+from tests.server.fleet.reports import HOST, a_key, a_report
 from tests.server.memory_store import MemoryStore
 from tests.server.still_clock import StillClock
 from tests.server.web.office import DEFAULT, Answer, Office, office_desks, open_office
@@ -58,7 +60,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     clock = StillClock()
     store = MemoryStore(clock=clock, default_policy=DEFAULT)
     desks = office_desks(store, clock, tmp_path / "imports")
-    tokens = await populate(desks)
+    tokens = await populate(desks, store)
     bearers = Bearers(
         desks.operators,
         lockout=Lockout(attempts=1, lockout_s=60, clock=clock),
@@ -75,6 +77,9 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         "sequence": "1",
         "day": "2026-10-03",
         "maintenance_id": "1",
+        "host_id": HOST,
+        "key_id": "serial:10000001",
+        "advisory_id": "YSA-2024-03",
         "delivery_number": "1",
         "incident_id": "1",
         "file": "counters",
@@ -83,7 +88,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     await office.serving.stop()
 
 
-async def populate(desks: Desks) -> dict[tuple[Role, int | None], str]:
+async def populate(desks: Desks, store: MemoryStore) -> dict[tuple[Role, int | None], str]:
     for name in ("alpha", "beta"):
         terms = CustomerTerms(name, Entity.AB, None, False)
         customer = (await desks.customers.add(terms, cause=CAUSE)).customer_id
@@ -108,6 +113,9 @@ async def populate(desks: Desks) -> dict[tuple[Role, int | None], str]:
     await desks.incidents.open(new, cause=CAUSE)
     await desks.notices.test("anna", cause=CAUSE)
     await desks.keys.import_ksm(KEY_LINE, cause=CAUSE)
+    token, _ = await desks.fleet.create_token("laptop", days=1, replaces=False, cause=CAUSE)
+    await store.enrol(Asked(token, HOST, "laptop", bytes(32), "linux", "0.1.0"))
+    await store.take_reports([a_report(a_key())])
     tokens: dict[tuple[Role, int | None], str] = {}
     for role in Role:
         for prefix, kept_to in (("all", None), ("alpha", ALPHA), ("beta", BETA)):

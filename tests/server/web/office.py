@@ -17,6 +17,8 @@ from server.accounts.clients import ClientDesk
 from server.accounts.customers import CustomerDesk
 from server.accounts.operators import OperatorDesk
 from server.counter_journal.desk import FenceDesk
+from server.fleet.advisory_file import shipped
+from server.fleet.desk import FleetDesk
 from server.incidents.components import Component
 from server.incidents.desk import IncidentDesk
 from server.journal.desk import JournalDesk
@@ -164,6 +166,7 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         status_page=StatusPageDesk(
             SnapshotReader(store, uptime, SHOWN, clock=clock), "https://otp.example.org/status"
         ),
+        fleet=FleetDesk(store, shipped(), clock=clock),
         status=status,
     )
 

@@ -1,0 +1,141 @@
+"""The operator's desk for the fleet: tokens for hosts, what is known, and what advisories say."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import NamedTuple
+
+from server.accounts.text import InputError
+from server.clock import Clock
+from server.fleet.absorbing import as_report
+from server.fleet.advisory import Advisory
+from server.fleet.advisory_file import AdvisoryFile
+from server.fleet.enrolment import TOKEN_OCTETS, Token, digest_of
+from server.fleet.exposure import Affected, Exposure, judge
+from server.fleet.health import Health, judge_health
+from server.fleet.hosts import Host
+from server.fleet.observed import key_facts
+from server.fleet.ports import FleetBook, FleetKey, NotedChange, Search, UnknownHostError
+from server.journal.acts import Cause
+
+MAX_PAGE = 1000
+DAY_US = 86_400_000_000
+MAX_TOKEN_DAYS = 90
+_PREFIX = "kst_host_"
+_MAX_NAME = 253
+
+
+class UnknownFleetKeyError(LookupError):
+    """There is no key with this id."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"there is no key {key_id}; list them to see which are")
+
+
+class UnknownAdvisoryError(LookupError):
+    """The advisory is not in the file."""
+
+    def __init__(self, advisory_id: str) -> None:
+        super().__init__(f"there is no advisory {advisory_id} here; list them to see which are")
+
+
+class HitKey(NamedTuple):
+    """A key with what an advisory means for it."""
+
+    known: FleetKey
+    exposure: Exposure
+
+
+class FleetDesk:
+    """What an operator may do with the fleet. Store errors pass through."""
+
+    def __init__(self, book: FleetBook, advisories: AdvisoryFile, *, clock: Clock) -> None:
+        self._book = book
+        self._clock = clock
+        self._advisories: Mapping[str, Advisory] = {
+            advisory.advisory_id: advisory for advisory in advisories.advisories
+        }
+
+    @property
+    def advisories(self) -> Sequence[Advisory]:
+        """Return all advisories on firmware, oldest first."""
+        return tuple(self._advisories.values())
+
+    async def create_token(
+        self, name: str, *, days: int, replaces: bool, cause: Cause
+    ) -> tuple[str, Token]:
+        """Make a token that lets a host of this name in, once. InputError, HostEnrolledError."""
+        name = name.strip(" ")
+        if not name or len(name) > _MAX_NAME or not name.isprintable() or " " in name:
+            raise InputError(
+                f"a host's name has 1 to {_MAX_NAME} characters that can be shown, and no blanks"
+            )
+        if not 1 <= days <= MAX_TOKEN_DAYS:
+            raise InputError(f"a token is good for 1 to {MAX_TOKEN_DAYS} days")
+        text = _PREFIX + secrets.token_urlsafe(TOKEN_OCTETS)
+        token = await self._book.add_enrolment_token(
+            name,
+            digest_of(text),
+            lifetime_us=days * DAY_US,
+            replaces=replaces,
+            act=cause.act("fleet-token.create"),
+        )
+        return text, token
+
+    async def hosts(self, after: str, limit: int) -> Sequence[Host]:
+        """Return hosts with an id beyond `after`."""
+        return await self._book.list_hosts(after, max(1, min(limit, MAX_PAGE)))
+
+    async def erase(self, host_id: str, *, cause: Cause) -> Host:
+        """Forget a host for good, and keys that nobody else saw. UnknownHostError."""
+        host = await self._book.erase_host(host_id, act=cause.act("host.erase"))
+        if host is None:
+            raise UnknownHostError(host_id)
+        return host
+
+    async def keys(self, search: Search, after: str, limit: int) -> Sequence[FleetKey]:
+        """Return keys that are looked for, with an id beyond `after`."""
+        return await self._book.fleet_keys(search, after, max(1, min(limit, MAX_PAGE)))
+
+    async def key(self, key_id: str) -> FleetKey:
+        """Return a key. UnknownFleetKeyError."""
+        found = await self._book.fleet_key(key_id)
+        if found is None:
+            raise UnknownFleetKeyError(key_id)
+        return found
+
+    async def changes(self, key_id: str, before: int, limit: int) -> Sequence[NotedChange]:
+        """Return changes of a key, newest first."""
+        return await self._book.key_changes(key_id, before, max(1, min(limit, MAX_PAGE)))
+
+    def health(self, known: FleetKey) -> Health:
+        """Return what is wrong with a key today."""
+        return judge_health(as_report(known.key), self.today())
+
+    def today(self) -> date:
+        """Return the day (UTC)."""
+        return datetime.fromtimestamp(self._clock.now_us() // 1_000_000, UTC).date()
+
+    def advisory(self, advisory_id: str) -> Advisory:
+        """Return an advisory. UnknownAdvisoryError."""
+        found = self._advisories.get(advisory_id)
+        if found is None:
+            raise UnknownAdvisoryError(advisory_id)
+        return found
+
+    def exposure(self, known: FleetKey, advisory: Advisory) -> Exposure:
+        """Return what an advisory means for a key."""
+        return judge(advisory, key_facts(as_report(known.key)))
+
+    async def affected(
+        self, advisory: Advisory, after: str, limit: int
+    ) -> tuple[Sequence[HitKey], str | None]:
+        """Look at up to `limit` keys beyond `after`; return those that are not clear, and the last.
+
+        None: there are no more keys.
+        """
+        limit = max(1, min(limit, MAX_PAGE))
+        page = await self._book.fleet_keys(Search(), after, limit)
+        hit = [HitKey(known, self.exposure(known, advisory)) for known in page]
+        last = page[-1].key.key_id if len(page) == limit else None
+        return [one for one in hit if one.exposure.affected is not Affected.NO], last

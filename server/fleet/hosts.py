@@ -1,0 +1,38 @@
+"""A host: a machine with an agent, the key that signs its reports, and how far its reports are."""
+
+import enum
+from typing import NamedTuple
+
+
+class HostState(enum.StrEnum):
+    """Whether reports of a host are taken."""
+
+    ACTIVE = "active"
+    REPLACED = "replaced"
+    """Another enrolment has its place."""
+    ERASED = "erased"
+    """Somebody wanted it forgotten: its id alone is kept, so that it does not come back."""
+
+
+class Host(NamedTuple):
+    """A host as it is kept; times in microseconds of the epoch.
+
+    public_key: raw Ed25519; sequence, report_id: of its last report, 0 and "" before the first;
+    dropped: reports that the agent gave up; missing: sequence numbers that never came and that it
+    did not give up; clashes: reports under a number that another one had.
+    """
+
+    host_id: str
+    name: str
+    public_key: bytes
+    state: HostState
+    system: str
+    agent: str
+    enrolled_us: int
+    release: str = ""
+    reported_us: int | None = None
+    sequence: int = 0
+    report_id: str = ""
+    dropped: int = 0
+    missing: int = 0
+    clashes: int = 0

@@ -1,0 +1,31 @@
+"""What the organisation wants to know of its keys: sent to every agent (docs/agent.md)."""
+
+import base64
+from typing import Any, Literal, NamedTuple
+
+SERIAL_KEY_OCTETS = 32
+
+
+class FleetPolicy(NamedTuple):
+    """serial_key: what serial numbers are hashed with; each agent has it."""
+
+    serial_key: bytes
+    serial: Literal["hash", "plain"] = "hash"
+    attached: bool = False
+    certificate_names: bool = False
+    openpgp_fingerprints: bool = False
+    interval_s: int = 3600
+
+    def __repr__(self) -> str:
+        return f"FleetPolicy(serial={self.serial!r})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the policy as agents read it."""
+        return {
+            "serial": self.serial,
+            "serial_key": base64.b64encode(self.serial_key).decode(),
+            "attached": self.attached,
+            "certificate_names": self.certificate_names,
+            "openpgp_fingerprints": self.openpgp_fingerprints,
+            "interval_seconds": self.interval_s,
+        }

@@ -1,0 +1,113 @@
+"""What the fleet needs of a store."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from agent.report import Report, Value
+from server.fleet.absorbing import KnownKey
+from server.fleet.enrolment import Admission, Asked, Token
+from server.fleet.health import Level
+from server.fleet.hosts import Host
+from server.fleet.receipt import Receipt
+from server.journal.acts import Act
+
+MAX_BATCH = 256
+"""Reports that are taken in one transaction."""
+
+
+class UnknownHostError(LookupError):
+    """There is no such host."""
+
+    def __init__(self, host_id: str) -> None:
+        super().__init__(f"there is no host {host_id}; list them to see which are")
+
+
+class Search(NamedTuple):
+    """Which keys are wanted; None: whichever. firmware: how the version begins, in whole numbers.
+
+    rule: a rule of health that found something; key_ids: these and no others.
+    """
+
+    serial: int | None = None
+    host_name: str | None = None
+    firmware: tuple[int, ...] | None = None
+    rule: str | None = None
+    level: Level | None = None
+
+
+class Sighting(NamedTuple):
+    """That a host saw a key; days as ISO dates are compared. attached: None where nobody asks."""
+
+    host_id: str
+    host_name: str
+    first_day: str
+    last_day: str
+    attached: bool | None
+
+
+class NotedChange(NamedTuple):
+    """A change as it was noted. at_us: by the store's clock."""
+
+    at_us: int
+    host_id: str
+    fact: str
+    before: Value | None
+    after: Value | None
+
+
+class FleetKey(NamedTuple):
+    """A key and where it was seen, newest sighting first."""
+
+    key: KnownKey
+    sightings: Sequence[Sighting]
+
+
+class FleetBook(Protocol):
+    """Keeps hosts and what they report. Raises the store's errors (server.otp.ports).
+
+    A change is durable when the call returns; what an operator does is in the journal.
+    """
+
+    async def add_enrolment_token(
+        self, name: str, digest: bytes, *, lifetime_us: int, replaces: bool, act: Act
+    ) -> Token:
+        """Keep a token for a host. HostEnrolledError."""
+        ...
+
+    async def enrol(self, asked: Asked) -> Admission:
+        """Let a host in, once. BadTokenError, after which nothing is changed."""
+        ...
+
+    async def fleet_host(self, host_id: str) -> Host | None:
+        """Return a host, whatever its state."""
+        ...
+
+    async def list_hosts(self, after: str, limit: int) -> Sequence[Host]:
+        """Return up to `limit` hosts with an id beyond `after`, in order."""
+        ...
+
+    async def erase_host(self, host_id: str, *, act: Act) -> Host | None:
+        """Forget a host: its name, its sightings, and keys that nobody else saw.
+
+        Its id stays, without anything beside it. None: there is none.
+        """
+        ...
+
+    async def take_reports(self, reports: Sequence[Report]) -> Sequence[Receipt]:
+        """Take reports whose signatures are right, in order, and say what became of each.
+
+        One that is not NEW changes nothing but, for a CLASH, the host's count of them.
+        """
+        ...
+
+    async def fleet_keys(self, search: Search, after: str, limit: int) -> Sequence[FleetKey]:
+        """Return up to `limit` keys with an id beyond `after`, in order."""
+        ...
+
+    async def fleet_key(self, key_id: str) -> FleetKey | None:
+        """Return a key."""
+        ...
+
+    async def key_changes(self, key_id: str, before: int, limit: int) -> Sequence[NotedChange]:
+        """Return up to `limit` changes of a key, the newest first, numbered below `before`."""
+        ...

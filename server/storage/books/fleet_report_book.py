@@ -1,0 +1,200 @@
+"""Reports into the store: many in one transaction, each once."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import case, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from agent.report import Report
+from server.fleet.absorbing import key_id_of
+from server.fleet.hosts import Host
+from server.fleet.intake import ChangedKey, Intake, Standing, news
+from server.fleet.receipt import Receipt
+from server.storage.books.fact_book import append_facts
+from server.storage.books.fleet_host_book import take_turn
+from server.storage.books.fleet_rows import (
+    LEVELS,
+    day_of,
+    firmware_of,
+    host_of,
+    key_of,
+    write_facts,
+    write_unreadable,
+    write_value,
+)
+from server.storage.books.transactions import Transactions
+from server.storage.schema import (
+    fleet_change,
+    fleet_fault,
+    fleet_host,
+    fleet_key,
+    fleet_sighting,
+)
+
+
+class SqlFleetReportBook:
+    """Keeps `take_reports` of `server.fleet.ports.FleetBook`."""
+
+    _transactions: Transactions
+
+    async def take_reports(self, reports: Sequence[Report]) -> Sequence[Receipt]:
+        """Take reports whose signatures are right, in order, and say what became of each."""
+        if not reports:
+            return ()
+        async with self._transactions.writing() as connection:
+            await take_turn(connection)
+            now_us = await self._transactions.now_us(connection)
+            today = day_of(now_us)
+            standings = await _standings(connection, reports)
+            intake = Intake(
+                await _hosts(connection, reports),
+                standings,
+                await _keys(connection, news(reports, standings, today)),
+                today,
+            )
+            receipts = [intake.take(report) for report in reports]
+            await _write_hosts(connection, intake, now_us)
+            await _write_keys(connection, intake, now_us)
+            await _write_sightings(connection, intake)
+            if intake.told:
+                await append_facts(self._transactions.now_us, connection, intake.told)
+            return receipts
+
+
+async def _hosts(connection: AsyncConnection, reports: Sequence[Report]) -> dict[str, Host]:
+    ids = sorted({report.host for report in reports})
+    found = select(fleet_host).where(fleet_host.c.host_id.in_(ids))
+    return {row.host_id: host_of(row) for row in await connection.execute(found)}
+
+
+async def _standings(connection: AsyncConnection, reports: Sequence[Report]) -> dict[str, Standing]:
+    ids = {key_id_of(key.identity, report.host) for report in reports for key in report.keys}
+    table = fleet_key.c
+    short = select(
+        table.key_id, table.digest, table.host_id, table.judged, table.last_seen, table.changes
+    ).where(table.key_id.in_(sorted(ids)))
+    return {
+        row.key_id: Standing(
+            row.digest,
+            row.host_id,
+            date.fromisoformat(row.judged),
+            date.fromisoformat(row.last_seen),
+            row.changes,
+        )
+        for row in await connection.execute(short)
+    }
+
+
+async def _keys(connection: AsyncConnection, ids: frozenset[str]) -> dict[str, Any]:
+    if not ids:
+        return {}
+    whole = select(fleet_key).where(fleet_key.c.key_id.in_(sorted(ids)))
+    return {row.key_id: key_of(row) for row in await connection.execute(whole)}
+
+
+async def _write_hosts(connection: AsyncConnection, intake: Intake, now_us: int) -> None:
+    for host_id in sorted({*intake.reported, *intake.clashed}):
+        host, report = intake.hosts[host_id], intake.reported.get(host_id)
+        values: dict[str, object] = {"clashes": host.clashes}
+        if report is not None:
+            values |= {
+                "system": host.system,
+                "release": host.release,
+                "agent": host.agent,
+                "software": json.dumps(dict(report.software), sort_keys=True),
+                "reported_us": now_us,
+                "sequence": host.sequence,
+                "report_id": host.report_id,
+                "dropped": host.dropped,
+                "missing": host.missing,
+            }
+        theirs = update(fleet_host).where(fleet_host.c.host_id == host_id)
+        await connection.execute(theirs.values(**values))
+
+
+async def _write_keys(connection: AsyncConnection, intake: Intake, now_us: int) -> None:
+    changed = intake.changed
+    if changed:
+        offer = _dialect(connection).insert(fleet_key)
+        columns = [column.name for column in fleet_key.c if column.name != "key_id"]
+        anew = {name: offer.excluded[name] for name in columns}
+        await connection.execute(
+            offer.on_conflict_do_update(index_elements=[fleet_key.c.key_id], set_=anew),
+            [_row(changed[key_id]) for key_id in sorted(changed)],
+        )
+        old = delete(fleet_fault).where(fleet_fault.c.key_id.in_(sorted(changed)))
+        await connection.execute(old)
+    for key_id in sorted(intake.later.keys() - changed.keys()):
+        day = intake.later[key_id].isoformat()
+        later = update(fleet_key).where(fleet_key.c.key_id == key_id)
+        await connection.execute(later.values(last_seen=day))
+    faults = [
+        {"rule": rule, "key_id": key_id} for key_id in changed for rule in changed[key_id].rules
+    ]
+    changes = [
+        {
+            "key_id": one.key_id,
+            "number": one.number,
+            "at_us": now_us,
+            "host_id": one.host_id,
+            "fact": one.change.fact,
+            "before": write_value(one.change.before),
+            "after": write_value(one.change.after),
+        }
+        for one in intake.changes
+    ]
+    for table, rows in ((fleet_fault, faults), (fleet_change, changes)):
+        if rows:
+            await connection.execute(insert(table), rows)
+
+
+def _row(changed: ChangedKey) -> Mapping[str, object]:
+    key, standing = changed.key, changed.standing
+    return {
+        "key_id": key.key_id,
+        "serial": key.serial,
+        "firmware": firmware_of(key),
+        "level": LEVELS[changed.worst],
+        "facts": write_facts(key),
+        "unreadable": write_unreadable(key),
+        "first_seen": key.first_seen.isoformat(),
+        "last_seen": key.last_seen.isoformat(),
+        "judged": standing.judged.isoformat(),
+        "host_id": standing.host_id,
+        "digest": standing.digest,
+        "changes": standing.changes,
+    }
+
+
+async def _write_sightings(connection: AsyncConnection, intake: Intake) -> None:
+    if not intake.seen:
+        return
+    offer = _dialect(connection).insert(fleet_sighting)
+    table, new = fleet_sighting.c, offer.excluded
+    # Only what is another one is written: most reports see what was seen an hour ago.
+    stale = (table.last_day < new.last_day) | table.attached.is_distinct_from(new.attached)
+    latest = case((table.last_day > new.last_day, table.last_day), else_=new.last_day)
+    added = offer.on_conflict_do_update(
+        index_elements=[table.key_id, table.host_id],
+        set_={"last_day": latest, "attached": new.attached},
+        where=stale,
+    )
+    rows = [
+        {
+            "key_id": key_id,
+            "host_id": host_id,
+            "first_day": seen.first.isoformat(),
+            "last_day": seen.last.isoformat(),
+            "attached": seen.attached,
+        }
+        for (key_id, host_id), seen in sorted(intake.seen.items(), key=lambda one: one[0])
+    ]
+    await connection.execute(added, rows)
+
+
+def _dialect(connection: AsyncConnection) -> Any:  # noqa: ANN401 - two modules of one shape
+    return sqlite if connection.dialect.name == "sqlite" else postgresql

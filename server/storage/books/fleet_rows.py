@@ -1,0 +1,121 @@
+"""Rows of the fleet's tables and the values of its room, one into the other."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from agent.report import Value
+from server.fleet.absorbing import KnownFact, KnownKey
+from server.fleet.enrolment import Token
+from server.fleet.firmware import Version, VersionError
+from server.fleet.health import Level
+from server.fleet.hosts import Host, HostState
+
+LEVELS: Mapping[Level | None, int] = {None: 0, Level.NOTICE: 1, Level.WARNING: 2, Level.DANGER: 3}
+_STEP = 1_000
+_PARTS = 3
+
+
+def day_of(now_us: int) -> date:
+    """Return the day (UTC) of a time of the store."""
+    return datetime.fromtimestamp(now_us // 1_000_000, UTC).date()
+
+
+def host_of(row: Row[Any]) -> Host:
+    """Read a host."""
+    return Host(
+        row.host_id,
+        row.name,
+        row.public_key,
+        HostState(row.state),
+        row.system,
+        row.agent,
+        row.enrolled_us,
+        row.release,
+        row.reported_us,
+        row.sequence,
+        row.report_id,
+        row.dropped,
+        row.missing,
+        row.clashes,
+    )
+
+
+def token_of(row: Row[Any]) -> Token:
+    """Read a token."""
+    return Token(row.token_id, row.digest, row.host_name, row.expires_us, row.replaces, row.host_id)
+
+
+def key_of(row: Row[Any]) -> KnownKey:
+    """Read what is known of a key."""
+    facts = {
+        name: KnownFact(_value(value), date.fromisoformat(day), host_id)
+        for name, (value, day, host_id) in json.loads(row.facts).items()
+    }
+    return KnownKey(
+        row.key_id,
+        row.serial,
+        facts,
+        json.loads(row.unreadable),
+        date.fromisoformat(row.first_seen),
+        date.fromisoformat(row.last_seen),
+    )
+
+
+def write_facts(key: KnownKey) -> str:
+    """Write the facts of a key as `key_of` reads them."""
+    return _json(
+        {name: [fact.value, fact.day.isoformat(), fact.host_id] for name, fact in key.facts.items()}
+    )
+
+
+def write_unreadable(key: KnownKey) -> str:
+    """Write the reasons of a key."""
+    return _json(dict(key.unreadable))
+
+
+def write_value(value: Value | None) -> str:
+    """Write one value; `read_value` is the inverse."""
+    return _json(value)
+
+
+def read_value(text: str) -> Value | None:
+    """Read one value."""
+    found = json.loads(text)
+    return None if found is None else _value(found)
+
+
+def firmware_number(version: tuple[int, ...]) -> int:
+    """Return a version as one number, in order. Missing parts count as 0."""
+    number = 0
+    for part in (*version, 0, 0, 0)[:_PARTS]:
+        number = number * _STEP + part
+    return number
+
+
+def firmware_of(key: KnownKey) -> int | None:
+    """Return the firmware that a key reports, as one number; None where it does not."""
+    fact = key.facts.get("device.firmware")
+    try:
+        version = Version.parse(fact.value) if fact and isinstance(fact.value, str) else None
+    except VersionError:
+        version = None
+    return None if version is None else firmware_number(version)
+
+
+def firmware_range(beginning: tuple[int, ...]) -> tuple[int, int]:
+    """Return the numbers [from, below) of all versions that begin so."""
+    parts = beginning[:_PARTS]
+    below = (*parts[:-1], parts[-1] + 1)
+    return firmware_number(parts), firmware_number(below)
+
+
+def _value(found: Any) -> Value:  # noqa: ANN401 - what was written by `write_facts`
+    return tuple(found) if isinstance(found, list) else found
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

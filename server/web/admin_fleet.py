@@ -1,0 +1,457 @@
+"""The admin API on the fleet: `/api/v1/fleet`, hosts and the keys that they report."""
+
+from http import HTTPMethod, HTTPStatus
+from typing import Annotated, Literal
+
+from aiohttp import web
+from pydantic import ConfigDict, Field
+
+from agent.report import Value
+from server.accounts.access import Permission
+from server.fleet.absorbing import KnownKey
+from server.fleet.advisory import Advisory
+from server.fleet.desk import MAX_TOKEN_DAYS, FleetDesk, HitKey
+from server.fleet.exposure import Affected, Exposed
+from server.fleet.firmware import VersionError, parse_beginning
+from server.fleet.health import Fault, Level
+from server.fleet.hosts import Host, HostState
+from server.fleet.ports import FleetKey, NotedChange, Search
+from server.web.admin_request import (
+    answer,
+    moment,
+    page_limit,
+    read_cause,
+    read_json,
+    read_query,
+    whole_number,
+    write_down,
+)
+from server.web.json_types import Body, Moment, Shown
+from server.web.parameters import (
+    AFTER_NAME,
+    BEFORE,
+    FIRMWARE,
+    HOST,
+    LARGEST_NUMBER,
+    LEVEL,
+    LIMIT,
+    REASON,
+    RULE,
+    SERIAL,
+)
+from server.web.problems import ProblemError
+from server.web.route import Reach, Route
+
+_KEY = "/fleet/keys/{key_id}"
+_PAGE = (AFTER_NAME, LIMIT)
+_SEARCH = (SERIAL, HOST, FIRMWARE, RULE, LEVEL, *_PAGE)
+_LARGEST_CHANGE = 2**31 - 1
+
+FactValue = bool | int | str | list[str] | None
+
+
+class NewHostToken(Body):
+    """A token to be made. replace: the host of that name ends when the token is used."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"host": "laptop-17"}]})
+
+    host: Annotated[str, Field(max_length=253)]
+    days: Annotated[int, Field(ge=1, le=MAX_TOKEN_DAYS)] = 7
+    replace: bool = False
+
+
+class HostTokenShown(Shown):
+    """A token that lets one host in, once. It is shown here and never again."""
+
+    id: int
+    host: str
+    expires: Moment
+    replaces: bool
+    token: str
+
+
+class HostShown(Shown):
+    """A host. missing: reports that never came; clashes: reports under a number that was used."""
+
+    id: str
+    name: str
+    state: HostState
+    system: str
+    release: str
+    agent: str
+    enrolled: Moment
+    reported: Moment | None
+    reports: int
+    dropped: int
+    missing: int
+    clashes: int
+
+
+class HostsShown(Shown):
+    """A page of hosts. next: `after` of the page behind it, null at the end."""
+
+    hosts: list[HostShown]
+    next: str | None
+
+
+class FactShown(Shown):
+    """A fact. trust: how far it can be believed; day: when it was read, by the host's clock."""
+
+    value: FactValue
+    trust: Literal["host-signed"]
+    day: str
+    host: str
+
+
+class FaultShown(Shown):
+    """What is wrong with a key."""
+
+    rule: str
+    level: Level
+    title: str
+    fact: str
+    value: FactValue
+
+
+class UnreadShown(Shown):
+    """A rule whose fact could not be read: nobody knows."""
+
+    rule: str
+    title: str
+
+
+class SightingShown(Shown):
+    """That a host saw the key. attached: null where the organisation does not ask."""
+
+    host: str
+    name: str
+    first: str
+    last: str
+    attached: bool | None
+
+
+class FleetKeyShown(Shown):
+    """A key of the fleet. unreadable: reasons, by a fact's name or the beginning of several."""
+
+    id: str
+    serial: int | None
+    firmware: str | None
+    first_seen: str
+    last_seen: str
+    level: Level | None
+    faults: list[FaultShown]
+    unknown: list[UnreadShown]
+    facts: dict[str, FactShown]
+    unreadable: dict[str, str]
+    seen: list[SightingShown]
+
+
+class FleetKeysShown(Shown):
+    """A page of keys. next: `after` of the page behind it, null at the end."""
+
+    keys: list[FleetKeyShown]
+    next: str | None
+
+
+class ChangeShown(Shown):
+    """A fact that became another one. null: not known before, or not there any more."""
+
+    time: Moment
+    host: str
+    fact: str
+    before: FactValue
+    after: FactValue
+
+
+class ChangesShown(Shown):
+    """Changes of a key, newest first."""
+
+    changes: list[ChangeShown]
+
+
+class AdvisoryShown(Shown):
+    """An advisory on firmware."""
+
+    id: str
+    cve: str | None
+    title: str
+    condition: str
+    critical: bool
+    source: str
+    note: str
+
+
+class AdvisoriesShown(Shown):
+    """All advisories that are known here."""
+
+    advisories: list[AdvisoryShown]
+
+
+class HitShown(Shown):
+    """A key that an advisory hits, or may hit. lines: the products that it can be."""
+
+    id: str
+    serial: int | None
+    firmware: str | None
+    lines: list[str]
+    affected: Affected
+    exposed: Exposed
+    hosts: list[str]
+
+
+class HitsShown(Shown):
+    """Keys that are not clear of an advisory. next: `after` of the page behind it, or null."""
+
+    advisory: AdvisoryShown
+    keys: list[HitShown]
+    next: str | None
+
+
+class AdminFleet:
+    """Handlers over the desk for the fleet."""
+
+    def __init__(self, desk: FleetDesk) -> None:
+        self._desk = desk
+
+    def routes(self) -> list[Route]:
+        """Return the routes of this part of the API."""
+        get, post = HTTPMethod.GET, HTTPMethod.POST
+        read, write, whole = Permission.FLEET_READ, Permission.FLEET_WRITE, Reach.SERVICE
+        return [
+            Route(
+                post,
+                "/fleet/tokens",
+                self.create_token,
+                write,
+                whole,
+                HostTokenShown,
+                HTTPStatus.CREATED,
+                query=(REASON,),
+                body=NewHostToken,
+            ),
+            Route(get, "/fleet/hosts", self.list_hosts, read, whole, HostsShown, query=_PAGE),
+            Route(
+                post,
+                "/fleet/hosts/{host_id}/erase",
+                self.erase,
+                Permission.FLEET_ERASE,
+                whole,
+                HostShown,
+                query=(REASON,),
+            ),
+            Route(get, "/fleet/keys", self.list_keys, read, whole, FleetKeysShown, query=_SEARCH),
+            Route(get, _KEY, self.show_key, read, whole, FleetKeyShown),
+            Route(
+                get,
+                _KEY + "/changes",
+                self.changes,
+                read,
+                whole,
+                ChangesShown,
+                query=(BEFORE, LIMIT),
+            ),
+            Route(get, "/fleet/advisories", self.advisories, read, whole, AdvisoriesShown),
+            Route(
+                get,
+                "/fleet/advisories/{advisory_id}/keys",
+                self.affected,
+                read,
+                whole,
+                HitsShown,
+                query=_PAGE,
+            ),
+        ]
+
+    async def create_token(self, request: web.Request) -> web.Response:
+        """Make a token that lets a host in, once."""
+        cause = read_cause(request)
+        wanted = await read_json(request, NewHostToken)
+        text, token = await self._desk.create_token(
+            wanted.host, days=wanted.days, replaces=wanted.replace, cause=cause
+        )
+        write_down(request, "fleet-token.create", token=token.token_id)
+        return answer(
+            request,
+            HostTokenShown(
+                id=token.token_id,
+                host=token.host_name,
+                expires=moment(token.expires_us),
+                replaces=token.replaces,
+                token=text,
+            ),
+        )
+
+    async def list_hosts(self, request: web.Request) -> web.Response:
+        """List hosts by id."""
+        query = read_query(request, ("after", "limit"))
+        limit = page_limit(query)
+        found = await self._desk.hosts(query.get("after", ""), limit)
+        more = found[-1].host_id if len(found) == limit else None
+        return answer(request, HostsShown(hosts=[_host(one) for one in found], next=more))
+
+    async def erase(self, request: web.Request) -> web.Response:
+        """Forget a host for good, and the keys that nobody else saw."""
+        cause = read_cause(request)
+        host = await self._desk.erase(request.match_info["host_id"], cause=cause)
+        write_down(request, "host.erase", host=host.host_id)
+        return answer(request, _host(host))
+
+    async def list_keys(self, request: web.Request) -> web.Response:
+        """List keys by id, those that are looked for."""
+        query = read_query(request, [parameter.name for parameter in _SEARCH])
+        limit = page_limit(query)
+        found = await self._desk.keys(_search(query), query.get("after", ""), limit)
+        more = found[-1].key.key_id if len(found) == limit else None
+        keys = [self._show(one) for one in found]
+        return answer(request, FleetKeysShown(keys=keys, next=more))
+
+    async def show_key(self, request: web.Request) -> web.Response:
+        """Show one key with all that is known of it."""
+        read_query(request, ())
+        return answer(request, self._show(await self._desk.key(request.match_info["key_id"])))
+
+    async def changes(self, request: web.Request) -> web.Response:
+        """Show what changed at a key, newest first."""
+        query = read_query(request, ("before", "limit"))
+        key_id = request.match_info["key_id"]
+        await self._desk.key(key_id)  # or there is none
+        before = whole_number(query, "before", default=_LARGEST_CHANGE, largest=_LARGEST_CHANGE)
+        found = await self._desk.changes(key_id, before, page_limit(query))
+        return answer(request, ChangesShown(changes=[_change(one) for one in found]))
+
+    async def advisories(self, request: web.Request) -> web.Response:
+        """Show all advisories that are known here."""
+        read_query(request, ())
+        listed = [_advisory(one) for one in self._desk.advisories]
+        return answer(request, AdvisoriesShown(advisories=listed))
+
+    async def affected(self, request: web.Request) -> web.Response:
+        """List keys that an advisory hits, or may hit; a page may be short of its limit."""
+        query = read_query(request, ("after", "limit"))
+        advisory = self._desk.advisory(request.match_info["advisory_id"])
+        hit, more = await self._desk.affected(advisory, query.get("after", ""), page_limit(query))
+        shown = HitsShown(advisory=_advisory(advisory), keys=[_hit(one) for one in hit], next=more)
+        return answer(request, shown)
+
+    def _show(self, known: FleetKey) -> FleetKeyShown:
+        key, health = known.key, self._desk.health(known)
+        return FleetKeyShown(
+            id=key.key_id,
+            serial=key.serial,
+            firmware=_firmware(key),
+            first_seen=key.first_seen.isoformat(),
+            last_seen=key.last_seen.isoformat(),
+            level=health.worst,
+            faults=[_fault(fault) for fault in health.faults],
+            unknown=[UnreadShown(rule=rule.name, title=rule.title) for rule in health.unreadable],
+            facts={
+                name: FactShown(
+                    value=_value(fact.value),
+                    trust="host-signed",
+                    day=fact.day.isoformat(),
+                    host=fact.host_id,
+                )
+                for name, fact in key.facts.items()
+            },
+            unreadable=dict(key.unreadable),
+            seen=[
+                SightingShown(
+                    host=seen.host_id,
+                    name=seen.host_name,
+                    first=seen.first_day,
+                    last=seen.last_day,
+                    attached=seen.attached,
+                )
+                for seen in known.sightings
+            ],
+        )
+
+
+def _search(query: dict[str, str]) -> Search:
+    firmware, level = query.get("firmware"), query.get("level")
+    if level is not None and level not in set(Level):
+        raise ProblemError(HTTPStatus.BAD_REQUEST, f"level must be one of {', '.join(Level)}")
+    try:
+        beginning = None if firmware is None else parse_beginning(firmware)
+    except VersionError as error:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, str(error)) from None
+    serial = whole_number(query, "serial", default=0, largest=LARGEST_NUMBER)
+    return Search(
+        serial=serial if "serial" in query else None,
+        host_name=query.get("host"),
+        firmware=beginning,
+        rule=query.get("rule"),
+        level=None if level is None else Level(level),
+    )
+
+
+def _host(host: Host) -> HostShown:
+    return HostShown(
+        id=host.host_id,
+        name=host.name,
+        state=host.state,
+        system=host.system,
+        release=host.release,
+        agent=host.agent,
+        enrolled=moment(host.enrolled_us),
+        reported=None if host.reported_us is None else moment(host.reported_us),
+        reports=host.sequence,
+        dropped=host.dropped,
+        missing=host.missing,
+        clashes=host.clashes,
+    )
+
+
+def _fault(fault: Fault) -> FaultShown:
+    rule = fault.rule
+    return FaultShown(
+        rule=rule.name,
+        level=rule.level,
+        title=rule.title,
+        fact=fault.fact,
+        value=_value(fault.value),
+    )
+
+
+def _firmware(key: KnownKey) -> str | None:
+    fact = key.facts.get("device.firmware")
+    return fact.value if fact is not None and isinstance(fact.value, str) else None
+
+
+def _value(value: Value | None) -> FactValue:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _change(one: NotedChange) -> ChangeShown:
+    return ChangeShown(
+        time=moment(one.at_us),
+        host=one.host_id,
+        fact=one.fact,
+        before=_value(one.before),
+        after=_value(one.after),
+    )
+
+
+def _advisory(one: Advisory) -> AdvisoryShown:
+    return AdvisoryShown(
+        id=one.advisory_id,
+        cve=one.cve,
+        title=one.title,
+        condition=one.explained,
+        critical=one.critical,
+        source=one.source,
+        note=one.note,
+    )
+
+
+def _hit(one: HitKey) -> HitShown:
+    key = one.known.key
+    return HitShown(
+        id=key.key_id,
+        serial=key.serial,
+        firmware=_firmware(key),
+        lines=sorted(line.value for line in one.exposure.lines),
+        affected=one.exposure.affected,
+        exposed=one.exposure.exposed,
+        hosts=[seen.host_name for seen in one.known.sightings],
+    )

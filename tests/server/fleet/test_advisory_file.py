@@ -1,0 +1,180 @@
+"""The file of advisories: believed under a trusted key only, and understood as a whole or not."""
+
+import json
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from server.fleet.advisory_file import (
+    UntrustedError,
+    key_id_of,
+    read_document,
+    shipped,
+    signed_over,
+    verify,
+)
+from server.fleet.firmware import Version
+from server.fleet.product_lines import ProductLine
+from server.fleet.software import Release
+from server.journal.canonical import MalformedError, canonical
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+OTHER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
+
+
+def advisory(**changes: object) -> dict[str, Any]:
+    return {
+        "id": "YSA-2099-01",
+        "cve": None,
+        "title": "An example",
+        "affects": [
+            {"line": "YubiKey 5", "from": "5.0.0", "below": "5.7.0", "of": "firmware", "nfc": False}
+        ],
+        "unclear": [],
+        "condition": "always",
+        "explained": "always",
+        "critical": False,
+        "source": "example.org",
+        "note": "",
+    } | changes
+
+
+def document(**changes: object) -> dict[str, Any]:
+    return {
+        "format": 1,
+        "edition": 7,
+        "issued": "2026-11-27",
+        "advisories": [advisory()],
+        "software": [
+            {
+                "id": "YSA-2099-02",
+                "cve": None,
+                "package": "pam-u2f",
+                "from": None,
+                "below": "1.3.1",
+                "note": "",
+            }
+        ],
+        "lifecycle": [
+            {
+                "line": "YubiKey 5 FIPS",
+                "firmware": "5.4",
+                "fact": "historical",
+                "date": "2026-09-22",
+                "source": "example.org",
+            }
+        ],
+    } | changes
+
+
+def signed(value: dict[str, Any], key: Ed25519PrivateKey = KEY) -> dict[str, Any]:
+    public = key.public_key().public_bytes_raw()
+    return {
+        "document": value,
+        "key": key_id_of(public).hex(),
+        "signature": key.sign(signed_over(value)).hex(),
+    }
+
+
+def read(envelope: dict[str, Any]) -> object:
+    return verify(json.dumps(envelope).encode(), [KEY.public_key().public_bytes_raw()])
+
+
+def test_a_file_under_a_trusted_key_is_read() -> None:
+    found = verify(json.dumps(signed(document())).encode(), [KEY.public_key().public_bytes_raw()])
+    assert (found.edition, found.issued) == (7, date(2026, 11, 27))
+    assert [one.advisory_id for one in found.advisories] == ["YSA-2099-01"]
+    assert found.software[0].concerns("pam-u2f", Release.parse("1.3.0"))
+    assert found.lifecycle[0].concerns(ProductLine.FIPS_5, Version(5, 4, 3))
+    assert not found.lifecycle[0].concerns(ProductLine.FIPS_5, Version(5, 7, 4))
+
+
+def test_a_file_under_another_key_is_refused() -> None:
+    with pytest.raises(UntrustedError, match="not among the trusted"):
+        read(signed(document(), OTHER))
+
+
+def test_a_file_that_claims_a_trusted_key_is_refused() -> None:
+    claimed = signed(document(), OTHER) | {"key": signed(document())["key"]}
+    with pytest.raises(UntrustedError, match="signature"):
+        read(claimed)
+
+
+def test_a_file_that_was_altered_is_refused() -> None:
+    altered = signed(document())
+    altered["document"] = document(edition=8)
+    with pytest.raises(UntrustedError, match="signature"):
+        read(altered)
+
+
+def test_a_signature_made_for_something_else_is_refused() -> None:
+    value = document()
+    other_purpose = signed(value) | {"signature": KEY.sign(canonical(value)).hex()}
+    with pytest.raises(UntrustedError, match="signature"):
+        read(other_purpose)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "word"),
+    [
+        (lambda d: d | {"format": 2}, "upgrade"),
+        (lambda d: d | {"edition": 0}, "editions"),
+        (lambda d: d | {"issued": "27 November"}, "day"),
+        (lambda d: d | {"advisories": [advisory(condition="a guess")]}, "condition"),
+        (lambda d: d | {"advisories": [advisory(), advisory()]}, "twice"),
+        (lambda d: d | {"advisories": [advisory(title="two\nlines")]}, "one line"),
+        (lambda d: d | {"advisories": [advisory(more=1)]}, "more"),
+        (lambda d: d | {"advisories": ["YSA"]}, "objects"),
+        (lambda d: d | {"advisories": [advisory()] * 2001}, "2,001|2,000"),
+        (lambda d: d | {"lifecycle": [{**d["lifecycle"][0], "firmware": "new"}]}, "lifecycle"),
+        (lambda d: d | {"lifecycle": [{**d["lifecycle"][0], "line": "YubiKey 9"}]}, "lifecycle"),
+        (lambda d: d | {"software": [{**d["software"][0], "below": "soon"}]}, "release"),
+        (lambda d: {name: d[name] for name in d if name != "software"}, "software"),
+    ],
+)
+def test_a_signed_file_that_is_not_understood_is_refused_as_a_whole(
+    spoil: Callable[[dict[str, Any]], dict[str, Any]], word: str
+) -> None:
+    with pytest.raises(MalformedError, match=word):
+        read(signed(spoil(document())))
+
+
+@pytest.mark.parametrize(
+    "product",
+    [
+        {"line": "YubiKey 9", "from": None, "below": None, "of": "firmware", "nfc": False},
+        {"line": "YubiKey 5", "from": "5.7", "below": None, "of": "firmware", "nfc": False},
+        {"line": "YubiKey 5", "from": "5.7.0", "below": "5.7.0", "of": "firmware", "nfc": False},
+        {"line": "YubiKey 5", "from": None, "below": None, "of": "weather", "nfc": False},
+        {"line": "YubiKey 5", "from": None, "below": None, "of": "firmware"},
+        "YubiKey 5",
+    ],
+)
+def test_a_product_that_is_not_understood_names_its_advisory(product: object) -> None:
+    with pytest.raises(MalformedError, match="YSA-2099-01"):
+        read_document(document(advisories=[advisory(affects=[product])]))
+
+
+def test_what_ships_is_read_and_knows_the_ones_that_matter() -> None:
+    found = shipped()
+    critical = {one.advisory_id for one in found.advisories if one.critical}
+    assert critical == {"YSA-2017-01", "YSA-2019-02", "YSA-2024-03"}
+    packages = {one.package for one in found.software}
+    assert {"yubikey-manager", "yubico-piv-tool", "yubihsm-shell"} <= packages
+
+
+def test_releases_are_compared_by_numbers() -> None:
+    assert Release.parse("2.40") > Release.parse("2.9")
+    assert Release.parse("1.7.0") == Release.parse("1.7")
+    assert str(Release.parse("1.10.0")) == "1.10"
+
+
+def test_a_package_from_a_release_on_is_clear_before_it() -> None:
+    (since,) = [one for one in shipped().software if one.package == "java-webauthn-server"]
+    assert not since.concerns("java-webauthn-server", Release.parse("2.7.9"))
+    assert since.concerns("java-webauthn-server", Release.parse("2.8.0"))
+    assert not since.concerns("java-webauthn-server", Release.parse("2.8.2"))
+    assert not since.concerns("another", Release.parse("2.8.0"))

@@ -1,0 +1,155 @@
+"""The fleet in memory, for the store that keeps every port there."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from agent.report import Report
+from server.fleet.absorbing import KnownKey, as_report
+from server.fleet.enrolment import Admission, Asked, Token, admit, check_new_token, digest_of
+from server.fleet.health import judge_health
+from server.fleet.hosts import Host, HostState
+from server.fleet.intake import Intake, NewChange, Seen, Standing
+from server.fleet.ports import FleetKey, NotedChange, Search, Sighting
+from server.fleet.receipt import Receipt
+from server.journal.acts import Act, State, Subject
+
+
+class MemoryFleet:
+    """FleetBook on dictionaries. Searches by nothing but the serial number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tokens: dict[bytes, Token] = {}
+        self._hosts: dict[str, Host] = {}
+        self._fleet_keys: dict[str, KnownKey] = {}
+        self._standings: dict[str, Standing] = {}
+        self._seen: dict[tuple[str, str], Seen] = {}
+        self._noted: list[tuple[int, NewChange]] = []
+
+    def _write_down(
+        self, act: Act, subject: Subject, before: State | None, after: State | None
+    ) -> None:
+        raise NotImplementedError
+
+    async def store_time_us(self) -> int:
+        raise NotImplementedError
+
+    async def add_enrolment_token(
+        self, name: str, digest: bytes, *, lifetime_us: int, replaces: bool, act: Act
+    ) -> Token:
+        check_new_token(name, replaces=replaces, by_name=self._active(name))
+        expires_us = await self.store_time_us() + lifetime_us
+        token = Token(len(self._tokens) + 1, digest, name, expires_us, replaces)
+        self._tokens[digest] = token
+        made: State = {"expires_us": expires_us, "replaces": replaces}
+        self._write_down(act, Subject("fleet-token", str(token.token_id)), None, made)
+        return token
+
+    def _active(self, name: str) -> list[Host]:
+        return [
+            host
+            for host in self._hosts.values()
+            if host.state is HostState.ACTIVE and host.name.casefold() == name.casefold()
+        ]
+
+    async def enrol(self, asked: Asked) -> Admission:
+        digest, now_us = digest_of(asked.token), await self.store_time_us()
+        token = self._tokens.get(digest)
+        admission = admit(
+            asked,
+            token,
+            by_id=self._hosts.get(asked.host_id),
+            by_name=self._active(asked.name),
+            now_us=now_us,
+        )
+        if token is None or admission.again:
+            return admission
+        for host in admission.replaced:
+            self._hosts[host.host_id] = host._replace(state=HostState.REPLACED)
+        self._tokens[digest] = token._replace(host_id=asked.host_id)
+        self._hosts[asked.host_id] = Host(
+            asked.host_id,
+            token.host_name,
+            asked.public_key,
+            HostState.ACTIVE,
+            asked.system,
+            asked.agent,
+            now_us,
+        )
+        return admission
+
+    async def fleet_host(self, host_id: str) -> Host | None:
+        return self._hosts.get(host_id)
+
+    async def list_hosts(self, after: str, limit: int) -> Sequence[Host]:
+        return [self._hosts[one] for one in sorted(self._hosts) if one > after][:limit]
+
+    async def erase_host(self, host_id: str, *, act: Act) -> Host | None:
+        host = self._hosts.get(host_id)
+        if host is None or host.state is HostState.ERASED:
+            return host
+        erased = host._replace(name="", public_key=b"", state=HostState.ERASED, release="")
+        self._hosts[host_id] = erased
+        mine = {key_id for key_id, seen_by in self._seen if seen_by == host_id}
+        self._seen = {pair: seen for pair, seen in self._seen.items() if pair[1] != host_id}
+        for key_id in mine - {key_id for key_id, _ in self._seen}:
+            del self._fleet_keys[key_id], self._standings[key_id]
+        self._write_down(
+            act, Subject("host", host_id), {"state": host.state.value}, {"state": "erased"}
+        )
+        return erased
+
+    async def take_reports(self, reports: Sequence[Report]) -> Sequence[Receipt]:
+        now_us = await self.store_time_us()
+        today = datetime.fromtimestamp(now_us // 1_000_000, UTC).date()
+        intake = Intake(self._hosts, self._standings, self._fleet_keys, today)
+        receipts = [intake.take(report) for report in reports]
+        for host_id in {*intake.reported, *intake.clashed}:
+            self._hosts[host_id] = intake.hosts[host_id]._replace(reported_us=now_us)
+        for key_id, changed in intake.changed.items():
+            self._fleet_keys[key_id] = changed.key
+            self._standings[key_id] = changed.standing
+        for pair, seen in intake.seen.items():
+            before = self._seen.get(pair, seen)
+            self._seen[pair] = Seen(before.first, max(before.last, seen.last), seen.attached)
+        self._noted += [(now_us, change) for change in intake.changes]
+        return receipts
+
+    async def fleet_keys(self, search: Search, after: str, limit: int) -> Sequence[FleetKey]:
+        wanted = [
+            self._with_sightings(key_id)
+            for key_id, key in sorted(self._fleet_keys.items())
+            if key_id > after
+            and search.serial in {None, key.serial}
+            and (search.rule is None or search.rule in self._rules(key))
+        ]
+        return wanted[:limit]
+
+    def _rules(self, key: KnownKey) -> set[str]:
+        day = self._standings[key.key_id].judged
+        return {fault.rule.name for fault in judge_health(as_report(key), day).faults}
+
+    async def fleet_key(self, key_id: str) -> FleetKey | None:
+        return self._with_sightings(key_id) if key_id in self._fleet_keys else None
+
+    def _with_sightings(self, key_id: str) -> FleetKey:
+        sightings = [
+            Sighting(
+                host_id,
+                self._hosts[host_id].name,
+                seen.first.isoformat(),
+                seen.last.isoformat(),
+                seen.attached,
+            )
+            for (seen_key, host_id), seen in sorted(self._seen.items())
+            if seen_key == key_id
+        ]
+        return FleetKey(self._fleet_keys[key_id], sightings)
+
+    async def key_changes(self, key_id: str, before: int, limit: int) -> Sequence[NotedChange]:
+        found = [
+            NotedChange(at_us, one.host_id, one.change.fact, one.change.before, one.change.after)
+            for at_us, one in self._noted
+            if one.key_id == key_id and one.number < before
+        ]
+        return found[::-1][:limit]
