@@ -7,7 +7,7 @@ The only place that has `scard`, and `PcscCard.exchange` the only one that trans
 from collections.abc import Mapping
 from typing import Any
 
-from smartcard import scard  # type: ignore[import-untyped] # it has no stubs
+from smartcard import scard
 
 from agent.apdu import Answer
 from agent.ports import (

@@ -7,7 +7,7 @@ with PcscClient() as client, client.connect(daemon.reader(0)) as card:
 from types import TracebackType
 from typing import Any, Self
 
-from smartcard import scard  # type: ignore[import-untyped]  # its authors ship no types
+from smartcard import scard
 
 _WAIT_MS = 100
 _ANY = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from smartcard import scard  # type: ignore[import-untyped] # it has no stubs
+from smartcard import scard
 
 from agent.pcsc import PcscReaders
 from tests.pcsc_daemon import PcscDaemon

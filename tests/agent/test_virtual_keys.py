@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from smartcard import scard  # type: ignore[import-untyped] # it has no stubs
+from smartcard import scard
 
 from agent.fido_hid import HidDevice
 from agent.fido_reading import read_device

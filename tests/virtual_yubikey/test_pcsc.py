@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from smartcard import scard  # type: ignore[import-untyped]  # its authors ship no types
+from smartcard import scard
 
 from tests import pcsc_daemon
 from tests.pcsc_client import PcscCard, PcscClient, PcscError
