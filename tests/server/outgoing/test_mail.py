@@ -95,12 +95,13 @@ async def test_a_wrong_password_is_told_without_it(post: Post) -> None:
 
 
 async def test_a_server_without_tls_gets_nothing(post: Post) -> None:
-    box = MailBox()
-    more: dict[str, Any] = {"user": "k", "password_file": post.password("right")}
-    async with smtp_server(box) as port:
-        outcome = await to_anna(post.sender(port, **more))
-    assert outcome.fate is Fate.FAILED
-    assert (box.letters, box.logins) == ([], [])
+    login: dict[str, Any] = {"user": "k", "password_file": post.password("right")}
+    for more in ({}, login):
+        box = MailBox()
+        async with smtp_server(box) as port:
+            outcome = await to_anna(post.sender(port, **more))
+        assert outcome.fate is Fate.FAILED
+        assert (box.letters, box.logins) == ([], [])
 
 
 async def test_a_certificate_of_somebody_else_is_not_believed(post: Post, tmp_path: Path) -> None:
