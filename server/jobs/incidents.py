@@ -15,7 +15,7 @@ from server.facts import Fact, FactBook
 from server.incidents.desk import IncidentDesk
 from server.incidents.intervals import Span
 from server.incidents.record import Component, Incident, Origin
-from server.incidents.reminders import reminders
+from server.incidents.reminders import Reminder, reminders
 from server.incidents.rules import (
     LONGEST,
     Counted,
@@ -126,6 +126,8 @@ class IncidentJob:
         self._rules = rules
         self._poll_s = poll_s
         self._burned = False
+        self._subscribed = False
+        self._reminded: set[Reminder] = set()
         self._complaint = ""
         self.job = Job("incidents", 1, self._run)
 
@@ -150,7 +152,9 @@ class IncidentJob:
         await self._remind(lease)
 
     async def _read_facts(self, lease: Lease) -> None:
-        await self._facts.subscribe(READER)
+        if not self._subscribed:
+            await self._facts.subscribe(READER)
+            self._subscribed = True
         while found := await self._facts.unread_facts(READER, _FACTS_AT_ONCE):
             for fact in found:
                 await self._hear(fact, lease)
@@ -192,12 +196,18 @@ class IncidentJob:
             *await self._desk.resolved((now_s - _REPORTS_S) * _US),
         ]
         clocks = await self._desk.clocks(looked_at)
-        due = [
+        due = {
             reminder
             for incident_id, running in clocks.items()
             for reminder in reminders(incident_id, running, now_s)
-        ]
-        await self._desk.remind(due, lease)
+        }
+        # What was told stays true for months: the store need not be asked each time.
+        await self._desk.remind(sorted(due - self._reminded, key=_by_due), lease)
+        self._reminded = due
+
+
+def _by_due(reminder: Reminder) -> tuple[int, int]:
+    return reminder.due, reminder.incident_id
 
 
 class RedundancyWatch:

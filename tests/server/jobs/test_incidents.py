@@ -200,6 +200,7 @@ async def test_it_is_reminded_of_the_clocks_of_what_is_open(world: World) -> Non
     await world.desk.open(new, cause=EVE)
     for _ in range(3):
         await world.turn()
+        world.restart()
     kinds = [one.fact.kind for one in await world.store.unread_facts("test", 99)]
     assert kinds == ["incident.opened", "incident.clock-soon"]
     late = new._replace(reported=write_instant(now_s - 2 * 3600))
