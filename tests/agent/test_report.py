@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.report import (
@@ -73,6 +73,7 @@ def changed(**members: Any) -> bytes:  # noqa: ANN401 - whatever somebody sends
 
 
 @given(reports)
+@settings(max_examples=30)
 def test_a_report_comes_back_as_it_was(report: Report) -> None:
     assert parse(encode(report)) == report
 
