@@ -36,7 +36,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
             f"{later}T01:00:00Z",
         )
         (folder / "key.pem").write_text(keystead.run("journal", "public-key").out)
-        keystead.wait_until(lambda: rolled_up(keystead, folder))
+        keystead.wait_until(lambda: rolled_up(keystead, folder), within_s=180)
         ended = keystead.run(
             "incident",
             "export",
