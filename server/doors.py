@@ -24,7 +24,7 @@ from server.accounts.operators import OperatorDesk
 from server.clock import Clock
 from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
-from server.foundation import Foundation, Store
+from server.foundation import Foundation
 from server.hsm_care import HsmCare
 from server.incident_care import incident_desk, incident_job, watch_redundancy
 from server.jobs.resealing import watch_rotation
@@ -60,7 +60,6 @@ from server.resealing.desk import VaultDesk
 from server.resealing.rotator import Rotator
 from server.rotation_keys import RoomKeys
 from server.safeguards import fence_desk
-from server.status.reader import SnapshotReader
 from server.status.watch import StatusWatch
 from server.status_door import add_status, snapshot_reader
 from server.tlsfiles import Handed, TlsFiles
@@ -234,15 +233,10 @@ async def open_desks(
         maintenance=MaintenanceDesk(base.store, notice_s=config.maintenance.notice_seconds),
         probes=ProbeDesk(base.store, base.store, notice_s=config.maintenance.notice_seconds),
         incidents=incident_desk(config, base),
-        status_page=StatusPageDesk(snapshots(config, base.store, clock), config.status_url),
+        status_page=StatusPageDesk(snapshot_reader(config, base.store, clock), config.status_url),
         notices=NoticeDesk(base.store, board),
         status=status,
     )
-
-
-def snapshots(config: Config, store: Store, clock: Clock) -> SnapshotReader:
-    """Return what reads the status from a store of this process."""
-    return snapshot_reader(config, store, uptime_desk(config, store), clock)
 
 
 def room_keys(config: Config, base: Foundation) -> RoomKeys:

@@ -23,7 +23,6 @@ from server.doors import (
     open_side_doors,
     open_verify_door,
     serve_certificate,
-    snapshots,
     start_jobs,
     watch_loop,
     watch_maintenance,
@@ -40,7 +39,7 @@ from server.notice_care import acknowledgements, board_file
 from server.otp.batcher import Batcher
 from server.otp.ports import HotStore
 from server.safeguards import guarded, installation, watch_fence
-from server.status_door import watch_status
+from server.status_door import snapshot_reader, watch_status
 from server.storage.link.connection import Link
 from server.storage.link.desk import StoreDesk
 from server.storage.link.remote import RemoteStore
@@ -107,7 +106,7 @@ async def whole_service(
         stack.push_async_callback(batches.close)
         usage = await count_usage(stack, config, base.store, clock)
         maintenance = await watch_maintenance(stack, config, base.store, clock, tally)
-        status = await watch_status(stack, snapshots(config, base.store, clock), clock)
+        status = await watch_status(stack, snapshot_reader(config, base.store, clock), clock)
         await open_side_doors(
             stack,
             config,
@@ -221,7 +220,7 @@ async def control(
                 base.store,
                 base.store,
                 base.store,
-                snapshots(config, base.store, clock),
+                snapshot_reader(config, base.store, clock),
                 acknowledgements=behind,
             )
         await open_side_doors(
@@ -276,7 +275,7 @@ async def worker(
             fence = await watch_fence(store, clock)
             hot = await guarded(stack, config, data, store, clock, node=seat, watch=fence)
             hot = CountedHotStore(hot, tally)
-            shows = snapshots(config, store, clock)
+            shows = snapshot_reader(config, store, clock)
         batches = batcher(hot, config, clock)
         stack.push_async_callback(batches.close)
         usage = await count_usage(stack, config, store, clock)

@@ -12,9 +12,10 @@ from server.foundation import Store
 from server.maintenance.watch import MaintenanceWatch
 from server.otp.sources import SourceLimiter
 from server.status.files import Site
-from server.status.ports import FigureSource, SnapshotSource
+from server.status.ports import SnapshotSource
 from server.status.reader import Shown, SnapshotReader
 from server.status.watch import StatusWatch
+from server.uptime_care import uptime_desk
 from server.web.source import SourceReader
 from server.web.status import status_app
 from server.web.status_pages import StatusPages
@@ -23,10 +24,8 @@ _SOURCES = 10_000
 """Addresses whose budgets are remembered; the idlest are forgiven."""
 
 
-def snapshot_reader(
-    config: Config, store: Store, figures: FigureSource, clock: Clock
-) -> SnapshotReader:
-    """Return what reads the status from a store of this process; figures: computed of the same."""
+def snapshot_reader(config: Config, store: Store, clock: Clock) -> SnapshotReader:
+    """Return what reads the status from a store of this process."""
     shown = Shown(
         service=config.status.name,
         components=config.status.components,
@@ -35,7 +34,7 @@ def snapshot_reader(
         min_requests=config.availability.min_requests,
         left_out=frozenset(config.usage.left_out),
     )
-    return SnapshotReader(store, figures, shown, clock=clock)
+    return SnapshotReader(store, uptime_desk(config, store), shown, clock=clock)
 
 
 async def watch_status(stack: AsyncExitStack, source: SnapshotSource, clock: Clock) -> StatusWatch:

@@ -223,11 +223,15 @@ def _component(view: ComponentView, snapshot: Snapshot, now_s: int) -> Component
 
 def _figure(figure: Figure) -> FigurePart:
     known = figure.availability
+    bounds = f"{words.percent(known.low)} to {words.percent(known.high)}"
+    single = words.percent(known.availability)
+    # What the known part alone says would pass for the figure, however little is known.
+    is_open = known.verdict is Verdict.INDETERMINATE and known.availability is not None
     facts = [("Known", f"{words.coverage(known.coverage)} of the time")]
-    if known.unknown_s and known.eligible_s:
-        facts.append(
-            ("At least, at most", f"{words.percent(known.low)} to {words.percent(known.high)}")
-        )
+    if is_open:
+        facts.append(("Of what is known", single))
+    elif known.unknown_s and known.eligible_s:
+        facts.append(("At least, at most", bounds))
     facts.append(("Lost", words.duration(known.downtime_s)))
     left = known.budget_remaining_s
     allowed = words.duration(known.budget_allowed_s)
@@ -241,8 +245,8 @@ def _figure(figure: Figure) -> FigurePart:
     return FigurePart(
         name=_period(figure),
         span=words.days(figure.first, figure.last),
-        availability=words.percent(known.availability),
-        is_known=known.availability is not None,
+        availability=bounds if is_open else single,
+        is_known=known.availability is not None and not is_open,
         verdict=known.verdict.value.replace("_", "-"),
         verdict_text=names.VERDICT[known.verdict],
         facts=facts if known.verdict is not Verdict.NO_ELIGIBLE_TIME else (),

@@ -161,6 +161,8 @@ def test_figures_say_verdict_bounds_and_what_is_left() -> None:
     assert ("At least, at most", "99.9701 % to 99.9960 %") in month.facts
     assert ("Announced maintenance", "2 h, left out") in month.facts
     assert (quarter.name, quarter.verdict_text) == ("Quarter 4 of 2026", "Not decided")
+    assert quarter.availability == "97.4171 % to 99.9463 %"
+    assert ("Of what is known", "99.9449 %") in quarter.facts
     assert (term.verdict_text, term.span) == (
         "Missed so far",
         "1 March 2026 to 28 February 2027",
