@@ -27,7 +27,7 @@ _UNREAD_US = 7 * 86_400 * 1_000_000
 
 
 def board_file(config: Config, clock: Clock) -> BoardFile | None:
-    """Return the notice board, None when nobody is told anything. BoardError."""
+    """Return the notice board, None when nobody is told anything."""
     file = config.notices.file
     return None if file is None else BoardFile(Path(file), clock=clock)
 

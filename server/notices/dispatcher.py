@@ -16,8 +16,16 @@ from server.journal.checkpoint import Signer
 from server.leases import Lease
 from server.notices.audience import calls, is_told, is_unanswered, notices
 from server.notices.board import Board
-from server.notices.delivery import CALL, Delivery, Notice, after_attempt, in_vain
+from server.notices.delivery import (
+    CALL,
+    Delivery,
+    Notice,
+    Standing,
+    after_attempt,
+    in_vain,
+)
 from server.notices.link import AcknowledgementLink, person_mark
+from server.notices.message import Message
 from server.notices.ports import BoardSource, DeliveryBook, IncidentSource, Progress
 from server.notices.sending import Fate, Outcome, Sender, Way
 from server.notices.words import link_words
@@ -163,13 +171,12 @@ class Dispatcher:
             outcome = Outcome(Fate.REFUSED, "there is no address any more")
         else:
             message = delivery.message(self._links.words(delivery, board))
-            outcome = await senders[notice.recipient.way].send(
-                place, notice.recipient.name, message
-            )
+            outcome = await _try(senders[notice.recipient.way], delivery, message)
         after = after_attempt(delivery, outcome, await self._book.store_time_us())
         # No address and no words: who it was is in the store, for those who may look.
-        _log.info(
-            "notice_attempt",
+        is_lost = after.standing is Standing.GIVEN_UP
+        (_log.error if is_lost else _log.info)(
+            "notice_given_up" if is_lost else "notice_attempt",
             delivery=delivery.delivery_id,
             occasion=notice.occasion,
             about=f"{notice.subject.kind} {notice.subject.id}",
@@ -178,3 +185,18 @@ class Dispatcher:
             attempts=after.attempts,
         )
         return after
+
+
+async def _try(sender: Sender, delivery: Delivery, message: Message) -> Outcome:
+    """Send once. A fault of one sender keeps no other message from being noted as sent."""
+    recipient = delivery.notice.recipient
+    try:
+        return await sender.send(recipient.place, recipient.name, message)
+    except Exception as fault:  # noqa: BLE001 - see above; their words may quote the message
+        kind = type(fault)
+        _log.error(
+            "notice_fault",
+            delivery=delivery.delivery_id,
+            exception=f"{kind.__module__}.{kind.__qualname__}",
+        )
+        return Outcome(Fate.FAILED, "an unforeseen fault; the service's log has it")

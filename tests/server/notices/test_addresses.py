@@ -3,7 +3,7 @@
 import ipaddress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.notices.addresses import (
@@ -70,6 +70,7 @@ def test_what_is_no_address_is_refused() -> None:
         check_address("hook.internal", None, {"hook.internal"})
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=4))
 def test_an_address_in_disguise_is_as_public_as_what_it_hides(
     address: ipaddress.IPv4Address,
@@ -84,6 +85,7 @@ def test_an_address_in_disguise_is_as_public_as_what_it_hides(
         assert is_never_allowed(disguised) == is_never_allowed(address)
 
 
+@settings(deadline=None)
 @given(st.ip_addresses())
 def test_nothing_is_public_that_the_standard_library_knows_to_be_private(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,

@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import pytest
 import structlog
 
-from server.notices.board import BoardError
 from server.notices.board_file import LOOK_EVERY_S, BoardFile
 from tests.server.notices.boards import TEXT
 from tests.server.still_clock import StillClock
@@ -14,10 +12,11 @@ from tests.server.still_clock import StillClock
 def test_it_follows_its_file_and_keeps_the_last_good_one(tmp_path: Path) -> None:
     file = tmp_path / "notices.toml"
     clock = StillClock()
-    with pytest.raises(BoardError):
-        BoardFile(file, clock=clock)
-    file.write_text(TEXT)
     kept = BoardFile(file, clock=clock)
+    assert (len(kept.board().people), "cannot be read" in kept.complaint) == (0, True)
+    file.write_text(TEXT)
+    clock.pass_by(LOOK_EVERY_S)
+    assert (len(kept.board().people), kept.complaint) == (3, "")
     file.write_text("")
     assert len(kept.board().people) == 3
     clock.pass_by(LOOK_EVERY_S)

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import structlog
 
 from server.accounts.customer_ports import ContactKind
 from server.facts import NewFact
@@ -12,7 +13,7 @@ from server.maintenance.plan import Component
 from server.notices.board import Board
 from server.notices.delivery import MOST_ATTEMPTS, MOST_CALLS, Standing
 from server.notices.link import AcknowledgementLink, person_mark
-from server.notices.sending import Fate, Outcome
+from server.notices.sending import Fate, Outcome, Sender, Way
 from server.otp.ports import StoreUnavailableError
 from server.storage.identity import StoredJournalKeys
 from tests.server.notices.boards import TEXT
@@ -268,3 +269,26 @@ async def test_a_contact_who_is_removed_is_told_nothing_any_more(house: House) -
     assert "zoe@customer.example" not in await house.turn(after_s=3600)
     hers = [one for one in await house.deliveries() if one.notice.recipient.role == "contact"]
     assert {(one.standing, one.notice.recipient.place) for one in hers} == {(Standing.GIVEN_UP, "")}
+
+
+async def test_a_sender_that_breaks_keeps_no_other_message_from_being_noted(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.open()
+    senders = house.post.senders
+
+    class _Broken:
+        async def send(self, *_: object) -> Outcome:
+            raise RuntimeError("canary-4711")
+
+    def some_break(board: Board) -> dict[Way, Sender]:
+        return {**senders(board), Way.EMAIL: _Broken()}
+
+    monkeypatch.setattr(house.post, "senders", some_break)
+    house.dispatcher = house.a_dispatcher()
+    with structlog.testing.capture_logs() as lines:
+        assert await house.turn() == [OPS, OPS]
+    by_way = {one.notice.recipient.way: one for one in await house.deliveries()}
+    assert by_way[Way.WEBHOOK].standing is Standing.DELIVERED
+    assert (by_way[Way.EMAIL].standing, by_way[Way.EMAIL].attempts) == (Standing.WAITING, 1)
+    assert "canary" not in str(lines) + by_way[Way.EMAIL].detail

@@ -40,7 +40,7 @@ async def refused(token: str, *, now_s: int = NOW_S, keys: Keys | None = None) -
     return str(refusal.value)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(
     number=st.integers(0, 2**63 - 1), person=st.binary(min_size=8, max_size=8), late=st.integers(1)
 )
@@ -94,7 +94,7 @@ async def test_a_link_has_one_spelling() -> None:
         await refused(other)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.text(max_size=200) | st.text("AQab01-_", min_size=130, max_size=130))
 async def test_no_text_is_dangerous(token: str) -> None:
     await refused(token)

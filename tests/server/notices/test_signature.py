@@ -4,7 +4,7 @@ import base64
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.notices.signature import WebhookSecret
@@ -30,6 +30,7 @@ def test_another_id_time_or_body_has_another_signature() -> None:
     assert len(signed) == len(asked)
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=24, max_size=64))
 def test_a_secret_is_read_as_it_is_written(octets: bytes) -> None:
     secret = WebhookSecret(octets)

@@ -280,6 +280,7 @@ def _back_to_revision_one(directory: Path) -> None:
             "probe_minute",
             "uptime_segment",
             "uptime_day",
+            "delivery",
             "minted_key",
             "maintenance_record",
             "usage_minute",
