@@ -565,6 +565,15 @@ class Incidents(_Section):
             examples=[["probe", "hsm-alarm"]],
         ),
     ] = ("probe", "burn-rate", "lost-redundancy", "hsm-alarm")
+    regulatory: Annotated[
+        tuple[Literal["nis2", "dora"], ...],
+        BeforeValidator(_tuple),
+        Field(
+            description="authorities' clocks that run once a person says that an incident has to be"
+            " reported there",
+            examples=[["nis2"]],
+        ),
+    ] = ()
 
 
 class Notices(_Section):

@@ -56,6 +56,7 @@ from server.otp.verify import Verifier
 from server.probing.desk import ProbeDesk
 from server.provisioning.desk import MintingDesk
 from server.reading import workbench
+from server.report_care import analysis_desk, customer_report_desk, report_jobs
 from server.resealing.desk import VaultDesk
 from server.resealing.rotator import Rotator
 from server.rotation_keys import RoomKeys
@@ -235,6 +236,13 @@ async def open_desks(
         incidents=incident_desk(config, base),
         status_page=StatusPageDesk(snapshot_reader(config, base.store, clock), config.status_url),
         notices=NoticeDesk(base.store, board),
+        analyses=analysis_desk(config, base),
+        customer_reports=customer_report_desk(
+            config,
+            base,
+            ClientDesk(base.store, vault, clock=clock, default_policy=policy),
+            VERSION,
+        ),
         status=status,
     )
 
@@ -383,6 +391,7 @@ def start_jobs(
         incident_job(config, base),
         *notice_jobs(config, base, clock, board),
         *uptime_jobs(config, base),
+        *report_jobs(config, base),
     ]
     run_jobs(stack, base.store, clock, jobs)
 

@@ -6,8 +6,9 @@ seconds: the wall only says where a day opens and closes.
 """
 
 import enum
+from calendar import monthrange
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -81,6 +82,18 @@ class BusinessCalendar(NamedTuple):
             if number == business_day:
                 return self.hours(day).end
         raise CalendarError("the calendar has too few Business Days for this clock")
+
+    def months_after(self, start: int, months: int) -> int:
+        """Return the same time on the wall so many months later, or on that month's last day."""
+        wall = datetime.fromtimestamp(start, UTC).astimezone(self.zone)
+        beyond = wall.year * 12 + wall.month - 1 + months
+        year, month = beyond // 12, beyond % 12 + 1
+        if year >= MAXYEAR:
+            raise CalendarError("the clock runs beyond what a calendar can hold")
+        day = min(wall.day, monthrange(year, month)[1])
+        # A time that the clocks leap over is the one that they show instead; of one that they
+        # show twice the first is meant: the sooner is never too late.
+        return int(wall.replace(year=year, month=month, day=day, fold=0).timestamp())
 
     def _business_days(self, first: date) -> Iterator[date]:
         day = first

@@ -56,7 +56,13 @@ class CloseOfBusinessDay(NamedTuple):
     day: int
 
 
-Target = Elapsed | BusinessTime | BusinessDays | CloseOfBusinessDay
+class CalendarMonths(NamedTuple):
+    """The same time on the wall so many months later, on the month's last day if it is shorter."""
+
+    months: int
+
+
+Target = Elapsed | BusinessTime | BusinessDays | CloseOfBusinessDay | CalendarMonths
 
 TARGETS: Mapping[Clock, Mapping[Severity, Target]] = {
     Clock.INITIAL_RESPONSE: {
@@ -100,3 +106,5 @@ def due_after(target: Target, start: int, calendar: BusinessCalendar, reading: R
             return calendar.after(start, days * BUSINESS_DAY_S)
         case BusinessDays(days) | CloseOfBusinessDay(days):
             return calendar.close_of(start, days)
+        case CalendarMonths(months):
+            return calendar.months_after(start, months)

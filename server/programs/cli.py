@@ -26,6 +26,7 @@ from server.programs import (
     oncall_commands,
     operator_commands,
     probe_commands,
+    report_commands,
     station_commands,
     status_commands,
     vault_commands,
@@ -83,6 +84,7 @@ app.add_typer(maintenance_commands.app, name="maintenance")
 app.add_typer(probe_commands.app, name="probe")
 app.add_typer(incident_commands.app, name="incident")
 app.add_typer(status_commands.app, name="status")
+app.add_typer(report_commands.app, name="report")
 app.add_typer(store_app, name="store")
 app.add_typer(config_app, name="config")
 

@@ -559,6 +559,52 @@ uptime_day = Table(
     sqlite_with_rowid=False,
 )
 
+# The analysis report of each incident (server/reports), step by step: rows are added, never
+# changed. content: the report as JSON as it was then.
+report_record = Table(
+    "report_record",
+    metadata,
+    Column("incident_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("step", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("content", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What was told to authorities of an incident: rows are added, never changed.
+regulatory_record = Table(
+    "regulatory_record",
+    metadata,
+    Column("incident_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("regime", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("when_s", BigInteger, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("aware_s", BigInteger),
+    sqlite_with_rowid=False,
+)
+
+# What of authorities' clocks was reminded of: each once.
+regulatory_reminder = Table(
+    "regulatory_reminder",
+    metadata,
+    Column("incident_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("regime", Text, primary_key=True),
+    Column("stage", Text, primary_key=True),
+    Column("due_s", BigInteger, primary_key=True, autoincrement=False),
+    Column("moment", Text, primary_key=True),
+    Column("told_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 CLIENT_SEQUENCE = "client"
 IMPORT_SEQUENCE = "key_import"
 CHECKPOINT_SEQUENCE = "journal_checkpoint"
@@ -570,8 +616,10 @@ MAINTENANCE_SEQUENCE = "maintenance"
 DELIVERY_SEQUENCE = "delivery"
 LEDGER_CHECKPOINT_SEQUENCE = "ledger_checkpoint"
 INCIDENT_SEQUENCE = "incident"
+REPORT_SEQUENCE = "report"
 SEQUENCES = (
     CLIENT_SEQUENCE,
+    REPORT_SEQUENCE,
     IMPORT_SEQUENCE,
     CHECKPOINT_SEQUENCE,
     FACT_SEQUENCE,

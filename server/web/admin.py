@@ -69,12 +69,17 @@ from server.otp.ports import (
 from server.probing.desk import ProbeDesk
 from server.provisioning.desk import MintingDesk
 from server.provisioning.ports import MintError
+from server.reports.analysis_desk import AnalysisDesk
+from server.reports.customer_desk import CustomerReportDesk
+from server.reports.regulatory_steps import RegulatoryStateError
+from server.reports.revisions import ReportStateError
 from server.resealing.desk import VaultDesk
 from server.resealing.ports import GoalError
 from server.uptime.desk import UptimeDesk
 from server.usage.desk import RangeError, UsageDesk
 from server.web.admin_backup import AdminBackups, BackupBook
 from server.web.admin_clients import AdminClients
+from server.web.admin_customer_reports import AdminCustomerReports
 from server.web.admin_customers import AdminCustomers
 from server.web.admin_incidents import AdminIncidents
 from server.web.admin_journal import AdminJournal
@@ -86,6 +91,7 @@ from server.web.admin_moving import AdminMoving
 from server.web.admin_notices import AdminNotices
 from server.web.admin_operators import AdminOperators
 from server.web.admin_probe import AdminProbe
+from server.web.admin_reports import AdminReports
 from server.web.admin_request import ADMISSION, CALLER, Admission, read_query
 from server.web.admin_status_page import AdminStatusPage, StatusPageDesk
 from server.web.admin_uptime import AdminUptime
@@ -129,6 +135,8 @@ class Desks(NamedTuple):
     notices: NoticeDesk
     uptime: UptimeDesk
     zone: ZoneInfo
+    analyses: AnalysisDesk
+    customer_reports: CustomerReportDesk
     status: _Status
 
 
@@ -179,6 +187,8 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminLedger(desks.ledger).routes(),
             *AdminBackups(desks.fence, desks.backups).routes(),
             *AdminVault(desks.vault).routes(),
+            *AdminReports(desks.analyses, desks.customers).routes(),
+            *AdminCustomerReports(desks.customer_reports).routes(),
         ],
         _objects(desks),
     )
@@ -294,6 +304,8 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (ConflictError, HTTPStatus.CONFLICT),
     (RotatingError, HTTPStatus.CONFLICT),
     (RangeError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (ReportStateError, HTTPStatus.CONFLICT),
+    (RegulatoryStateError, HTTPStatus.CONFLICT),
     (UnknownIncidentError, HTTPStatus.NOT_FOUND),
     (IncidentStateError, HTTPStatus.CONFLICT),
     (StepRefusedError, HTTPStatus.CONFLICT),

@@ -59,6 +59,7 @@ from tests.server.memory_maintenance import MemoryMaintenance
 from tests.server.memory_minting import MemoryMinting
 from tests.server.memory_notices import MemoryNotices
 from tests.server.memory_probes import MemoryProbes
+from tests.server.memory_reports import MemoryReports
 from tests.server.memory_uptime import MemoryUptime
 from tests.server.memory_usage import MemoryUsage
 from validation.gcra import Budget, Policy
@@ -96,6 +97,7 @@ class MemoryStore(
     MemoryAccounts,
     MemoryFences,
     MemoryUsage,
+    MemoryReports,
     MemoryLedger,
     MemoryUptime,
     MemoryMaintenance,

@@ -21,6 +21,7 @@ class Kind(enum.IntEnum):
     KEY = 3
     USAGE = 4
     MAINTENANCE = 5
+    STATUS = 10
     ACKNOWLEDGEMENT = 11
     ANSWER = 16
     FAILED_UNAVAILABLE = 17
@@ -37,7 +38,15 @@ class Kind(enum.IntEnum):
 
 
 CALLS = frozenset(
-    {Kind.BATCH, Kind.CLIENT, Kind.KEY, Kind.USAGE, Kind.MAINTENANCE, Kind.ACKNOWLEDGEMENT}
+    {
+        Kind.BATCH,
+        Kind.CLIENT,
+        Kind.KEY,
+        Kind.USAGE,
+        Kind.MAINTENANCE,
+        Kind.STATUS,
+        Kind.ACKNOWLEDGEMENT,
+    }
 )
 ANSWERS = frozenset({Kind.ANSWER, Kind.FAILED_UNAVAILABLE, Kind.FAILED_UNKNOWN})
 

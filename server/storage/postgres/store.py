@@ -38,6 +38,7 @@ from server.storage.books.minting_book import SqlMintingBook
 from server.storage.books.move_book import SqlMoveBook
 from server.storage.books.operator_book import SqlOperatorBook
 from server.storage.books.probe_book import SqlProbeBook
+from server.storage.books.report_book import SqlReportBook
 from server.storage.books.resealing_book import SqlResealingBook
 from server.storage.books.uptime_book import SqlUptimeBook
 from server.storage.books.usage_book import SqlUsageBook
@@ -68,6 +69,7 @@ class PostgresStore(
     SqlFenceBook,
     SqlHsmLogBook,
     SqlUsageBook,
+    SqlReportBook,
     SqlResealingBook,
     SqlIncidentBook,
     SqlMaintenanceBook,

@@ -28,6 +28,9 @@ from server.notices.desk import NoticeDesk
 from server.otp.keys import KeyDesk
 from server.probing.desk import ProbeDesk
 from server.provisioning.desk import MintingDesk
+from server.reports.analysis_desk import AnalysisDesk
+from server.reports.customer_desk import CustomerReportDesk
+from server.reports.regulatory import Regime
 from server.resealing.desk import VaultDesk
 from server.status.reader import Shown, SnapshotReader
 from server.uptime.desk import UptimeDesk
@@ -149,6 +152,16 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         incidents=IncidentDesk(store),
         notices=NoticeDesk(store, StillBoard()),
         uptime=uptime,
+        analyses=AnalysisDesk(
+            store, IncidentDesk(store), UptimeDesk(store, store), store, tuple(Regime)
+        ),
+        customer_reports=CustomerReportDesk(
+            CustomerDesk(store),
+            ClientDesk(store, vault, clock=clock, default_policy=DEFAULT),
+            UptimeDesk(store, store),
+            store,
+            keystead="0.1.0",
+        ),
         zone=ZoneInfo("UTC"),
         status_page=StatusPageDesk(
             SnapshotReader(store, uptime, SHOWN, clock=clock), "https://otp.example.org/status"

@@ -1,0 +1,88 @@
+"""A report that says something else than the ledger is found, in whatever format."""
+
+import json
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.reports.customer import ReportFormError, compose
+from server.reports.verification import Format, differences, read_claim, write_report
+from tests.server.reports.papers import LEDGER, REQUEST, a_report, answers
+
+PROVABLE = (Format.JSON, Format.CSV, Format.HTML)
+
+
+@pytest.mark.parametrize("form", PROVABLE)
+def test_a_report_is_read_back_computed_again_and_found_right(form: Format) -> None:
+    claim = read_claim(write_report(a_report(), form).encode())
+    assert claim.format is form
+    assert claim.ledger == LEDGER
+    assert claim.request.names == REQUEST.names
+    assert differences(claim, compose(claim.request, claim.ledger, answers())) == []
+
+
+@pytest.mark.parametrize("form", PROVABLE)
+def test_a_figure_that_the_ledger_does_not_give_is_named(form: Format) -> None:
+    claim = read_claim(write_report(a_report(), form).encode())
+    computed = compose(claim.request, claim.ledger, answers(Fraction(2594)))
+    found = differences(claim, computed)
+    assert found
+    assert "2593" in found[0].said
+    assert "2594" in found[0].computed
+
+
+def test_a_page_whose_words_were_altered_is_found_though_its_data_are_right() -> None:
+    page = write_report(a_report(), Format.HTML).replace("2,593\u00a0s", "25\u00a0s", 1)
+    claim = read_claim(page.encode())
+    (found,) = differences(claim, compose(claim.request, claim.ledger, answers()))
+    assert found.place == "page"
+
+
+@pytest.mark.parametrize("form", PROVABLE)
+def test_line_ends_of_another_system_are_no_difference(form: Format) -> None:
+    text = write_report(a_report(), form).replace("\r\n", "\n").replace("\n", "\r\n")
+    claim = read_claim(text.encode())
+    assert differences(claim, compose(claim.request, claim.ledger, answers())) == []
+
+
+def test_the_text_of_an_email_says_that_it_proves_nothing() -> None:
+    with pytest.raises(ReportFormError, match="ask for the JSON"):
+        read_claim(write_report(a_report(), Format.TEXT).encode())
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [b"", b"\xff\xfe", b"{}", b"{", b"<html></html>", b"customer,\n", b"[" * 10_000, b"{" * 9_999],
+)
+def test_what_is_no_report_is_refused_in_words(octets: bytes) -> None:
+    with pytest.raises(ReportFormError):
+        read_claim(octets)
+
+
+_TEXTS = {form: write_report(a_report(), form) for form in PROVABLE}
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(PROVABLE), st.data())
+def test_one_altered_digit_is_found_wherever_it_stands(form: Format, data: st.DataObject) -> None:
+    text = _TEXTS[form]
+    places = [at for at, letter in enumerate(text) if letter.isdigit()]
+    at = data.draw(st.sampled_from(places))
+    digit = data.draw(st.sampled_from("0123456789".replace(text[at], "")))
+    altered = text[:at] + digit + text[at + 1 :]
+    try:
+        claim = read_claim(altered.encode())
+        # What says where and when is taken from the file: another request, or another figure.
+        asked = read_claim(text.encode()).request
+        right = compose(asked, LEDGER, answers())
+        assert differences(claim, right) or claim.ledger != LEDGER or claim.request != asked
+    except ReportFormError:
+        pass
+
+
+def test_a_report_with_unknown_parts_is_refused() -> None:
+    value = {**json.loads(_TEXTS[Format.JSON]), "note": "all is well"}
+    with pytest.raises(ReportFormError, match="note"):
+        read_claim(json.dumps(value).encode())
