@@ -246,6 +246,9 @@ def is_resolved(stage: Stage, number: str, lost: range) -> None:
         data=False,
     )
     assert report["due"] == json.loads(due.out)["due_utc"]
+    draft = keystead.cli("incident", "report", "draft", number)
+    assert (draft["incident"], draft["due"]) == (int(number), report["due"])
+    assert draft["analysis"] is not None
 
 
 def is_read_everywhere(stage: Stage, status: str, title: str) -> None:
