@@ -142,7 +142,7 @@ def _certificates(slots: Iterable[int], findings: Findings) -> Script:
         name = f"piv.certificate.{slot:02x}"
         answer = yield piv_certificate(slot)
         if answer.status == OK:
-            # Reading certificates costs 10 MiB and half the start: only where there is one.
+            # What reads certificates costs 3 MiB and half the start: only where there is one.
             from agent.applications.certificate import read_object  # noqa: PLC0415
 
             # One object that is no certificate says nothing about the others.
