@@ -705,6 +705,38 @@ class Uptime(_Section):
     ] = 3_660
 
 
+class Ledger(_Section):
+    """How long payloads that may name people are kept; figures, and the chain, stay for good."""
+
+    incidents_days: Annotated[
+        int,
+        Field(
+            ge=400,
+            le=36_500,
+            description="steps of incidents: erased after so long",
+            examples=[3_660],
+        ),
+    ] = 3_660
+    notices_days: Annotated[
+        int,
+        Field(
+            ge=400,
+            le=36_500,
+            description="that somebody was told: erased after so long",
+            examples=[3_660],
+        ),
+    ] = 3_660
+    reports_days: Annotated[
+        int,
+        Field(
+            ge=400,
+            le=36_500,
+            description="published reports: erased after so long",
+            examples=[3_660],
+        ),
+    ] = 3_660
+
+
 class Fleet(_Section):
     """What endpoint agents are asked to report. Their door has the certificate of [tls]."""
 
@@ -760,6 +792,7 @@ class Config(_Section):
     maintenance: Maintenance = Maintenance()
     usage: Usage = Usage()
     fleet: Fleet = Fleet()
+    ledger: Ledger = Ledger()
     status: StatusPage = StatusPage()
     notices: Notices = Notices()
     incidents: Incidents = Incidents()

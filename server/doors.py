@@ -36,6 +36,7 @@ from server.jobs.standing import (
     facts_pruning,
     journal_checkpoint,
     ledger_checkpoint,
+    ledger_pruning,
     probe_pruning,
     usage_pruning,
 )
@@ -67,7 +68,7 @@ from server.safeguards import fence_desk
 from server.status.watch import StatusWatch
 from server.status_door import add_status, snapshot_reader
 from server.tlsfiles import Handed, TlsFiles
-from server.uptime_care import uptime_desk, uptime_jobs
+from server.uptime_care import kept_payloads, uptime_desk, uptime_jobs
 from server.usage.clerk import UsageClerk
 from server.usage.counter import UsageCounter
 from server.usage.desk import UsageDesk
@@ -406,6 +407,7 @@ def start_jobs(
         facts_pruning(base.store, base.store),
         usage_pruning(base.store, config.usage.kept_days),
         probe_pruning(base.store, base.store),
+        ledger_pruning(base.store, base.store, kept_payloads(config)),
         incident_job(config, base),
         *notice_jobs(config, base, clock, board),
         *uptime_jobs(config, base),

@@ -1,5 +1,6 @@
 """The jobs that every installation has."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import structlog
@@ -9,6 +10,8 @@ from server.jobs.job import Job
 from server.journal.desk import JournalDesk
 from server.leases import Lease
 from server.ledger.desk import LedgerDesk
+from server.ledger.entry import Kind
+from server.ledger.ports import LedgerBook
 from server.probing.ports import ProbeBook
 from server.uptime.ports import ClosedDay
 from server.uptime.segment import DAY_MINUTES
@@ -75,6 +78,18 @@ def usage_pruning(book: UsageKeeper, kept_days: int) -> Job:
             pass
 
     return Job("usage-pruning", DAY_S, run)
+
+
+def ledger_pruning(book: LedgerBook, time: StoreTime, kept_days: Mapping[Kind, int]) -> Job:
+    """Erase once a day the payloads that are too old, each kind by its own time."""
+
+    async def run(lease: Lease) -> None:
+        now_us = await time.store_time_us()
+        for kind, days in kept_days.items():
+            while await book.prune_payloads(kind, now_us - days * _DAY_US, lease):
+                pass
+
+    return Job("ledger-pruning", DAY_S, run)
 
 
 def probe_pruning(book: ProbeBook, time: StoreTime) -> Job:

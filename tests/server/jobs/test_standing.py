@@ -14,11 +14,13 @@ from server.jobs.standing import (
     FACTS_KEPT_DAYS,
     facts_pruning,
     journal_checkpoint,
+    ledger_pruning,
     usage_pruning,
 )
 from server.jobs.uptime import segments_pruning, uptime_rollup
 from server.journal.desk import JournalDamagedError, JournalDesk
 from server.leases import LeaseLostError
+from server.ledger.entry import Kind, NewEntry
 from server.uptime.keeper import UptimeKeeper
 from server.usage.kinds import KINDS
 from server.usage.ports import MinuteRow, Parcel
@@ -169,3 +171,19 @@ async def test_segments_are_pruned_when_they_are_older_than_is_kept(keeper: Keep
     assert await runner(store, rolled_up).turn(rolled_up)
     assert await runner(store, pruning).turn(pruning)
     assert {one.first_day for one in await store.segments(0, day)} == {day - 2}
+
+
+async def test_payloads_of_the_ledger_are_erased_each_kind_by_its_own_time(keeper: Keeper) -> None:
+    store = await keeper.open()
+    told = [NewEntry(kind, "1", {"says": kind.value}) for kind in (Kind.INCIDENT, Kind.NOTICE)]
+    await keeper.append_ledger(told)
+    lease = await store.acquire_lease("a job", "one", 10**12)
+    assert lease is not None
+    # Kept for minus one day, what was written now is old.
+    await ledger_pruning(store, store, {Kind.NOTICE: -1, Kind.INCIDENT: 1}).run(lease)
+    entries = await store.ledger_entries(0, 10)
+    assert [(one.kind, one.payload is None) for one in entries] == [
+        (Kind.INCIDENT, False),
+        (Kind.NOTICE, True),
+    ]
+    assert all(entry.is_whole() for entry in entries)
