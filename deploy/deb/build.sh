@@ -49,8 +49,10 @@ ln -s ../lib/keystead/bin/keystead-ceremony usr/bin/keystead-ceremony
 install -D -m 0644 "$root/deploy/systemd/keystead.service" usr/lib/systemd/system/keystead.service
 install -D -m 0644 "$root/docs/deployment.md" "$documents/deployment.md"
 install -D -m 0644 "$root/deploy/security.txt" "$documents/examples/security.txt"
+# A prober belongs on another host, with a user of its own: whoever sets one up takes this unit.
+install -m 0644 "$root/deploy/systemd/keystead-probe.service" "$documents/examples"
 install -m 0644 .$place/sbom.cdx.json "$root/README.md" "$root/CHANGELOG.md" "$root/docs/operations.md" \
-    "$documents"
+    "$root/docs/probing.md" "$documents"
 cat >"$documents/copyright" <<END
 Keystead. Copyright: The Keystead authors.
 License: Apache-2.0, in /usr/share/common-licenses/Apache-2.0 on this system.

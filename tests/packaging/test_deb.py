@@ -107,6 +107,14 @@ def test_ceremonies_are_a_command_of_the_package(unpacked: Path) -> None:
     assert os.access(command, os.X_OK)
 
 
+def test_the_unit_of_a_prober_is_there_to_be_taken_to_another_host(unpacked: Path) -> None:
+    unit = Unit((unpacked / "usr/share/doc/keystead/examples/keystead-probe.service").read_text())
+    program, *arguments = unit.command
+    assert os.access(unpacked / program.removeprefix("/"), os.X_OK)
+    assert arguments[0] == "probe"
+    assert unit.one("User") == "keystead-probe"
+
+
 def test_the_sums_are_those_of_the_files(unpacked: Path) -> None:
     lines = (unpacked / "DEBIAN/md5sums").read_text().splitlines()
     sums = {path: told for told, path in (line.split("  ", 1) for line in lines)}
