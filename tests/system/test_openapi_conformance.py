@@ -37,6 +37,7 @@ THERE = {
     "number": 2,
     "public_id": "cccccccccccc",
     "sequence": 1,
+    "day": "2026-10-03",
     "maintenance_id": 1,
     "host_id": "0f" * 16,
     "key_id": "serial:10000001",
