@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import case, delete, insert, select, update
+from sqlalchemy import case, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.report import Report
 from server.fleet.absorbing import key_id_of
 from server.fleet.hosts import Host
-from server.fleet.intake import ChangedKey, Intake, Standing, news
+from server.fleet.intake import ChangedKey, Intake, Standing, news, unknown_keys
+from server.fleet.ports import MAX_CHANGES
 from server.fleet.receipt import Receipt
 from server.storage.books.fact_book import append_facts
 from server.storage.books.fleet_host_book import take_turn
@@ -55,6 +56,7 @@ class SqlFleetReportBook:
                 standings,
                 await _keys(connection, news(reports, standings, today)),
                 today,
+                await _brought(connection, reports, standings),
             )
             receipts = [intake.take(report) for report in reports]
             await _write_hosts(connection, intake, now_us)
@@ -87,6 +89,18 @@ async def _standings(connection: AsyncConnection, reports: Sequence[Report]) -> 
         )
         for row in await connection.execute(short)
     }
+
+
+async def _brought(
+    connection: AsyncConnection, reports: Sequence[Report], standings: Mapping[str, Standing]
+) -> dict[str, int]:
+    """Return how many keys were seen by each host that reports one which is not known."""
+    ids = sorted({report.host for report in reports if unknown_keys(report, standings)})
+    if not ids:
+        return {}
+    host_id = fleet_sighting.c.host_id
+    counted = select(host_id, func.count().label("keys")).where(host_id.in_(ids)).group_by(host_id)
+    return {row.host_id: row.keys for row in await connection.execute(counted)}
 
 
 async def _keys(connection: AsyncConnection, ids: frozenset[str]) -> dict[str, Any]:
@@ -150,6 +164,11 @@ async def _write_keys(connection: AsyncConnection, intake: Intake, now_us: int) 
     for table, rows in ((fleet_fault, faults), (fleet_change, changes)):
         if rows:
             await connection.execute(insert(table), rows)
+    for key_id in sorted({one.key_id for one in intake.changes}):
+        oldest = intake.changed[key_id].standing.changes - MAX_CHANGES
+        if oldest > 0:
+            old_changes = delete(fleet_change).where(fleet_change.c.key_id == key_id)
+            await connection.execute(old_changes.where(fleet_change.c.number <= oldest))
 
 
 def _row(changed: ChangedKey) -> Mapping[str, object]:
