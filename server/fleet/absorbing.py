@@ -12,7 +12,7 @@ from datetime import date
 from typing import NamedTuple
 
 from agent.report import Identity, KeyReport, Value
-from server.fleet.claims import FIXED, KnownFact, contend, withdrawn
+from server.fleet.claims import DISPUTED, FIXED, KnownFact, contend, withdrawn
 
 MAX_FACTS_KEPT = 600
 """Of one key. Reports hold at most 400; a key that named new facts for ever would grow."""
@@ -20,9 +20,6 @@ MAX_FACTS_KEPT = 600
 
 OWN = "keystead."
 """What facts of ours are named; a report that names one so is not listened to."""
-
-DISPUTED = "keystead.disputed"
-"""The names of the facts that are disputed, for who judges by reports."""
 
 
 class KnownKey(NamedTuple):
@@ -79,13 +76,13 @@ def absorb(
     for name, value in sorted(report.facts.items()):
         if name.startswith(OWN):
             continue
-        said, was = KnownFact(value, day, host_id), before.get(name)
-        if was is None:
+        said, earlier = KnownFact(value, day, host_id), before.get(name)
+        if earlier is None:
             facts[name] = said
         elif name in FIXED:
-            facts[name] = contend(was, said)
+            facts[name] = contend(earlier, said)
         else:
-            facts[name] = was if _is_later(was, said) else said
+            facts[name] = earlier if _is_later(earlier, said) else said
     for name, fact in before.items():
         if name in facts or (len(facts) >= MAX_FACTS_KEPT and name not in FIXED):
             continue

@@ -27,6 +27,9 @@ FIXED = frozenset(
 _NO_WORD = "unknown"
 """What an agent says that does not know what it read: no contradiction."""
 
+DISPUTED = "keystead.disputed"
+"""The names of the facts that are disputed, for who judges by reports."""
+
 MAX_CLAIMS = 8
 """Of one fact, against what is known first: it is disputed with one."""
 

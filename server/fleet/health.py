@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple, TypeAlias
 
 from agent.report import KeyReport, Value
-from server.fleet.absorbing import DISPUTED
+from server.fleet.claims import DISPUTED
 
 
 class Level(enum.StrEnum):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import case, delete, func, insert, select, update
+from sqlalchemy import bindparam, case, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -111,23 +111,33 @@ async def _keys(connection: AsyncConnection, ids: frozenset[str]) -> dict[str, A
 
 
 async def _write_hosts(connection: AsyncConnection, intake: Intake, now_us: int) -> None:
-    for host_id in sorted({*intake.reported, *intake.clashed}):
-        host, report = intake.hosts[host_id], intake.reported.get(host_id)
-        values: dict[str, object] = {"clashes": host.clashes}
-        if report is not None:
-            values |= {
-                "system": host.system,
-                "release": host.release,
-                "agent": host.agent,
-                "software": json.dumps(dict(report.software), sort_keys=True),
-                "reported_us": now_us,
-                "sequence": host.sequence,
-                "report_id": host.report_id,
-                "dropped": host.dropped,
-                "missing": host.missing,
-            }
-        theirs = update(fleet_host).where(fleet_host.c.host_id == host_id)
-        await connection.execute(theirs.values(**values))
+    this = fleet_host.c.host_id == bindparam("this")
+    clashed = sorted(intake.clashed - intake.reported.keys())
+    if clashed:
+        counted = update(fleet_host).where(this).values(clashes=bindparam("count"))
+        hosts = [{"this": host_id, "count": intake.hosts[host_id].clashes} for host_id in clashed]
+        await connection.execute(counted, hosts)
+    if not intake.reported:
+        return
+    rows = [
+        _reported(intake.hosts[host_id], report, now_us)
+        for host_id, report in sorted(intake.reported.items())
+    ]
+    names = {name: bindparam(f"new_{name}") for name in _REPORTED}
+    # One statement for all of them: most of what a report costs was to make it anew each time.
+    await connection.execute(update(fleet_host).where(this).values(names), rows)
+
+
+_REPORTED = (
+    *("clashes", "system", "release", "agent", "software", "reported_us", "sequence"),
+    *("report_id", "dropped", "missing"),
+)
+
+
+def _reported(host: Host, report: Report, now_us: int) -> dict[str, object]:
+    software = json.dumps(dict(report.software), sort_keys=True)
+    known = host._asdict() | {"software": software, "reported_us": now_us}
+    return {"this": host.host_id, **{f"new_{name}": known[name] for name in _REPORTED}}
 
 
 async def _write_keys(connection: AsyncConnection, intake: Intake, now_us: int) -> None:

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from agent.report import Identity, KeyReport
 from server.fleet.absorbing import (
-    DISPUTED,
     Absorbed,
     Change,
     KnownKey,
@@ -15,6 +14,7 @@ from server.fleet.absorbing import (
     as_report,
     key_id_of,
 )
+from server.fleet.claims import DISPUTED
 from tests.server.fleet.reports import HEALTHY, HOST, TODAY, a_key
 
 OTHER = "1e" * 16

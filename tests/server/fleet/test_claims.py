@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.report import Value
-from server.fleet.absorbing import DISPUTED, KnownKey, absorb, as_report, without_host
+from server.fleet.absorbing import KnownKey, absorb, as_report, without_host
 from server.fleet.advisory_file import shipped
-from server.fleet.claims import FIXED, MAX_CLAIMS, KnownFact, contend, withdrawn
+from server.fleet.claims import DISPUTED, FIXED, MAX_CLAIMS, KnownFact, contend, withdrawn
 from server.fleet.exposure import Affected, judge
 from server.fleet.health import judge_health
 from server.fleet.observed import key_facts

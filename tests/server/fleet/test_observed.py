@@ -112,7 +112,7 @@ def test_an_antenna_whose_applications_were_not_read_leaves_open_what_is_on() ->
     }
     assert key_facts(a_key(facts)).enabled is None
     told = key_facts(a_key(facts | {"device.nfc.enabled": ("otp",)}))
-    assert told.enabled == {Application.OTP}
+    assert told.enabled == frozenset({Application.OTP})
 
 
 def test_a_firmware_of_zero_tells_no_line() -> None:
