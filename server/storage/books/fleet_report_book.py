@@ -123,7 +123,7 @@ async def _write_hosts(connection: AsyncConnection, intake: Intake, now_us: int)
         _reported(intake.hosts[host_id], report, now_us)
         for host_id, report in sorted(intake.reported.items())
     ]
-    names = {name: bindparam(f"new_{name}") for name in _REPORTED}
+    names: dict[str, Any] = {name: bindparam(f"new_{name}") for name in _REPORTED}
     # One statement for all of them: most of what a report costs was to make it anew each time.
     await connection.execute(update(fleet_host).where(this).values(names), rows)
 
