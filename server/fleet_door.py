@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import CounterMetricFamily, Metric
 
 from server.config import Config
-from server.fleet.policy import SERIAL_KEY_OCTETS, FleetPolicy
+from server.fleet.policy import SERIAL_KEY, SERIAL_KEY_OCTETS, FleetPolicy
 from server.fleet.reception import Reception
 from server.foundation import Store
 from server.metrics.tally import Tally
@@ -19,9 +19,6 @@ from server.web.runner import serve
 
 if TYPE_CHECKING:
     from server.web.certificate import ServedCertificate
-
-_SERIAL_KEY = "fleet_serial_key"
-"""Every agent has it, so that it lies in the store in the clear."""
 
 
 async def open_fleet_door(
@@ -37,7 +34,7 @@ async def open_fleet_door(
     proposed = secrets.token_bytes(SERIAL_KEY_OCTETS).hex()
     wanted = config.fleet
     policy = FleetPolicy(
-        bytes.fromhex(await store.settle_meta(_SERIAL_KEY, proposed)),
+        bytes.fromhex(await store.settle_meta(SERIAL_KEY, proposed)),
         wanted.serial,
         wanted.attached,
         wanted.certificate_names,

@@ -1,7 +1,10 @@
 """What a report changes in what is known of a key: pure, from what is known to what is new.
 
 A fact that could not be read this time keeps its last value and the day of it: another program that
-holds the key makes nobody forget what is known. What a newer report says replaces it.
+holds the key makes nobody forget what is known. What was read later replaces it. A host repeats for
+weeks what it read of a key that is elsewhere now: that is older than what the other host read.
+
+What no key can change is *disputed* when hosts differ (`claims`): neither word replaces the other.
 """
 
 from collections.abc import Mapping
@@ -9,17 +12,14 @@ from datetime import date
 from typing import NamedTuple
 
 from agent.report import Identity, KeyReport, Value
+from server.fleet.claims import DISPUTED, FIXED, KnownFact, contend, withdrawn
 
 MAX_FACTS_KEPT = 600
 """Of one key. Reports hold at most 400; a key that named new facts for ever would grow."""
 
 
-class KnownFact(NamedTuple):
-    """A fact: what was said, on which day (of the host's clock), and by which host."""
-
-    value: Value
-    day: date
-    host_id: str
+OWN = "keystead."
+"""What facts of ours are named; a report that names one so is not listened to."""
 
 
 class KnownKey(NamedTuple):
@@ -31,6 +31,11 @@ class KnownKey(NamedTuple):
     unreadable: Mapping[str, str]
     first_seen: date
     last_seen: date
+
+    @property
+    def disputed(self) -> tuple[str, ...]:
+        """Return the facts of which hosts say what cannot both be."""
+        return tuple(sorted(name for name, fact in self.facts.items() if fact.others))
 
 
 class Change(NamedTuple):
@@ -63,15 +68,25 @@ def absorb(
     """Return what is known after a report.
 
     day: of the report, as its host has it; today: as the store has it. A host whose clock is ahead
-    saw nothing later than today.
+    saw nothing later than today. Facts are as old as the day on which the key was seen last.
     """
-    day = min(day, today)
+    day = min(day, report.last_seen, today)
     before = {} if known is None else known.facts
-    facts = {name: KnownFact(value, day, host_id) for name, value in sorted(report.facts.items())}
+    facts: dict[str, KnownFact] = {}
+    for name, value in sorted(report.facts.items()):
+        if name.startswith(OWN):
+            continue
+        said, earlier = KnownFact(value, day, host_id), before.get(name)
+        if earlier is None:
+            facts[name] = said
+        elif name in FIXED:
+            facts[name] = contend(earlier, said)
+        else:
+            facts[name] = earlier if _is_later(earlier, said) else said
     for name, fact in before.items():
-        # Kept where the report tried and could not say; else the key has it no more.
-        kept = name not in facts and len(facts) < MAX_FACTS_KEPT
-        if kept and report.why_unreadable(name) not in {None, "absent"}:
+        if name in facts or (len(facts) >= MAX_FACTS_KEPT and name not in FIXED):
+            continue
+        if _stays(name, fact, report, day, host_id):
             facts[name] = fact
     changes = [
         Change(name, was, now)
@@ -83,11 +98,32 @@ def absorb(
         key_id_of(report.identity, host_id),
         report.identity.serial,
         facts,
-        dict(report.unreadable),
+        dict(report.unreadable) if known is None or seen >= known.last_seen else known.unreadable,
         seen if known is None else min(known.first_seen, seen),
         seen if known is None else max(known.last_seen, seen),
     )
     return Absorbed(key, () if known is None else tuple(changes))
+
+
+def _stays(name: str, fact: KnownFact, report: KeyReport, day: date, host_id: str) -> bool:
+    """Tell whether a fact that is not in a report is still known.
+
+    It is where the report tried and could not say, where another host read it later, and where no
+    key can lose it; else the key has it no more.
+    """
+    older = fact.day > day and fact.host_id != host_id
+    return name in FIXED or older or report.why_unreadable(name) not in {None, "absent"}
+
+
+def _is_later(was: KnownFact, said: KnownFact) -> bool:
+    """Tell whether what is known was read by another host on a later day. Its own word is new."""
+    return was.day > said.day and was.host_id != said.host_id
+
+
+def without_host(key: KnownKey, host_id: str) -> KnownKey:
+    """Return a key as it is known when nobody is to know what this host said of it."""
+    facts = {name: withdrawn(fact, host_id) for name, fact in key.facts.items()}
+    return key._replace(facts=facts)
 
 
 def _value(facts: Mapping[str, KnownFact], name: str) -> Value | None:
@@ -100,11 +136,13 @@ def _differ(one: Value | None, other: Value | None) -> bool:
 
 
 def as_report(key: KnownKey) -> KeyReport:
-    """Return a key as one report would tell of it, for who judges by reports."""
-    return KeyReport(
-        Identity(serial=key.serial),
-        key.last_seen,
-        None,
-        {name: fact.value for name, fact in key.facts.items()},
-        {name: why for name, why in key.unreadable.items() if name not in key.facts},
-    )
+    """Return a key as one report would tell of it, for who judges by reports.
+
+    A fact that is disputed is not known: whoever lies about a key must not make it clear.
+    """
+    facts = {name: fact.value for name, fact in key.facts.items() if not fact.others}
+    unreadable = {name: why for name, why in key.unreadable.items() if name not in facts}
+    if key.disputed:
+        facts[DISPUTED] = key.disputed
+        unreadable |= dict.fromkeys(key.disputed, "disputed")
+    return KeyReport(Identity(serial=key.serial), key.last_seen, None, facts, unreadable)

@@ -5,12 +5,13 @@ What could not be read is told apart from what is sound: nobody is calmed by sil
 """
 
 import enum
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from agent.report import KeyReport, Value
+from server.fleet.claims import DISPUTED
 
 
 class Level(enum.StrEnum):
@@ -22,8 +23,13 @@ class Level(enum.StrEnum):
     NOTICE = "notice"
 
 
+Holds: TypeAlias = Callable[[Value, date], bool | None]
+
+
 class Rule(NamedTuple):
     """A rule. facts: a name, or a pattern with *; holds: whether a value (on a day) is a fault.
+
+    None: the value is of a kind that says nothing.
 
     applies_to: a fact that must be true or there before the rule says anything, "" for all keys.
     """
@@ -32,7 +38,7 @@ class Rule(NamedTuple):
     level: Level
     title: str
     facts: str
-    holds: Callable[[Value, date], bool]
+    holds: Holds
     applies_to: str = ""
 
 
@@ -57,20 +63,23 @@ class Health(NamedTuple):
         return next((level for level in Level if level in found), None)
 
 
-def _is(expected: Value) -> Callable[[Value, date], bool]:
-    return lambda value, _today: type(value) is type(expected) and value == expected
+def _is(expected: Value) -> Holds:
+    return lambda value, _today: value == expected if type(value) is type(expected) else None
 
 
-def _at_most(limit: int) -> Callable[[Value, date], bool]:
-    return lambda value, _today: type(value) is int and value <= limit
+def _at_most(limit: int) -> Holds:
+    return lambda value, _today: value <= limit if type(value) is int else None
 
 
-def _ends_within(days: int) -> Callable[[Value, date], bool]:
-    def holds(value: Value, today: date) -> bool:
+def _ends(first: int | None, last: int) -> Holds:
+    """Return whether a day is from `first` (None: ever) to `last` days after today."""
+
+    def holds(value: Value, today: date) -> bool | None:
         try:
-            return isinstance(value, str) and date.fromisoformat(value) <= today + timedelta(days)
-        except (ValueError, OverflowError):
-            return False
+            left = (date.fromisoformat(value) - today).days if isinstance(value, str) else None
+        except ValueError:
+            return None
+        return None if left is None else (first is None or first <= left) and left <= last
 
     return holds
 
@@ -116,14 +125,14 @@ RULES: Sequence[Rule] = (
         Level.DANGER,
         "A certificate has ended",
         "piv.certificate.*.expires",
-        _ends_within(-1),
+        _ends(None, -1),
     ),
     Rule(
         "certificate-ends",
         Level.WARNING,
         "A certificate ends within 30 days",
         "piv.certificate.*.expires",
-        lambda value, today: _ends_within(30)(value, today) and not _ends_within(-1)(value, today),
+        _ends(0, 30),
     ),
     Rule(
         "weak-rsa-key",
@@ -182,32 +191,72 @@ RULES: Sequence[Rule] = (
         "scp.default_keys",
         _is(True),
     ),
+    Rule(
+        "disputed",
+        Level.WARNING,
+        "Hosts contradict each other, or themselves, about what no key can change",
+        DISPUTED,
+        lambda value, _today: bool(value),
+    ),
 )
 """What ships. Names are for good: people search by them."""
+
+
+_CAPABILITIES = {"piv": "piv", "fido": "fido2", "openpgp": "openpgp"}
+"""Groups of facts that rules look at, and the application that a key needs to have them."""
 
 
 def judge_health(key: KeyReport, today: date, rules: Iterable[Rule] = RULES) -> Health:
     """Return what rules find on a key."""
     faults: list[Fault] = []
     unreadable: list[Rule] = []
+    silent = frozenset(group for group in _CAPABILITIES if _says_nothing_of(key, group))
     for rule in rules:
-        if rule.applies_to and not key.facts.get(rule.applies_to):
-            continue
-        looked_at = list(_matching(key.facts, rule.facts))
-        faults.extend(
-            Fault(rule, name, value) for name, value in looked_at if rule.holds(value, today)
-        )
-        if not looked_at and _could_not_be_read(key, rule.facts):
+        applies = key.facts.get(rule.applies_to) if rule.applies_to else True
+        if applies is False:
+            continue  # but where it is not known whether the rule applies, neither is the verdict
+        looked_at = _matching(key, rule.facts) if applies else ()
+        verdicts = [(name, value, rule.holds(value, today)) for name, value in looked_at]
+        found = [Fault(rule, name, value) for name, value, holds in verdicts if holds]
+        faults.extend(found)
+        group = rule.facts.partition(".")[0]
+        unclear = any(holds is None for _name, _value, holds in verdicts)
+        if unclear or group in silent or _could_not_be_read(key, rule.facts, bool(verdicts)):
             unreadable.append(rule)
     return Health(tuple(faults), tuple(unreadable))
 
 
-def _matching(facts: Mapping[str, Value], pattern: str) -> Iterable[tuple[str, Value]]:
+def _matching(key: KeyReport, pattern: str) -> Iterable[tuple[str, Value]]:
+    facts = key.facts
     if "*" not in pattern:
         return [(pattern, facts[pattern])] if pattern in facts else []
     return [(name, facts[name]) for name in sorted(facts) if fnmatchcase(name, pattern)]
 
 
-def _could_not_be_read(key: KeyReport, pattern: str) -> bool:
-    """Tell whether a fact is missing for another reason than that the key has no such thing."""
-    return key.why_unreadable(pattern.partition(".*")[0]) not in {None, "absent"}
+def _could_not_be_read(key: KeyReport, pattern: str, some_read: bool) -> bool:  # noqa: FBT001
+    """Tell whether a fact is missing for another reason than that the key has no such thing.
+
+    some_read: a fact of the pattern is there; of several, others may be missing.
+    """
+    start, several, _ = pattern.partition(".*")
+    if not some_read and key.why_unreadable(start) not in {None, "absent"}:
+        return True
+    return bool(several) and any(
+        why != "absent" and (name in _above(start) or name.startswith(f"{start}."))
+        for name, why in key.unreadable.items()
+    )
+
+
+def _above(name: str) -> frozenset[str]:
+    """Return a name and the groups that it is in."""
+    parts = name.split(".")
+    return frozenset(".".join(parts[:length]) for length in range(1, len(parts) + 1))
+
+
+def _says_nothing_of(key: KeyReport, group: str) -> bool:
+    """Tell whether neither a fact nor a reason of a group is there that this key may have."""
+    supported = key.facts.get("device.usb.supported")
+    if isinstance(supported, tuple) and _CAPABILITIES[group] not in supported:
+        return False
+    said = (*key.facts, *key.unreadable)
+    return not any(name == group or name.startswith(f"{group}.") for name in said)

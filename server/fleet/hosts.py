@@ -36,3 +36,7 @@ class Host(NamedTuple):
     dropped: int = 0
     missing: int = 0
     clashes: int = 0
+
+    def erased(self) -> "Host":
+        """Return what is left of a host that was forgotten."""
+        return Host(self.host_id, "", b"", HostState.ERASED, "", "", self.enrolled_us)

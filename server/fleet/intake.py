@@ -6,6 +6,7 @@ Most reports say what was said an hour ago, and then there is next to nothing to
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import NamedTuple
@@ -16,6 +17,9 @@ from server.fleet.absorbing import Change, KnownKey, absorb, as_report, key_id_o
 from server.fleet.health import Level, judge_health
 from server.fleet.hosts import Host
 from server.fleet.receipt import Receipt, progress, receive
+
+MAX_KEYS_OF_HOST = 10_000
+"""Whoever has one laptop cannot fill the store with keys that he makes up."""
 
 
 class Standing(NamedTuple):
@@ -65,6 +69,8 @@ class Seen(NamedTuple):
 class Intake:
     """One batch. standings, keys: what is known of the keys that are reported.
 
+    brought: how many keys a host saw, of those hosts that report a key which is not known.
+
     keys holds those of which a report has news (`Standing.is_news`), and perhaps others. After
     the last `take`: reported has the newest report of each host that had one taken, clashed the
     hosts with one that clashed; later has the days of keys of which nothing else is new.
@@ -76,6 +82,7 @@ class Intake:
         standings: Mapping[str, Standing],
         keys: Mapping[str, KnownKey],
         today: date,
+        brought: Mapping[str, int] | None = None,
     ) -> None:
         self.hosts = dict(hosts)
         self.reported: dict[str, Report] = {}
@@ -88,6 +95,7 @@ class Intake:
         self._standings = dict(standings)
         self._keys = dict(keys)
         self._today = today
+        self._brought = Counter(brought)
 
     def take(self, report: Report) -> Receipt:
         """Decide on one report, and note what it changes."""
@@ -95,6 +103,8 @@ class Intake:
         receipt = receive(host, report)
         if host is None:
             return receipt
+        if receipt is Receipt.NEW and not self._has_room(report):
+            return Receipt.FULL
         if receipt is Receipt.CLASH:
             self.hosts[report.host] = host._replace(clashes=host.clashes + 1)
             self.clashed.add(report.host)
@@ -116,6 +126,13 @@ class Intake:
                 self._take_key(key, report)
         return receipt
 
+    def _has_room(self, report: Report) -> bool:
+        unknown = unknown_keys(report, self._standings)
+        if unknown and self._brought[report.host] + len(unknown) > MAX_KEYS_OF_HOST:
+            return False
+        self._brought[report.host] += len(unknown)
+        return True
+
     def _take_key(self, key: KeyReport, report: Report) -> None:
         key_id = key_id_of(key.identity, report.host)
         day = min(key.last_seen, self._today)
@@ -136,13 +153,26 @@ class Intake:
             self.changes.append(NewChange(key_id, number, report.host, change))
         if known is None:
             self.told.append(NewFact("fleet.key-first-seen", key_id, {"host": report.host}))
-        self._keys[key_id] = absorbed.key
+        disputed = absorbed.key.disputed
+        if disputed and (known is None or disputed != known.disputed):
+            said = {"facts": " ".join(disputed), "host": report.host}
+            self.told.append(NewFact("fleet.key-disputed", key_id, said))
         last_seen = absorbed.key.last_seen
+        if standing is not None:  # which a report before this one may have moved on
+            last_seen = max(last_seen, standing.last_seen)
+        absorbed = absorbed._replace(key=absorbed.key._replace(last_seen=last_seen))
+        self._keys[key_id] = absorbed.key
         now = Standing(digest, report.host, self._today, last_seen, number)
         self._standings[key_id] = now
         health = judge_health(as_report(absorbed.key), self._today)
         rules = sorted({fault.rule.name for fault in health.faults})
         self.changed[key_id] = ChangedKey(absorbed.key, now, health.worst, tuple(rules))
+
+
+def unknown_keys(report: Report, standings: Mapping[str, Standing]) -> frozenset[str]:
+    """Return the keys of a report of which nothing is known."""
+    named = {key_id_of(key.identity, report.host) for key in report.keys}
+    return frozenset(named - standings.keys())
 
 
 def digest_of(key: KeyReport) -> bytes:

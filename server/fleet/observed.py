@@ -35,7 +35,9 @@ def key_facts(key: KeyReport, *, cspn: bool = False) -> KeyFacts:
 
 
 def _enabled(facts: Mapping[str, Value]) -> frozenset[Application] | None:
-    usb, nfc = facts.get("device.usb.enabled"), facts.get("device.nfc.enabled", ())
+    # An antenna whose applications nobody read may lead to any of them.
+    none = () if _has_antenna(facts) is False else None
+    usb, nfc = facts.get("device.usb.enabled"), facts.get("device.nfc.enabled", none)
     if not isinstance(usb, tuple) or not isinstance(nfc, tuple):
         return None
     return frozenset(one for one in Application if one.value in {*usb, *nfc})

@@ -3,6 +3,9 @@
 import base64
 from typing import Any, Literal, NamedTuple
 
+SERIAL_KEY = "fleet_serial_key"
+"""What it is called in the store. Every agent has it, so that it lies there in the clear."""
+
 SERIAL_KEY_OCTETS = 32
 
 

@@ -11,6 +11,9 @@ from server.fleet.hosts import Host
 from server.fleet.receipt import Receipt
 from server.journal.acts import Act
 
+MAX_CHANGES = 500
+"""Changes that are kept of a key, the newest ones."""
+
 MAX_BATCH = 256
 """Reports that are taken in one transaction."""
 
@@ -25,7 +28,7 @@ class UnknownHostError(LookupError):
 class Search(NamedTuple):
     """Which keys are wanted; None: whichever. firmware: how the version begins, in whole numbers.
 
-    rule: a rule of health that found something; key_ids: these and no others.
+    serial: also of keys that are named by the hash of it; rule: of health, that found something.
     """
 
     serial: int | None = None
@@ -46,8 +49,9 @@ class Sighting(NamedTuple):
 
 
 class NotedChange(NamedTuple):
-    """A change as it was noted. at_us: by the store's clock."""
+    """A change as it was noted. number: counts a key's; at_us: by the store's clock."""
 
+    number: int
     at_us: int
     host_id: str
     fact: str
@@ -71,7 +75,11 @@ class FleetBook(Protocol):
     async def add_enrolment_token(
         self, name: str, digest: bytes, *, lifetime_us: int, replaces: bool, act: Act
     ) -> Token:
-        """Keep a token for a host. HostEnrolledError."""
+        """Keep a token for a host; those for its name that nobody used end. HostEnrolledError."""
+        ...
+
+    async def knows_token(self, digest: bytes) -> bool:
+        """Tell whether there is such a token, used or not, without a turn at writing."""
         ...
 
     async def enrol(self, asked: Asked) -> Admission:
@@ -89,7 +97,8 @@ class FleetBook(Protocol):
     async def erase_host(self, host_id: str, *, act: Act) -> Host | None:
         """Forget a host: its name, its sightings, and keys that nobody else saw.
 
-        Its id stays, without anything beside it. None: there is none.
+        With an active host go the earlier enrolments of its name, and tokens for it. Its id stays,
+        and when it was enrolled, without anything beside it. None: there is none.
         """
         ...
 

@@ -40,8 +40,8 @@ _MAJOR_4 = 4
 def lines_of(key: KeyFacts) -> frozenset[ProductLine]:
     """Return the lines that this key can belong to; never empty."""
     firmware = key.firmware
-    if firmware is None:
-        return YUBIKEYS
+    if firmware is None or firmware.major == 0:
+        return YUBIKEYS  # no key was sold with a firmware 0: it is a prototype's, or made up
     if firmware.major < _NEO_MAJOR:
         return frozenset({ProductLine.STANDARD})
     if firmware.major == _NEO_MAJOR:

@@ -17,6 +17,8 @@ class Receipt(enum.Enum):
     """Its number was used for another report: the host was copied, or put back to an old state."""
     UNKNOWN_HOST = "unknown-host"
     ERASED = "erased"
+    FULL = "too-many-keys"
+    """It names more new keys than one host may bring: nothing of it is stored."""
 
 
 class Progress(NamedTuple):

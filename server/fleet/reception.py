@@ -2,10 +2,16 @@
 
 One batch is in flight; what comes meanwhile is the next one. A report whose batch failed is told so
 and comes again: the store knows which it has.
+
+Strangers cost the store reads alone, few at a time (`_asking`); a host has one report in flight and
+so many in a while (`Pace`), whatever it does.
 """
 
 import asyncio
+import time
 from collections import Counter, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from agent.report import (
     REPORT_CONTEXT,
@@ -15,21 +21,28 @@ from agent.report import (
     signature_input,
 )
 from server.fleet.enrolling import read_enrolment
-from server.fleet.enrolment import Admission
+from server.fleet.enrolment import Admission, BadTokenError, digest_of
 from server.fleet.hosts import HostState
+from server.fleet.pace import Pace, TooFastError
 from server.fleet.policy import FleetPolicy
 from server.fleet.ports import MAX_BATCH, FleetBook
 from server.fleet.receipt import Receipt
 from server.fleet.signatures import HostKey, read_signature
 from server.otp.bounded_map import BoundedMap
+from server.otp.ports import StoreError
 
 QUEUE = 2_000
 _KEYS_KNOWN = 100_000
 """Hosts whose key is in memory: about 20 MB."""
 
 
+_ASKING = 4
+_ASKERS = 128
+"""Strangers whose host or token is looked up at once, and that wait for it."""
+
+
 class BusyError(Exception):
-    """Too many reports wait for the store."""
+    """Too many reports wait for the store, or one of the same host does."""
 
     def __init__(self) -> None:
         super().__init__("too many reports are waiting to be stored: send this one again later")
@@ -38,11 +51,24 @@ class BusyError(Exception):
 class Reception:
     """Takes enrolments and reports. outcomes: how many of each there were, since the start."""
 
-    def __init__(self, book: FleetBook, policy: FleetPolicy, *, queue: int = QUEUE) -> None:
+    def __init__(
+        self,
+        book: FleetBook,
+        policy: FleetPolicy,
+        *,
+        pace: Pace | None = None,
+        queue: int = QUEUE,
+        askers: int = _ASKERS,
+    ) -> None:
         self.policy = policy
         self.outcomes: Counter[str] = Counter()
         self._book = book
         self._queue = queue
+        self._pace = pace or Pace(time.monotonic)
+        self._in_flight: set[str] = set()
+        self._askers = askers
+        self._asked = 0
+        self._turns = asyncio.Semaphore(_ASKING)
         self._keys: BoundedMap[str, HostKey] = BoundedMap(_KEYS_KNOWN)
         self._waiting: deque[tuple[Report, asyncio.Future[Receipt]]] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -50,18 +76,28 @@ class Reception:
     async def enrol(self, body: bytes, signature: str) -> tuple[str, Admission]:
         """Let a host in; return its id. What `read_enrolment` and the book raise passes."""
         asked = read_enrolment(body, read_signature(signature))
+        # Who has no token waits for no turn at writing, which verifications wait for as well.
+        async with self._asking():
+            known = await self._book.knows_token(digest_of(asked.token))
+        if not known:
+            raise BadTokenError
         return asked.host_id, await self._book.enrol(asked)
 
     async def report(self, host_id: str, body: bytes, signature: str) -> Receipt:
         """Take a report, durably when this returns NEW or AGAIN.
 
-        BadSignatureError, MalformedReportError, BusyError and the store's errors: nothing is
-        stored.
+        BadSignatureError, MalformedReportError, BusyError, TooFastError and the store's errors:
+        nothing is stored.
         """
         key = await self._key(host_id)
         if isinstance(key, Receipt):
             return key
         key.check(signature_input(REPORT_CONTEXT, body), read_signature(signature))
+        # Only what the host signed counts against it.
+        if host_id in self._in_flight:
+            raise BusyError
+        if not self._pace.allows(host_id):
+            raise TooFastError
         report = parse(body)
         if report.host != host_id:
             raise MalformedReportError("host: another one than the header says")
@@ -69,6 +105,7 @@ class Reception:
             raise BusyError
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self._waiting.append((report, future))
+        self._in_flight.add(host_id)
         if self._task is None:
             self._task = asyncio.create_task(self._drain())
         return await future
@@ -83,7 +120,8 @@ class Reception:
         known = self._keys.get(host_id)
         if known is not None:
             return known
-        host = await self._book.fleet_host(host_id)
+        async with self._asking():
+            host = await self._book.fleet_host(host_id)
         if host is None or host.state is HostState.REPLACED:
             return Receipt.UNKNOWN_HOST
         if host.state is HostState.ERASED:
@@ -91,6 +129,18 @@ class Reception:
         key = HostKey(host.public_key)
         self._keys.put(host_id, key)
         return key
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[None]:
+        """Wait for a turn at asking the store about a stranger. BusyError."""
+        if self._asked >= self._askers:
+            raise BusyError
+        self._asked += 1
+        try:
+            async with self._turns:
+                yield
+        finally:
+            self._asked -= 1
 
     async def _drain(self) -> None:
         try:
@@ -104,10 +154,20 @@ class Reception:
         try:
             receipts = await self._book.take_reports([report for report, _ in batch])
         except Exception as error:  # noqa: BLE001 - whatever happened belongs to those who wait
+            if len(batch) > 1 and not isinstance(error, StoreError):
+                # One report that we cannot take must not keep out the others for ever.
+                for one in batch:
+                    await self._take([one])
+                return
+            self._end(batch)
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)
             return
+        self._end(batch)
         for (_, future), receipt in zip(batch, receipts, strict=True):
             if not future.done():
                 future.set_result(receipt)
+
+    def _end(self, batch: list[tuple[Report, asyncio.Future[Receipt]]]) -> None:
+        self._in_flight.difference_update(report.host for report, _ in batch)

@@ -139,9 +139,13 @@ def key(
     parts = ("faults", "unknown", "facts", "unreadable", "seen")
     fields({name: value for name, value in found.items() if name not in parts})
     say()
-    facts = [{"fact": name, **fact} for name, fact in found["facts"].items()]
+    facts = [
+        {"fact": name, "trust": one["trust"], **said}
+        for name, one in found["facts"].items()
+        for said in (one, *one["others"])
+    ]
     unread = [{"fact": name, "value": f"({why})"} for name, why in found["unreadable"].items()]
-    table(facts + unread, ["fact", "value", "trust", "day"])
+    table(facts + unread, ["fact", "value", "trust", "day", "host"])
     for name, columns in (
         ("faults", ["level", "title", "fact", "value"]),
         ("unknown", ["rule", "title"]),
@@ -152,7 +156,7 @@ def key(
             table(found[name], columns)
     if changes:
         say()
-        table(changes, ["time", "fact", "before", "after"])
+        table(changes, ["time", "host", "fact", "before", "after"])
 
 
 @app.command("advisories")
@@ -193,8 +197,11 @@ def affected(
     say(f"{advisory['id']}  {advisory['title']}")
     say(f"Exposed: {advisory['condition']}")
     say()
-    lines = [one | {"hosts": " ".join(one["hosts"])} for one in found]
-    table(lines, ["id", "firmware", "affected", "exposed", "hosts"])
+    lines = [
+        one | {"hosts": " ".join(one["hosts"]), "disputed": " ".join(one["disputed"])}
+        for one in found
+    ]
+    table(lines, ["id", "firmware", "affected", "exposed", "hosts", "disputed"])
 
 
 def _quoted(text: str) -> str:

@@ -94,13 +94,25 @@ class HostsShown(Shown):
     next: str | None
 
 
+class ClaimShown(Shown):
+    """What another host says of a fact that no key can change."""
+
+    value: FactValue
+    day: str
+    host: str
+
+
 class FactShown(Shown):
-    """A fact. trust: how far it can be believed; day: when it was read, by the host's clock."""
+    """A fact. trust: how far it can be believed; day: on which the key was seen so.
+
+    others: what is said against it; with any, it counts as not known.
+    """
 
     value: FactValue
     trust: Literal["host-signed"]
     day: str
     host: str
+    others: list[ClaimShown]
 
 
 class FaultShown(Shown):
@@ -154,8 +166,12 @@ class FleetKeysShown(Shown):
 
 
 class ChangeShown(Shown):
-    """A fact that became another one. null: not known before, or not there any more."""
+    """A fact that became another one. null: not known before, or not there any more.
 
+    number: `before` of the page behind it.
+    """
+
+    number: int
     time: Moment
     host: str
     fact: str
@@ -188,7 +204,10 @@ class AdvisoriesShown(Shown):
 
 
 class HitShown(Shown):
-    """A key that an advisory hits, or may hit. lines: the products that it can be."""
+    """A key that an advisory hits, or may hit. lines: the products that it can be.
+
+    disputed: facts that hosts contradict each other about, which count as not known.
+    """
 
     id: str
     serial: int | None
@@ -197,6 +216,7 @@ class HitShown(Shown):
     affected: Affected
     exposed: Exposed
     hosts: list[str]
+    disputed: list[str]
 
 
 class HitsShown(Shown):
@@ -350,6 +370,12 @@ class AdminFleet:
                     trust="host-signed",
                     day=fact.day.isoformat(),
                     host=fact.host_id,
+                    others=[
+                        ClaimShown(
+                            value=_value(claim.value), day=claim.day.isoformat(), host=claim.host_id
+                        )
+                        for claim in fact.others
+                    ],
                 )
                 for name, fact in key.facts.items()
             },
@@ -424,6 +450,7 @@ def _value(value: Value | None) -> FactValue:
 
 def _change(one: NotedChange) -> ChangeShown:
     return ChangeShown(
+        number=one.number,
         time=moment(one.at_us),
         host=one.host_id,
         fact=one.fact,
@@ -454,4 +481,5 @@ def _hit(one: HitKey) -> HitShown:
         affected=one.exposure.affected,
         exposed=one.exposure.exposed,
         hosts=[seen.host_name for seen in one.known.sightings],
+        disputed=list(key.disputed),
     )

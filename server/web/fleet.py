@@ -1,7 +1,8 @@
 """The door of hosts with an agent: enrolments and signed reports (docs/agent.md).
 
-A listener of its own, in the process that owns the store, so that a fleet that reports costs
-verifications nothing. Whatever is refused is a problem with a code, and is counted.
+A listener of its own, in the process that owns the store; where verifications have processes of
+their own, reports cost them the store's time and no more. Whatever is refused is a problem with a
+code, and is counted.
 """
 
 import secrets
@@ -21,6 +22,7 @@ from agent.report import (
 from server.fleet.enrolling import MAX_OCTETS
 from server.fleet.enrolling import UnknownFormatError as UnknownEnrolmentError
 from server.fleet.enrolment import BadTokenError
+from server.fleet.pace import TooFastError
 from server.fleet.receipt import Receipt
 from server.fleet.reception import BusyError, Reception
 from server.fleet.signatures import BadSignatureError
@@ -59,6 +61,11 @@ _REFUSALS = {
         "sequence-taken",
         "another report had this number: the host was copied or put back to an older state. Enrol"
         " it anew",
+    ),
+    Receipt.FULL: _problem(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too-many-keys",
+        "this host reported more keys than one host may: ask your operator, who can erase it",
     ),
 }
 
@@ -135,6 +142,13 @@ def _problem_of(fault: Exception) -> ProblemError:
     for kinds, status, code in _CODES:
         if isinstance(fault, kinds):
             return _problem(status, code, str(fault))
+    if isinstance(fault, TooFastError):
+        return ProblemError(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            str(fault),
+            headers={hdrs.RETRY_AFTER: str(_RETRY_S)},
+            more={"code": "too-fast"},
+        )
     if isinstance(fault, BusyError | StoreError):
         return ProblemError(
             HTTPStatus.SERVICE_UNAVAILABLE,

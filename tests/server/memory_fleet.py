@@ -1,5 +1,6 @@
 """The fleet in memory, for the store that keeps every port there."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -52,6 +53,9 @@ class MemoryFleet:
             if host.state is HostState.ACTIVE and host.name.casefold() == name.casefold()
         ]
 
+    async def knows_token(self, digest: bytes) -> bool:
+        return digest in self._tokens
+
     async def enrol(self, asked: Asked) -> Admission:
         digest, now_us = digest_of(asked.token), await self.store_time_us()
         token = self._tokens.get(digest)
@@ -88,7 +92,7 @@ class MemoryFleet:
         host = self._hosts.get(host_id)
         if host is None or host.state is HostState.ERASED:
             return host
-        erased = host._replace(name="", public_key=b"", state=HostState.ERASED, release="")
+        erased = host.erased()
         self._hosts[host_id] = erased
         mine = {key_id for key_id, seen_by in self._seen if seen_by == host_id}
         self._seen = {pair: seen for pair, seen in self._seen.items() if pair[1] != host_id}
@@ -102,7 +106,8 @@ class MemoryFleet:
     async def take_reports(self, reports: Sequence[Report]) -> Sequence[Receipt]:
         now_us = await self.store_time_us()
         today = datetime.fromtimestamp(now_us // 1_000_000, UTC).date()
-        intake = Intake(self._hosts, self._standings, self._fleet_keys, today)
+        brought = Counter(host_id for _, host_id in self._seen)
+        intake = Intake(self._hosts, self._standings, self._fleet_keys, today, brought)
         receipts = [intake.take(report) for report in reports]
         for host_id in {*intake.reported, *intake.clashed}:
             self._hosts[host_id] = intake.hosts[host_id]._replace(reported_us=now_us)
@@ -148,7 +153,14 @@ class MemoryFleet:
 
     async def key_changes(self, key_id: str, before: int, limit: int) -> Sequence[NotedChange]:
         found = [
-            NotedChange(at_us, one.host_id, one.change.fact, one.change.before, one.change.after)
+            NotedChange(
+                one.number,
+                at_us,
+                one.host_id,
+                one.change.fact,
+                one.change.before,
+                one.change.after,
+            )
             for at_us, one in self._noted
             if one.key_id == key_id and one.number < before
         ]

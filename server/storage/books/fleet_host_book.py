@@ -2,23 +2,28 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.fleet.enrolment import Admission, Asked, Token, admit, check_new_token, digest_of
+from server.fleet.enrolment import (
+    Admission,
+    Asked,
+    Token,
+    admit,
+    check_new_token,
+    digest_of,
+    same_name,
+)
 from server.fleet.hosts import Host, HostState
 from server.journal.acts import Act, Actor, Deed, State, Subject
-from server.storage.books.fleet_rows import host_of, token_of
+from server.storage.books.fleet_forgetting import forget_sightings
+from server.storage.books.fleet_rows import day_of, host_of, token_of
 from server.storage.books.journal_book import record
 from server.storage.books.sequences import next_number
 from server.storage.books.transactions import Transactions
 from server.storage.schema import (
     FLEET_SEQUENCE,
-    fleet_change,
-    fleet_fault,
     fleet_host,
-    fleet_key,
-    fleet_sighting,
     fleet_token,
     sequence,
 )
@@ -45,7 +50,9 @@ class SqlFleetHostBook:
             number = await next_number(connection, FLEET_SEQUENCE)
             by_name = await _active(connection, name)
             check_new_token(name, replaces=replaces, by_name=by_name)
-            expires_us = await self._transactions.now_us(connection) + lifetime_us
+            now_us = await self._transactions.now_us(connection)
+            await _end_tokens(connection, name, now_us)
+            expires_us = now_us + lifetime_us
             token = Token(number, digest, name, expires_us, replaces)
             await connection.execute(insert(fleet_token).values(token._asdict()))
             # The journal is kept for good, and a host's name may be to be forgotten.
@@ -53,6 +60,12 @@ class SqlFleetHostBook:
             deed = Deed(act, Subject("fleet-token", str(number)), None, made)
             await record(self._transactions.now_us, connection, deed)
             return token
+
+    async def knows_token(self, digest: bytes) -> bool:
+        """Tell whether there is such a token, used or not, without a turn at writing."""
+        kept = select(fleet_token.c.token_id).where(fleet_token.c.digest == digest)
+        async with self._transactions.reading() as connection:
+            return (await connection.execute(kept)).first() is not None
 
     async def enrol(self, asked: Asked) -> Admission:
         """Let a host in, once. BadTokenError, after which nothing is changed."""
@@ -119,27 +132,20 @@ class SqlFleetHostBook:
             known = await _host(connection, host_id)
             if known is None:
                 return None
-            erased = known._replace(name="", public_key=b"", state=HostState.ERASED, release="")
             if known.state is HostState.ERASED:
                 return known
-            await _forget_sightings(connection, host_id)
-            await connection.execute(delete(fleet_token).where(fleet_token.c.host_id == host_id))
-            await connection.execute(
-                update(fleet_host)
-                .where(fleet_host.c.host_id == host_id)
-                .values(
-                    name="",
-                    folded="",
-                    public_key=b"",
-                    state=HostState.ERASED.value,
-                    release="",
-                    software="{}",
-                )
-            )
-            was, now = {"state": known.state.value}, {"state": HostState.ERASED.value}
-            deed = Deed(act, Subject("host", host_id), was, now)
-            await record(self._transactions.now_us, connection, deed)
-            return erased
+            today = day_of(await self._transactions.now_us(connection))
+            hosts = [known]
+            if known.state is HostState.ACTIVE:
+                hosts += await _of_name(connection, known.name, HostState.REPLACED)
+                await _end_tokens(connection, known.name, None)
+            for host in hosts:
+                await forget_sightings(connection, host.host_id, today)
+                await _erase(connection, host)
+                was, now = {"state": host.state.value}, {"state": HostState.ERASED.value}
+                deed = Deed(act, Subject("host", host.host_id), was, now)
+                await record(self._transactions.now_us, connection, deed)
+            return known.erased()
 
     async def _retire(self, connection: AsyncConnection, host: Host, by: str) -> None:
         state = HostState.REPLACED.value
@@ -159,24 +165,33 @@ async def _host(connection: AsyncConnection, host_id: str) -> Host | None:
 
 
 async def _active(connection: AsyncConnection, name: str) -> list[Host]:
+    return await _of_name(connection, name, HostState.ACTIVE)
+
+
+async def _of_name(connection: AsyncConnection, name: str, state: HostState) -> list[Host]:
     found = select(fleet_host).where(
-        fleet_host.c.folded == name.casefold(), fleet_host.c.state == HostState.ACTIVE.value
+        fleet_host.c.folded == name.casefold(), fleet_host.c.state == state.value
     )
     return [host_of(row) for row in await connection.execute(found)]
 
 
-async def _forget_sightings(connection: AsyncConnection, host_id: str) -> None:
-    """Remove a host's sightings, and with them keys that no other host saw."""
-    theirs = select(fleet_sighting.c.key_id).where(fleet_sighting.c.host_id == host_id)
-    other = fleet_sighting.alias()
-    seen_elsewhere = exists().where(
-        other.c.key_id == fleet_sighting.c.key_id, other.c.host_id != host_id
+async def _end_tokens(connection: AsyncConnection, name: str, now_us: int | None) -> None:
+    """Delete tokens that nobody used: those for this name, and, at a time, those that expired."""
+    unused = select(fleet_token).where(fleet_token.c.host_id.is_(None))
+    ended = [
+        row.token_id
+        for row in await connection.execute(unused)
+        if same_name(row.host_name, name) or (now_us is not None and row.expires_us <= now_us)
+    ]
+    for token_id in ended:
+        await connection.execute(delete(fleet_token).where(fleet_token.c.token_id == token_id))
+
+
+async def _erase(connection: AsyncConnection, host: Host) -> None:
+    left = host.erased()
+    await connection.execute(delete(fleet_token).where(fleet_token.c.host_id == host.host_id))
+    await connection.execute(
+        update(fleet_host)
+        .where(fleet_host.c.host_id == host.host_id)
+        .values(left._asdict() | {"state": left.state.value, "folded": "", "software": "{}"})
     )
-    gone = list((await connection.execute(theirs.where(~seen_elsewhere))).scalars())
-    for table in (fleet_fault, fleet_change, fleet_key):
-        await connection.execute(delete(table).where(table.c.key_id.in_(gone)))
-    await connection.execute(delete(fleet_sighting).where(fleet_sighting.c.host_id == host_id))
-    # What it noted of keys that others saw as well stays, without saying who noted it.
-    for table in (fleet_change, fleet_key):
-        nameless = update(table).where(table.c.host_id == host_id).values(host_id="")
-        await connection.execute(nameless)

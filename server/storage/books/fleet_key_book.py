@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from agent.report import Identity, serial_hash
+from server.fleet.absorbing import key_id_of
 from server.fleet.hosts import HostState
+from server.fleet.policy import SERIAL_KEY
 from server.fleet.ports import FleetKey, NotedChange, Search, Sighting
 from server.storage.books.fleet_rows import LEVELS, firmware_range, key_of, read_value
 from server.storage.books.transactions import Transactions
@@ -16,6 +19,7 @@ from server.storage.schema import (
     fleet_host,
     fleet_key,
     fleet_sighting,
+    meta,
 )
 
 
@@ -26,9 +30,11 @@ class SqlFleetKeyBook:
 
     async def fleet_keys(self, search: Search, after: str, limit: int) -> Sequence[FleetKey]:
         """Return up to `limit` keys with an id beyond `after`, in order."""
-        page = _wanted(search).where(fleet_key.c.key_id > after)
-        page = page.order_by(fleet_key.c.key_id).limit(limit)
         async with self._transactions.reading() as connection:
+            page = _wanted(search).where(fleet_key.c.key_id > after)
+            if search.serial is not None:
+                page = page.where(await _of_serial(connection, search.serial))
+            page = page.order_by(fleet_key.c.key_id).limit(limit)
             return await _keys(connection, page)
 
     async def fleet_key(self, key_id: str) -> FleetKey | None:
@@ -47,7 +53,12 @@ class SqlFleetKeyBook:
         async with self._transactions.reading() as connection:
             return [
                 NotedChange(
-                    row.at_us, row.host_id, row.fact, read_value(row.before), read_value(row.after)
+                    row.number,
+                    row.at_us,
+                    row.host_id,
+                    row.fact,
+                    read_value(row.before),
+                    read_value(row.after),
                 )
                 for row in await connection.execute(page)
             ]
@@ -55,8 +66,6 @@ class SqlFleetKeyBook:
 
 def _wanted(search: Search) -> Select[Any]:
     wanted = select(fleet_key)
-    if search.serial is not None:
-        wanted = wanted.where(fleet_key.c.serial == search.serial)
     if search.firmware:
         first, below = firmware_range(search.firmware)
         wanted = wanted.where(fleet_key.c.firmware >= first, fleet_key.c.firmware < below)
@@ -75,6 +84,17 @@ def _wanted(search: Search) -> Select[Any]:
         )
         wanted = wanted.where(fleet_key.c.key_id.in_(seen))
     return wanted
+
+
+async def _of_serial(connection: AsyncConnection, serial: int) -> ColumnElement[bool]:
+    """Return what the key with this number has: the number, or the hash of it for a name."""
+    kept = select(meta.c.value).where(meta.c.name == SERIAL_KEY)
+    serial_key = (await connection.execute(kept)).scalar_one_or_none()
+    plain = fleet_key.c.serial == serial
+    if serial_key is None:
+        return plain
+    hashed = Identity(serial_hash=serial_hash(bytes.fromhex(serial_key), serial))
+    return or_(plain, fleet_key.c.key_id == key_id_of(hashed, ""))
 
 
 async def _keys(connection: AsyncConnection, wanted: Select[Any]) -> list[FleetKey]:

@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import case, delete, insert, select, update
+from sqlalchemy import bindparam, case, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.report import Report
 from server.fleet.absorbing import key_id_of
 from server.fleet.hosts import Host
-from server.fleet.intake import ChangedKey, Intake, Standing, news
+from server.fleet.intake import ChangedKey, Intake, Standing, news, unknown_keys
+from server.fleet.ports import MAX_CHANGES
 from server.fleet.receipt import Receipt
 from server.storage.books.fact_book import append_facts
 from server.storage.books.fleet_host_book import take_turn
@@ -55,6 +56,7 @@ class SqlFleetReportBook:
                 standings,
                 await _keys(connection, news(reports, standings, today)),
                 today,
+                await _brought(connection, reports, standings),
             )
             receipts = [intake.take(report) for report in reports]
             await _write_hosts(connection, intake, now_us)
@@ -89,6 +91,18 @@ async def _standings(connection: AsyncConnection, reports: Sequence[Report]) -> 
     }
 
 
+async def _brought(
+    connection: AsyncConnection, reports: Sequence[Report], standings: Mapping[str, Standing]
+) -> dict[str, int]:
+    """Return how many keys were seen by each host that reports one which is not known."""
+    ids = sorted({report.host for report in reports if unknown_keys(report, standings)})
+    if not ids:
+        return {}
+    host_id = fleet_sighting.c.host_id
+    counted = select(host_id, func.count().label("keys")).where(host_id.in_(ids)).group_by(host_id)
+    return {row.host_id: row.keys for row in await connection.execute(counted)}
+
+
 async def _keys(connection: AsyncConnection, ids: frozenset[str]) -> dict[str, Any]:
     if not ids:
         return {}
@@ -97,23 +111,33 @@ async def _keys(connection: AsyncConnection, ids: frozenset[str]) -> dict[str, A
 
 
 async def _write_hosts(connection: AsyncConnection, intake: Intake, now_us: int) -> None:
-    for host_id in sorted({*intake.reported, *intake.clashed}):
-        host, report = intake.hosts[host_id], intake.reported.get(host_id)
-        values: dict[str, object] = {"clashes": host.clashes}
-        if report is not None:
-            values |= {
-                "system": host.system,
-                "release": host.release,
-                "agent": host.agent,
-                "software": json.dumps(dict(report.software), sort_keys=True),
-                "reported_us": now_us,
-                "sequence": host.sequence,
-                "report_id": host.report_id,
-                "dropped": host.dropped,
-                "missing": host.missing,
-            }
-        theirs = update(fleet_host).where(fleet_host.c.host_id == host_id)
-        await connection.execute(theirs.values(**values))
+    this = fleet_host.c.host_id == bindparam("this")
+    clashed = sorted(intake.clashed - intake.reported.keys())
+    if clashed:
+        counted = update(fleet_host).where(this).values(clashes=bindparam("count"))
+        hosts = [{"this": host_id, "count": intake.hosts[host_id].clashes} for host_id in clashed]
+        await connection.execute(counted, hosts)
+    if not intake.reported:
+        return
+    rows = [
+        _reported(intake.hosts[host_id], report, now_us)
+        for host_id, report in sorted(intake.reported.items())
+    ]
+    names: dict[str, Any] = {name: bindparam(f"new_{name}") for name in _REPORTED}
+    # One statement for all of them: most of what a report costs was to make it anew each time.
+    await connection.execute(update(fleet_host).where(this).values(names), rows)
+
+
+_REPORTED = (
+    *("clashes", "system", "release", "agent", "software", "reported_us", "sequence"),
+    *("report_id", "dropped", "missing"),
+)
+
+
+def _reported(host: Host, report: Report, now_us: int) -> dict[str, object]:
+    software = json.dumps(dict(report.software), sort_keys=True)
+    known = host._asdict() | {"software": software, "reported_us": now_us}
+    return {"this": host.host_id, **{f"new_{name}": known[name] for name in _REPORTED}}
 
 
 async def _write_keys(connection: AsyncConnection, intake: Intake, now_us: int) -> None:
@@ -150,6 +174,11 @@ async def _write_keys(connection: AsyncConnection, intake: Intake, now_us: int) 
     for table, rows in ((fleet_fault, faults), (fleet_change, changes)):
         if rows:
             await connection.execute(insert(table), rows)
+    for key_id in sorted({one.key_id for one in intake.changes}):
+        oldest = intake.changed[key_id].standing.changes - MAX_CHANGES
+        if oldest > 0:
+            old_changes = delete(fleet_change).where(fleet_change.c.key_id == key_id)
+            await connection.execute(old_changes.where(fleet_change.c.number <= oldest))
 
 
 def _row(changed: ChangedKey) -> Mapping[str, object]:

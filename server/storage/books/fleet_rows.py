@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Row
 
 from agent.report import Value
-from server.fleet.absorbing import KnownFact, KnownKey
+from server.fleet.absorbing import KnownKey
+from server.fleet.claims import Claim, KnownFact
 from server.fleet.enrolment import Token
 from server.fleet.firmware import Version, VersionError
 from server.fleet.health import Level
@@ -52,8 +53,13 @@ def token_of(row: Row[Any]) -> Token:
 def key_of(row: Row[Any]) -> KnownKey:
     """Read what is known of a key."""
     facts = {
-        name: KnownFact(_value(value), date.fromisoformat(day), host_id)
-        for name, (value, day, host_id) in json.loads(row.facts).items()
+        name: KnownFact(
+            _value(value),
+            date.fromisoformat(day),
+            host_id,
+            tuple(Claim(_value(said), date.fromisoformat(on), by) for said, on, by in others),
+        )
+        for name, (value, day, host_id, *others) in json.loads(row.facts).items()
     }
     return KnownKey(
         row.key_id,
@@ -68,8 +74,18 @@ def key_of(row: Row[Any]) -> KnownKey:
 def write_facts(key: KnownKey) -> str:
     """Write the facts of a key as `key_of` reads them."""
     return _json(
-        {name: [fact.value, fact.day.isoformat(), fact.host_id] for name, fact in key.facts.items()}
+        {
+            name: [
+                *_said(fact.value, fact.day, fact.host_id),
+                *(_said(claim.value, claim.day, claim.host_id) for claim in fact.others),
+            ]
+            for name, fact in key.facts.items()
+        }
     )
+
+
+def _said(value: Value, day: date, host_id: str) -> list[object]:
+    return [value, day.isoformat(), host_id]
 
 
 def write_unreadable(key: KnownKey) -> str:

@@ -10,6 +10,7 @@ HOST = "0f" * 16
 HEALTHY: dict[str, Value] = {
     "device.firmware": "5.7.4",
     "device.form_factor": "usb-c-nano",
+    "device.usb.supported": ("fido2", "otp", "piv", "u2f"),
     "fido.pin_set": True,
     "fido.pin_tries": 8,
     "piv.pin.default": False,

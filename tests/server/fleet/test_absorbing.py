@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.report import Identity, KeyReport
-from server.fleet.absorbing import Absorbed, Change, KnownKey, absorb, as_report, key_id_of
+from server.fleet.absorbing import (
+    Absorbed,
+    Change,
+    KnownKey,
+    absorb,
+    as_report,
+    key_id_of,
+)
+from server.fleet.claims import DISPUTED
 from tests.server.fleet.reports import HEALTHY, HOST, TODAY, a_key
 
 OTHER = "1e" * 16
@@ -74,6 +82,28 @@ def test_keys_without_a_number_are_told_apart_by_host() -> None:
     assert key_id_of(nameless, HOST) != key_id_of(nameless, OTHER)
     for identity in (Identity(serial=1), Identity(serial_hash="ab" * 32)):
         assert key_id_of(identity, HOST) == key_id_of(identity, OTHER)
+
+
+def test_what_another_host_read_later_is_not_undone_by_who_repeats_what_it_read() -> None:
+    mended = then(first(a_key({**HEALTHY, "piv.pin.default": True})), a_key(), host=OTHER).key
+    assert mended.facts["piv.pin.default"].value is False
+    repeated = a_key({**HEALTHY, "piv.pin.default": True})  # seen by HOST a day before
+    day = TODAY + timedelta(2)
+    again = absorb(mended, repeated, HOST, day, today=day)
+    assert again.changes == ()
+    assert again.key.facts["piv.pin.default"].host_id == OTHER
+    silent = absorb(mended, a_key({}), HOST, day, today=day)
+    assert silent.key.facts["piv.pin.default"].value is False
+
+
+def test_an_older_report_brings_back_no_reasons_of_its_day() -> None:
+    known = then(first(), a_key(), host=OTHER).key
+    older = absorb(known, a_key({}, {"piv": "in-use"}), HOST, TODAY, today=TODAY + timedelta(2))
+    assert older.key.unreadable == {}
+
+
+def test_facts_are_named_by_us_in_no_report() -> None:
+    assert not as_report(first(a_key({**HEALTHY, DISPUTED: ()}))).facts.keys() & {DISPUTED}
 
 
 values = st.booleans() | st.integers(0, 3) | st.sampled_from(["a", "b"])

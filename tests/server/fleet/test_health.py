@@ -84,3 +84,34 @@ def test_a_value_of_whatever_kind_is_judged_without_a_fault_of_ours(
     value: Value, fact: str, today: date
 ) -> None:
     judge_health(a_key({fact: value}), today)
+
+
+def test_a_certificate_that_was_not_read_is_told_beside_one_that_was() -> None:
+    unread = judge_health(a_key(HEALTHY, {"piv.certificate.9c": "garbage"}), TODAY).unreadable
+    assert {rule.name for rule in unread} == {
+        "certificate-ended",
+        "certificate-ends",
+        "weak-rsa-key",
+    }
+
+
+def test_a_group_of_which_nothing_is_said_is_not_sound() -> None:
+    unread = {rule.name for rule in judge_health(a_key({}), TODAY).unreadable}
+    assert unread >= {"piv-pin-default", "fido-pin-not-set", "openpgp-terminated", "weak-rsa-key"}
+    without = {"device.usb.supported": ("otp",)}
+    assert judge_health(a_key(without), TODAY).unreadable == ()
+
+
+def test_tries_are_not_known_where_it_is_not_known_whether_there_is_a_pin() -> None:
+    facts = {name: value for name, value in HEALTHY.items() if not name.startswith("fido")}
+    unread = judge_health(a_key(facts, {"fido": "in-use"}), TODAY).unreadable
+    assert {rule.name for rule in unread} >= {"fido-pin-not-set", "fido-pin-tries"}
+
+
+@pytest.mark.parametrize(
+    ("fact", "value"),
+    [("piv.pin.default", "yes"), ("piv.pin.tries", "3"), ("piv.certificate.9c.expires", "never")],
+)
+def test_a_value_of_another_kind_is_not_sound(fact: str, value: Value) -> None:
+    unread = judge_health(a_key(HEALTHY | {fact: value}), TODAY).unreadable
+    assert unread

@@ -11,6 +11,8 @@ from agent.report import Identity, KeyReport, Value
 from server.fleet.firmware import Version
 from server.fleet.key_facts import Algorithm, Application, HeldKey, Slots
 from server.fleet.observed import key_facts
+from server.fleet.product_lines import lines_of
+from tests.server.fleet.reports import a_key
 
 CONFIGURED: Mapping[str, Value] = {
     "device.firmware": "5.4.3",
@@ -100,3 +102,18 @@ def test_facts_of_another_kind_than_they_should_be_are_not_known(facts: dict[str
     for name, kind in (("fips", bool), ("bio", bool), ("nfc", bool), ("firmware", Version)):
         value = getattr(found, name)
         assert value is None or isinstance(value, kind)
+
+
+def test_an_antenna_whose_applications_were_not_read_leaves_open_what_is_on() -> None:
+    facts: dict[str, Value] = {
+        "device.usb.supported": ("fido2", "otp"),
+        "device.usb.enabled": ("otp",),
+        "device.nfc.supported": ("fido2", "otp"),
+    }
+    assert key_facts(a_key(facts)).enabled is None
+    told = key_facts(a_key(facts | {"device.nfc.enabled": ("otp",)}))
+    assert told.enabled == frozenset({Application.OTP})
+
+
+def test_a_firmware_of_zero_tells_no_line() -> None:
+    assert len(lines_of(key_facts(a_key({"device.firmware": "0.0.1"})))) > 1

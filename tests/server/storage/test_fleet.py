@@ -5,11 +5,12 @@ from datetime import date, timedelta
 
 import pytest
 
-from agent.report import Identity, Report, Value
+from agent.report import Identity, Report, Value, serial_hash
 from server.fleet.absorbing import key_id_of
 from server.fleet.enrolment import Admission, Asked, BadTokenError, HostEnrolledError, digest_of
 from server.fleet.health import Level
 from server.fleet.hosts import Host, HostState
+from server.fleet.policy import SERIAL_KEY
 from server.fleet.ports import FleetKey, Search
 from server.fleet.receipt import Receipt
 from server.journal.ports import ALL
@@ -219,6 +220,102 @@ async def test_a_forgotten_host_leaves_nothing_but_its_number(store: SqlStore) -
     assert await store.erase_host("ab" * 16, act=ACT) is None
     entries = await store.journal_entries(0, 100, ALL)
     assert "laptop-17" not in str(entries)
+
+
+async def test_what_a_forgotten_host_said_of_others_keys_names_it_nowhere(
+    store: SqlStore,
+) -> None:
+    await enrolled(store)
+    await enrolled(store, OTHER, "laptop-18")
+    day = await today(store)
+    lie = a_key({**HEALTHY, "device.firmware": "5.4.3"}, last_seen=day)
+    await take(store, a_report(a_key(last_seen=day), day=day), a_report(lie, host=OTHER, day=day))
+    (disputed,) = await found(store, rule="disputed")
+    assert disputed.key.disputed == ("device.firmware",)
+    await store.subscribe("test", from_start=True)
+    told = [one.fact for one in await store.unread_facts("test", 10)]
+    assert [fact.detail for fact in told if fact.kind == "fleet.key-disputed"] == [
+        {"facts": "device.firmware", "host": OTHER}
+    ]
+    await store.erase_host(OTHER, act=ACT)
+    assert await found(store, rule="disputed") == []
+    (settled,) = await found(store, firmware=(5, 7))
+    assert OTHER not in str(settled)
+    await store.erase_host(HOST, act=ACT)
+    assert await found(store) == []
+
+
+async def test_an_erased_host_is_erased_with_its_earlier_enrolments_and_its_tokens(
+    store: SqlStore,
+) -> None:
+    await enrolled(store)
+    await take(store, a_report(a_key()))
+    await allow(store, "second", replaces=True)
+    await store.enrol(asked(OTHER, token="second"))
+    await take(store, a_report(a_key(), host=OTHER))
+    await allow(store, "third", "Laptop-17", replaces=True)
+    await store.erase_host(OTHER, act=ACT)
+    assert await found(store) == []
+    for host_id in (HOST, OTHER):
+        left = await known(store, host_id)
+        nothing = Host(host_id, "", b"", HostState.ERASED, "", "", left.enrolled_us)
+        assert left == nothing
+    with pytest.raises(BadTokenError):
+        await store.enrol(asked("2d" * 16, token="third"))
+
+
+async def test_a_new_token_ends_those_for_the_name_that_nobody_used(store: SqlStore) -> None:
+    await allow(store, "lost")
+    await allow(store, "other", "laptop-18")
+    await allow(store, "second", "LAPTOP-17")
+    with pytest.raises(BadTokenError):
+        await store.enrol(asked(token="lost"))
+    assert [await store.knows_token(digest_of(one)) for one in ("lost", "other", "second")] == [
+        False,
+        True,
+        True,
+    ]
+    await store.enrol(asked(token="second"))
+
+
+async def test_a_host_cannot_fill_the_store_with_keys_that_it_makes_up(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.fleet.intake.MAX_KEYS_OF_HOST", 3)
+    await enrolled(store)
+    two = (a_key(serial=1), a_key(serial=2))
+    more = (a_key(serial=3), a_key(serial=4))
+    first, second = a_report(*two), a_report(*more, sequence=2)
+    assert await take(store, first, second) == [Receipt.NEW, Receipt.FULL]
+    assert await take(store, second) == [Receipt.FULL]
+    assert len(await found(store)) == 2
+    assert (await known(store)).sequence == 1
+    assert await take(store, a_report(*two, sequence=2)) == [Receipt.NEW]
+
+
+async def test_changes_of_a_key_are_kept_up_to_a_number_the_newest_ones(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.storage.books.fleet_report_book.MAX_CHANGES", 3)
+    await enrolled(store)
+    for number in range(1, 7):
+        key = a_key({**HEALTHY, "piv.pin.tries": number})
+        await take(store, a_report(key, sequence=number))
+    (one,) = await found(store)
+    changes = await store.key_changes(one.key.key_id, 100, 10)
+    assert [change.number for change in changes] == [5, 4, 3]
+
+
+async def test_a_key_that_is_named_by_a_hash_is_found_by_its_number(store: SqlStore) -> None:
+    await enrolled(store)
+    organisation = bytes(range(32))
+    await store.settle_meta(SERIAL_KEY, organisation.hex())
+    named = Identity(serial_hash=serial_hash(organisation, 1234567))
+    await take(store, a_report(a_key()._replace(identity=named), a_key(serial=2)))
+    (one,) = await found(store, serial=1234567)
+    assert one.key.key_id == key_id_of(named, HOST)
+    assert [key.key.serial for key in await found(store, serial=2)] == [2]
+    assert await found(store, serial=3) == []
 
 
 async def test_keys_without_a_number_belong_to_their_host(store: SqlStore) -> None:

@@ -75,6 +75,7 @@ async def test_a_key_shows_its_facts_its_faults_and_what_nobody_knows(fleet: Off
         "trust": "host-signed",
         "day": "2026-11-21",
         "host": HOST,
+        "others": [],
     }
     assert [seen["name"] for seen in old["seen"]] == ["laptop-17"]
     busy = await get(fleet, "/fleet/keys/serial:3")
@@ -109,6 +110,9 @@ async def test_changes_are_told_newest_first(fleet: Office) -> None:
     mended = a_key({**OLD, "piv.pin.default": False}, serial=1)
     await fleet.store.take_reports([a_report(mended, sequence=2, day=TODAY)])
     (change,) = (await get(fleet, "/fleet/keys/serial:1/changes"))["changes"]
+    assert change["number"] == 1
+    older = await get(fleet, f"/fleet/keys/serial:1/changes?before={change['number']}")
+    assert older["changes"] == []
     assert (change["fact"], change["before"], change["after"]) == ("piv.pin.default", True, False)
     assert (await fleet.call("GET", "/fleet/keys/serial:9/changes")).status == 404
 
@@ -118,3 +122,18 @@ async def test_a_host_is_forgotten_with_the_keys_that_nobody_else_saw(fleet: Off
     assert (erased.status, erased.json["state"], erased.json["name"]) == (200, "erased", "")
     assert (await get(fleet, "/fleet/keys"))["keys"] == []
     assert (await fleet.call("POST", f"/fleet/hosts/{'0' * 32}/erase?reason=x")).status == 404
+
+
+async def test_a_key_that_another_host_calls_new_is_not_clear_but_disputed(fleet: Office) -> None:
+    made = await fleet.call("POST", "/fleet/tokens?reason=new", {"host": "laptop-18"})
+    liar = "1e" * 16
+    await fleet.store.enrol(Asked(made.json["token"], liar, "laptop-18", bytes(32), "linux", "0"))
+    lie = a_key({**OLD, "device.firmware": "5.7.4"}, serial=1)
+    await fleet.store.take_reports([a_report(lie, host=liar)])
+    (hit,) = (await get(fleet, "/fleet/advisories/YSA-2024-03/keys"))["keys"]
+    assert (hit["affected"], hit["disputed"]) == ("unknown", ["device.firmware"])
+    shown = await get(fleet, "/fleet/keys/serial:1")
+    assert "disputed" in {fault["rule"] for fault in shown["faults"]}
+    firmware = shown["facts"]["device.firmware"]
+    assert (firmware["value"], firmware["host"]) == ("5.4.3", HOST)
+    assert [(one["value"], one["host"]) for one in firmware["others"]] == [("5.7.4", liar)]

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -19,10 +19,12 @@ from agent.report import (
     Report,
     encode,
 )
-from server.fleet.enrolment import digest_of
+from server.fleet.enrolment import Asked, digest_of
 from server.fleet.hosts import HostState
+from server.fleet.pace import Pace
 from server.fleet.policy import FleetPolicy
 from server.fleet.ports import Search
+from server.fleet.receipt import Receipt
 from server.fleet.reception import Reception
 from server.otp.ports import StoreUnavailableError
 from server.web.fleet import ENROLMENTS, REPORTS, FleetDoor
@@ -107,7 +109,7 @@ async def house(open_door: OpenDoor) -> AsyncIterator[House]:
     await store.add_enrolment_token(
         "laptop-17", digest_of(TOKEN), lifetime_us=10**12, replaces=False, act=ACT
     )
-    reception = Reception(store, POLICY)
+    reception = Reception(store, POLICY, pace=Pace(lambda: 0.0, burst=30), askers=2)
     door = await open_door(FleetDoor(reception).app())
     yield House(f"http://{door.host}:{door.port}", store, reception)
     await reception.close()
@@ -139,7 +141,8 @@ async def test_reports_that_come_together_are_stored_each_once(house: House) -> 
     for report in reports:
         assert (await house.report(report)).status == 202
     answers = await asyncio.gather(*(house.report(reports[-1]) for _ in range(20)))
-    assert {answer.status for answer in answers} == {202}
+    assert {answer.status for answer in answers} <= {202, 503}  # one of a host at a time
+    assert (await house.report(reports[-1])).status == 202
     assert await house.stored() == 8
 
 
@@ -250,3 +253,86 @@ async def test_nothing_else_is_served_here(house: House) -> None:
 
 def test_a_policy_shows_its_key_to_nobody() -> None:
     assert "serial_key" not in repr(POLICY)
+
+
+async def test_a_host_that_sends_without_end_is_told_to_wait(house: House) -> None:
+    await house.enrol()
+    for number in range(1, 31):
+        assert (await house.report(a_report(sequence=number))).status == 202
+    answer = await house.report(a_report(sequence=31))
+    assert (answer.status, answer.json["code"]) == (429, "too-fast")
+
+
+async def test_strangers_wait_for_a_turn_and_cost_no_writing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = asyncio.Event()
+    known = house.store.knows_token
+
+    async def slow(digest: bytes) -> bool:
+        await gate.wait()
+        return await known(digest)
+
+    async def never(_: object) -> None:
+        raise AssertionError("a stranger reached the store's writing")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(house.store, "knows_token", slow)
+        patched.setattr(house.store, "enrol", never)
+        waiting = [
+            asyncio.create_task(house.enrol(house.request(token=f"made-up-{number}")))
+            for number in range(5)
+        ]
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        assert {task.result().status for task in done} == {503}
+        gate.set()
+        codes = sorted([(await task).json["code"] for task in waiting])
+    assert codes == ["bad-token", "bad-token", "later", "later", "later"]
+    assert (await house.enrol()).status == 201
+
+
+async def test_a_report_that_cannot_be_taken_keeps_nobody_else_out(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.enrol()
+    taken = house.store.take_reports
+    begun, gate = asyncio.Event(), asyncio.Event()
+
+    async def stumbles(reports: Sequence[Report]) -> Sequence[Receipt]:
+        begun.set()
+        await gate.wait()
+        if any(report.release == "poison" for report in reports):
+            raise ZeroDivisionError
+        return await taken(reports)
+
+    monkeypatch.setattr(house.store, "take_reports", stumbles)
+    first = Identity.fresh(house.url, "laptop-17", "")
+    second = Identity.fresh(house.url, "laptop-18", "")
+    bodies = []
+    for number, (identity, name) in enumerate(((first, "laptop-27"), (second, "laptop-28"))):
+        token = f"token-{number}"
+        await house.store.add_enrolment_token(
+            name, digest_of(token), lifetime_us=10**12, replaces=False, act=ACT
+        )
+        asked = Asked(token, identity.host, name, identity.public_key, "linux", "0")
+        await house.store.enrol(asked)
+        report = a_report(a_key(serial=number + 1), host=identity.host)
+        bodies.append(encode(report._replace(release="poison") if number == 0 else report))
+
+    def send(identity: Identity, body: bytes) -> Awaitable[Receipt]:
+        return house.reception.report(identity.host, body, identity.sign(REPORT_CONTEXT, body))
+
+    # The first is alone in its batch and waits; what comes behind it makes the next one.
+    own = encode(a_report(host=house.identity.host))
+    head = asyncio.ensure_future(send(house.identity, own))
+    await begun.wait()
+    both = [
+        asyncio.ensure_future(send(one, body))
+        for one, body in zip((first, second), bodies, strict=True)
+    ]
+    await asyncio.sleep(0.05)
+    gate.set()
+    assert await head is Receipt.NEW
+    answers = await asyncio.gather(*both, return_exceptions=True)
+    assert isinstance(answers[0], ZeroDivisionError)
+    assert answers[1] is Receipt.NEW
