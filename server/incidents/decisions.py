@@ -4,7 +4,7 @@ The store calls a decision within the transaction that records it, with its own 
 open beside it: of two who open the same incident by a rule, the second finds the first one's.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from server.incidents.instants import write_instant
@@ -13,6 +13,7 @@ from server.incidents.record import (
     Amendment,
     Assignment,
     Author,
+    AuthorKind,
     Component,
     Confirmation,
     Detail,
@@ -279,9 +280,16 @@ def _check_history(records: Sequence[Record], now_us: int) -> None:
         raise IncidentInputError("a history begins with how it was opened")
     if len(records) > MAX_RECORDS:
         raise IncidentInputError(f"a history has at most {MAX_RECORDS} records")
+    _check_opening(records[0].detail)
     before_us = records[0].detail.reported_us
     state: State | None = None
     for record in records:
+        if record.author.kind is not _ELSEWHERE.get(record.step):
+            # What counts, who is concerned, when it is over: that is said here, under one's name.
+            raise IncidentInputError(
+                f"a {record.author.kind.value}'s record of the step {record.step.value!r} is not"
+                " taken over: take that step here"
+            )
         if record.at_us < before_us:
             raise IncidentInputError("the times of a history do not go back")
         try:
@@ -293,6 +301,20 @@ def _check_history(records: Sequence[Record], now_us: int) -> None:
         raise IncidentInputError(
             "the history has times to come: set the clock of the host that wrote it"
         )
+
+
+def _check_opening(opening: Opening) -> None:
+    if opening.origin is not Origin.PROBE or opening.customer is not None:
+        raise IncidentInputError("what is taken over was opened by a probe, and by no customer")
+
+
+_ELSEWHERE: Mapping[Step, AuthorKind] = {
+    Step.OPENED: AuthorKind.PROBER,
+    Step.NOTE: AuthorKind.PROBER,
+    Step.ACKNOWLEDGED: AuthorKind.OPERATOR,
+    Step.UPDATE: AuthorKind.OPERATOR,
+}
+"""What a prober has to tell, and whose record that is. Its token opens nothing beyond."""
 
 
 def _known(situation: Situation) -> Incident:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,10 +18,13 @@ from server.incidents.decisions import (
     take,
 )
 from server.incidents.record import (
+    Affected,
     Amendment,
+    Assignment,
     Author,
     AuthorKind,
     Component,
+    Confirmation,
     Incident,
     Loss,
     Opening,
@@ -211,6 +215,36 @@ def test_a_history_that_cannot_be_is_not_taken_over(
 ) -> None:
     with pytest.raises(IncidentInputError, match=words):
         run(decisions.take_over(records), None)
+
+
+AMENDED = Amendment(OPENED_US // 1_000_000 - 3600, OPENED_US // 1_000_000, Fraction(0))
+FORGED = (
+    Record(Step.AMENDED, OPENED_US + 20, EVE, "all was well", AMENDED),
+    Record(Step.CONFIRMED, OPENED_US + 20, EVE, "", Confirmation(())),
+    Record(Step.AFFECTED, OPENED_US + 20, EVE, "", Affected((7,))),
+    Record(Step.ASSIGNED, OPENED_US + 20, EVE, "", Assignment(Severity.SEV_4, Severity.SEV_1)),
+    Record(Step.DISMISSED, OPENED_US + 20, EVE, "was none"),
+    Record(Step.RESOLVED, OPENED_US + 20, EVE),
+    Record(Step.NOTE, OPENED_US + 20, SYSTEM, "all is well"),
+    Record(Step.UPDATE, OPENED_US + 20, PROBER, "all is well", Update(public=True)),
+)
+
+
+@pytest.mark.parametrize("forged", FORGED, ids=lambda one: one.step.value)
+def test_a_probers_token_takes_no_step_that_is_a_persons_here(forged: Record) -> None:
+    one = Incident(1, tuple(run(decisions.take_over(ELSEWHERE), None)))
+    for known in (None, one):
+        with pytest.raises(IncidentInputError, match="take that step here"):
+            run(decisions.take_over((*ELSEWHERE, forged)), known)
+
+
+@pytest.mark.parametrize("more", [{"origin": Origin.PERSON}, {"customer": 3}])
+def test_a_prober_opens_nothing_in_the_name_of_somebody_else(more: dict[str, Any]) -> None:
+    forged = ELSEWHERE[0]._replace(
+        detail=an_opening()._replace(origin=Origin.PROBE)._replace(**more)
+    )
+    with pytest.raises(IncidentInputError, match="opened by a probe"):
+        run(decisions.take_over((forged,)), None)
 
 
 def test_another_history_under_the_same_reference_is_refused() -> None:
