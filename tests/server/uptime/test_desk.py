@@ -54,13 +54,10 @@ class Said:
     def say(self, detail: Confirmation | Amendment, *clients: int) -> None:
         opening = Opening(Component.VALIDATION, "Lost", Origin.PERSON, Severity(1), "", 0)
         step = Step.CONFIRMED if isinstance(detail, Confirmation) else Step.AMENDED
-        history = [
-            Record(Step.OPENED, 1, ANN, detail=opening),
-            Record(Step.ACKNOWLEDGED, 2, ANN),
-            Record(step, 3, ANN, "why", detail),
-        ]
+        history = [Record(Step.OPENED, 1, ANN, detail=opening), Record(Step.ACKNOWLEDGED, 2, ANN)]
         if clients:
-            history.append(Record(Step.AFFECTED, 4, ANN, detail=Affected(clients)))
+            history.append(Record(Step.AFFECTED, 3, ANN, detail=Affected(clients)))
+        history.append(Record(step, 4, ANN, "why", detail))
         self.incidents.append(Incident(len(self.incidents) + 1, tuple(history)))
 
 
@@ -125,6 +122,23 @@ async def test_figures_are_the_same_before_and_after_a_day_is_rolled_up(
     assert every == {0: together, 1: first, 2: second, PROBER: every[PROBER]}
     absent = await world.desk.availability(77, period)
     assert (absent.downtime_s, absent.unknown_s) == (Fraction(60), 180)
+
+
+async def test_a_day_that_is_closed_while_it_is_read_counts_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.count(0, 1, 1, 1)
+    first_minute = world.store.first_minute
+
+    async def and_then_it_is_closed() -> int | None:
+        monkeypatch.undo()
+        await world.roll_up()
+        return await first_minute()
+
+    monkeypatch.setattr(world.store, "first_minute", and_then_it_is_closed)
+    found = await world.desk.availability(1, minutes(0, 5))
+    assert await world.store.last_closed() is not None
+    assert found.downtime_s == 30
 
 
 async def test_a_period_that_spans_closed_days_and_today_is_one_figure(world: World) -> None:
