@@ -165,6 +165,18 @@ async def test_what_a_person_confirmed_counts_where_it_is_the_larger(world: Worl
     assert together.downtime_s == 20, "the incident names a client, and is that client's alone"
 
 
+async def test_who_names_other_clients_afterwards_amends_nothing(world: World) -> None:
+    for client in (1, 2):
+        await world.count(0, client, 0, 1)
+    world.said.say(Amendment(*minutes(0, 1), Fraction(0)), 1)
+    one = world.said.incidents[0]
+    widened = Record(Step.AFFECTED, 5, ANN, detail=Affected(()))
+    world.said.incidents = [one._replace(history=(*one.history, widened))]
+    assert (await world.desk.availability(1, minutes(0, 1))).downtime_s == 0
+    assert (await world.desk.availability(2, minutes(0, 1))).downtime_s == 60
+    assert (await world.desk.availability(None, minutes(0, 1))).downtime_s == 60
+
+
 async def test_announced_maintenance_of_validation_is_left_out(world: World) -> None:
     now_us, world.clock.us = world.clock.us, (MIDNIGHT_S - 60) * 1_000_000
     for component, first in ((Component.VALIDATION, 0), (Component.UPLOAD, 5)):
