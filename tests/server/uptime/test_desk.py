@@ -141,6 +141,19 @@ async def test_a_day_that_is_closed_while_it_is_read_counts_once(
     assert found.downtime_s == 30
 
 
+async def test_counts_that_come_three_days_late_correct_their_day(world: World) -> None:
+    for midnight in range(1, 4):
+        world.clock.us = (MIDNIGHT_S + midnight * DAY_S + 3_600) * 1_000_000
+        await world.count(midnight, 1, 1)
+        await world.roll_up()
+    world.clock.us = (MIDNIGHT_S + 4 * DAY_S - 120) * 1_000_000
+    await world.count(DAY_MINUTES - 1, 1, 0, 1)
+    world.clock.us = (MIDNIGHT_S + 4 * DAY_S + 3_600) * 1_000_000
+    await world.roll_up()
+    last = minutes(DAY_MINUTES - 1, DAY_MINUTES)
+    assert (await world.desk.availability(1, last)).downtime_s == 60
+
+
 async def test_a_period_that_spans_closed_days_and_today_is_one_figure(world: World) -> None:
     await world.count(0, 1, 0, 1)
     await world.roll_up()
