@@ -4,7 +4,7 @@ The store calls a decision within the transaction that records it, with its own 
 open beside it: of two who open the same incident by a rule, the second finds the first one's.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from server.incidents.instants import write_instant
@@ -13,6 +13,7 @@ from server.incidents.record import (
     Amendment,
     Assignment,
     Author,
+    AuthorKind,
     Component,
     Confirmation,
     Detail,
@@ -29,11 +30,22 @@ from server.incidents.words import IncidentInputError
 MAX_RECORDS = 1000
 """A history stays readable: what goes on longer is another incident."""
 
+MAX_NOTES_BY_RULE = 500
+"""From so many records on a rule notes nothing more: people still have to write, and to end it."""
+
+_ROOM = 50
+"""So many records are left to what ends an incident, or says what of it counts."""
+
 LONGEST_BACK_US = 366 * 86_400 * 1_000_000
 _AHEAD_US = 5 * 60 * 1_000_000
 """How far another host's clock may be ahead of the store's before its times are refused."""
 
 _US = 1_000_000
+
+_ENDS = frozenset(
+    {Step.ACKNOWLEDGED, Step.ASSIGNED, Step.CONFIRMED, Step.AFFECTED, Step.AMENDED}
+    | {Step.RESOLVED, Step.DISMISSED, Step.REPORTED}
+)
 
 
 class IncidentStateError(Exception):
@@ -120,12 +132,25 @@ def take(*given: Given) -> Decision:
             _check(known, record)
             added.append(record)
             known = known._replace(history=(*known.history, record))
-        if len(known.history) > MAX_RECORDS:
+        ends = any(one.step in _ENDS for one in given)
+        if len(known.history) > (MAX_RECORDS if ends else MAX_RECORDS - _ROOM):
             raise IncidentStateError(
-                f"incident {known.incident_id} has {MAX_RECORDS} records: resolve it, and open"
+                f"incident {known.incident_id} has {len(known.history) - len(added)} records:"
+                " resolve it, and open"
                 " another one for what goes on"
             )
         return added
+
+    return decide
+
+
+def note_by_rule(given: Given) -> Decision:
+    """Note what a rule saw, unless it has noted so much that people would lack the room."""
+
+    def decide(situation: Situation) -> Sequence[Record]:
+        if len(_known(situation).history) >= MAX_NOTES_BY_RULE:
+            return []
+        return take(given)(situation)
 
     return decide
 
@@ -161,17 +186,17 @@ def assign(severity: Severity, author: Author, reason: str) -> Decision:
 
 
 def confirm(losses: Sequence[Loss], author: Author, reason: str) -> Decision:
-    """Say which seconds were lost; a reason is needed to change that after the resolution."""
+    """Say which seconds were lost; a reason is needed to change that after a resolution."""
 
     def decide(situation: Situation) -> Sequence[Record]:
         known = _known(situation)
         for loss in losses:
             _check_loss(loss, situation)
+        if known.losses and _was_resolved(known) and not reason:
+            raise IncidentInputError(
+                "it was resolved, and what was lost was confirmed: give a reason for the change"
+            )
         if known.state is State.RESOLVED:
-            if known.losses and not reason:
-                raise IncidentInputError(
-                    "it is resolved, and what was lost was confirmed: give a reason for the change"
-                )
             _check_closed(losses)
         detail = Confirmation(tuple(sorted(losses, key=lambda loss: loss.start)))
         return take(Given(Step.CONFIRMED, author, reason, detail))(situation)
@@ -218,8 +243,22 @@ def amend(amendment: Amendment, author: Author, reason: str) -> Decision:
 
 
 def affect(clients: Sequence[int], author: Author, reason: str) -> Decision:
-    """Say which clients it concerns; none: all of them."""
-    return take(Given(Step.AFFECTED, author, reason, Affected(tuple(sorted(set(clients))))))
+    """Say which clients it concerns; none: all of them.
+
+    A reason is needed where that changes whose figures hold what was confirmed, after a resolution.
+    """
+    named = Affected(tuple(sorted(set(clients))))
+
+    def decide(situation: Situation) -> Sequence[Record]:
+        known = _known(situation)
+        if known.losses and _was_resolved(known) and known.clients != named.clients and not reason:
+            raise IncidentInputError(
+                "it was resolved, and what was lost was confirmed: give a reason why it concerns"
+                " others"
+            )
+        return take(Given(Step.AFFECTED, author, reason, named))(situation)
+
+    return decide
 
 
 def take_over(records: Sequence[Record]) -> Decision:
@@ -255,6 +294,10 @@ def _late(known: Incident, records: Sequence[Record]) -> Sequence[Record]:
         late = record
         if record.at_us < last_us or not _leads_on(known, record):
             late = Record(Step.NOTE, max(last_us, record.at_us), record.author, words)
+        if len(known.history) >= MAX_RECORDS:
+            raise IncidentStateError(
+                f"incident {known.incident_id} has {MAX_RECORDS} records: no more are taken over"
+            )
         added.append(late)
         known = known._replace(history=(*known.history, late))
     return added
@@ -279,9 +322,16 @@ def _check_history(records: Sequence[Record], now_us: int) -> None:
         raise IncidentInputError("a history begins with how it was opened")
     if len(records) > MAX_RECORDS:
         raise IncidentInputError(f"a history has at most {MAX_RECORDS} records")
+    _check_opening(records[0].detail)
     before_us = records[0].detail.reported_us
     state: State | None = None
     for record in records:
+        if record.author.kind is not _ELSEWHERE.get(record.step):
+            # What counts, who is concerned, when it is over: that is said here, under one's name.
+            raise IncidentInputError(
+                f"a {record.author.kind.value}'s record of the step {record.step.value!r} is not"
+                " taken over: take that step here"
+            )
         if record.at_us < before_us:
             raise IncidentInputError("the times of a history do not go back")
         try:
@@ -293,6 +343,24 @@ def _check_history(records: Sequence[Record], now_us: int) -> None:
         raise IncidentInputError(
             "the history has times to come: set the clock of the host that wrote it"
         )
+
+
+def _check_opening(opening: Opening) -> None:
+    if opening.origin is not Origin.PROBE or opening.customer is not None:
+        raise IncidentInputError("what is taken over was opened by a probe, and by no customer")
+
+
+_ELSEWHERE: Mapping[Step, AuthorKind] = {
+    Step.OPENED: AuthorKind.PROBER,
+    Step.NOTE: AuthorKind.PROBER,
+    Step.ACKNOWLEDGED: AuthorKind.OPERATOR,
+    Step.UPDATE: AuthorKind.OPERATOR,
+}
+"""What a prober has to tell, and whose record that is. Its token opens nothing beyond."""
+
+
+def _was_resolved(known: Incident) -> bool:
+    return any(one.step is Step.RESOLVED for one in known.history)
 
 
 def _known(situation: Situation) -> Incident:

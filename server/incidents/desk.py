@@ -150,7 +150,8 @@ class IncidentDesk:
         act = Act(Actor(SYSTEM, KEYSTEAD.name), "incident.note", f"rule {origin.value}")
         given = Given(Step.NOTE, KEYSTEAD, checked_words(text))
         ways = Ways(self.schedule, act, lease)
-        return await self._book.continue_incident(found.incident_id, decisions.take(given), ways)
+        decision = decisions.note_by_rule(given)
+        return await self._book.continue_incident(found.incident_id, decision, ways)
 
     async def acknowledge(self, incident_id: int, *, tell: str = "", cause: Cause) -> Incident:
         """Take it on: a person works on it now."""

@@ -1,7 +1,8 @@
 """What incidents say about availability: what was confirmed, and what was amended. Pure.
 
 An incident that names clients counts for these alone: what all together lost is measured, and an
-incident of everybody's counts for everybody.
+incident of everybody's counts for everybody. An amendment counts for those who were named when it
+was made: whoever names others afterwards amends nothing.
 """
 
 from collections.abc import Iterable
@@ -9,7 +10,7 @@ from typing import NamedTuple
 
 from server.incidents.components import Component
 from server.incidents.intervals import Span
-from server.incidents.record import Amendment, Incident, Loss, State
+from server.incidents.record import Affected, Amendment, Incident, Loss, State
 
 
 class Effect(NamedTuple):
@@ -28,15 +29,16 @@ def effect(incidents: Iterable[Incident], component: Component, client_id: int |
     losses: list[Loss] = []
     amended: list[tuple[int, int, Amendment]] = []
     for incident in incidents:
-        if incident.component is not component or not _concerns(incident, client_id):
+        if incident.component is not component:
             continue
-        if incident.state is not State.DISMISSED:
+        if incident.state is not State.DISMISSED and _concerns(incident.clients, client_id):
             losses += incident.losses
-        amended += [
-            (record.at_us, incident.incident_id, record.detail)
-            for record in incident.history
-            if isinstance(record.detail, Amendment)
-        ]
+        clients: tuple[int, ...] = ()
+        for record in incident.history:
+            if isinstance(record.detail, Affected):
+                clients = record.detail.clients
+            elif isinstance(record.detail, Amendment) and _concerns(clients, client_id):
+                amended.append((record.at_us, incident.incident_id, record.detail))
     # By time, and of those of one microsecond as they stand in their histories.
     ordered = sorted(amended, key=lambda one: one[:2])
     return Effect(tuple(losses), tuple(amendment for _, _, amendment in ordered))
@@ -64,5 +66,5 @@ def touches(incident: Incident, span: Span) -> bool:
     return start < span.end and (end is None or end > span.start)
 
 
-def _concerns(incident: Incident, client_id: int | None) -> bool:
-    return not incident.clients or client_id in incident.clients
+def _concerns(clients: tuple[int, ...], client_id: int | None) -> bool:
+    return not clients or client_id in clients

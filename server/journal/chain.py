@@ -70,7 +70,9 @@ class Chain:
             is_whole = False
         if not is_whole:
             return Fault(
-                expected, f"entry {expected} was altered: its hash does not belong to its content"
+                expected,
+                f"entry {expected} was altered: its hash does not belong to its content, or a"
+                " content that is never erased is gone",
             )
         if entry.previous != self.end.hash:
             # Its own hash is right and covers what came before, which is not what stands there.

@@ -45,6 +45,12 @@ class Kind(enum.StrEnum):
     GAP = "gap"  # nobody looked
 
 
+LASTING = frozenset(
+    {kind.value for kind in (Kind.MINUTES, Kind.PROBES, Kind.MAINTENANCE, Kind.AMENDMENT, Kind.GAP)}
+)
+"""Kinds whose payloads are never erased: figures are made of them, and they name nobody."""
+
+
 class NewEntry(NamedTuple):
     """Something that happens now. subject: whose it is, a number or a day; never a person.
 
@@ -106,8 +112,14 @@ class Entry(NamedTuple):
         return hashlib.sha256(canonical(self.content())).digest()
 
     def is_whole(self) -> bool:
-        """Whether hash and payload belong to the entry; an erased payload does. MalformedError."""
-        if self.payload is not None and self.payload.digest() != self.payload_digest:
+        """Whether hash and payload belong to the entry. MalformedError.
+
+        An erased payload does, but of the kinds that are never erased: there it was taken away.
+        """
+        if self.payload is None:
+            if self.kind in LASTING:
+                return False
+        elif self.payload.digest() != self.payload_digest:
             return False
         return self.digest() == self.hash
 

@@ -4,7 +4,6 @@ A line of JSON for each day: `{"day": "2026-10-03", "digests": [[0, "..."], [7, 
 [...]}`. Whoever holds it proves a segment against the ledger without seeing anybody else's.
 """
 
-import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from server.journal.canonical import (
     member,
     parse_object,
 )
-from server.uptime.segment import PROBES, Segment, day_name, parse_day
+from server.uptime.segment import PROBES, Segment, day_name, parse_day, root_of_digests
 
 _MEMBERS = frozenset({"day", "digests", "segments"})
 _PAIR = 2
@@ -34,8 +33,7 @@ class DayEvidence(NamedTuple):
 
     def root(self) -> bytes:
         """Return the digest that the ledger must hold (`server.uptime.segment.root_of`)."""
-        ordered = (digest for _, digest in sorted(self.digests.items()))
-        return hashlib.sha256(b"".join(ordered)).digest()
+        return root_of_digests(self.digests)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON; `of_json` is the inverse."""

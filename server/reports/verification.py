@@ -12,10 +12,13 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from server.incidents.availability import TARGET
 from server.journal.canonical import canonical
 from server.reports.customer import (
+    METHOD,
     CustomerReport,
     ReportedLedger,
+    ReportedMethod,
     ReportFormError,
     Request,
     request_of,
@@ -88,7 +91,7 @@ def read_claim(octets: bytes) -> Claim:
 def _claim(text: str) -> Claim:
     beginning = text.lstrip()[:1]
     if beginning == "{":
-        return _of_report(Format.JSON, CustomerReport.of_json(json.loads(text)), text)
+        return _of_report(Format.JSON, CustomerReport.of_json(_loads(text)), text)
     if beginning == "<":
         data = data_of_page(text)
         if data is None:
@@ -103,6 +106,18 @@ def _claim(text: str) -> Claim:
     )
 
 
+def _loads(text: str) -> Any:  # noqa: ANN401 - JSON
+    """Read JSON in which no name stands twice: of two figures, people and programs see one each."""
+    return json.loads(text, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ReportFormError("a name stands twice in one object: the report was altered")
+    return value
+
+
 def _of_report(form: Format, report: CustomerReport, text: str) -> Claim:
     return Claim(form, request_of(report), report.ledger, text)
 
@@ -110,7 +125,7 @@ def _of_report(form: Format, report: CustomerReport, text: str) -> Claim:
 def differences(claim: Claim, computed: CustomerReport) -> list[Difference]:
     """Return where a report says something else, the first places; nothing when it is right."""
     written = write_report(computed, claim.format)
-    found: list[Difference] = []
+    found = _of_method(claim.request.method)
     if claim.format is Format.CSV:
         _walk_lines(claim.text, written, found)
         return found[:_SHOWN]
@@ -121,6 +136,16 @@ def differences(claim: Claim, computed: CustomerReport) -> list[Difference]:
         words = "what the page shows is not what its data say"
         found.append(Difference("page", words, "the page that these data make"))
     return found[:_SHOWN]
+
+
+def _of_method(said: ReportedMethod) -> list[Difference]:
+    """Return what of the method is not what is computed by here, whatever the file says of it."""
+    known = {"version": METHOD, "bad_ratio": None, "target": TARGET}
+    return [
+        Difference(f"method.{name}", str(getattr(said, name)), str(value))
+        for name, value in known.items()
+        if getattr(said, name) != value
+    ]
 
 
 def _walk(said: Any, computed: Any, place: str, found: list[Difference]) -> None:  # noqa: ANN401
@@ -144,7 +169,8 @@ def _walk_lines(said: str, computed: str, found: list[Difference]) -> None:
 
 
 def _lines(text: str) -> list[str]:
-    return text.splitlines()
+    # Not `splitlines`: it takes letters for line ends that no reader of a table or a page does.
+    return text.replace("\r\n", "\n").split("\n")
 
 
 def _text(value: object) -> str:

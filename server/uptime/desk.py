@@ -207,10 +207,13 @@ class UptimeDesk:
         last = await self._book.last_closed()
         live = max(first, await self._live_from(last))
         first_day, end_day = first // DAY_MINUTES, -(-(first + minutes) // DAY_MINUTES)
+        # No further than what was closed at first: a day that is closed while this reads would be
+        # found twice, here and live, and what was lost on it counted twice.
+        closed = 0 if last is None else min(end_day, last.day + 1)
         found: dict[int, list[Stretch]] = {}
         wanted = [None] if subject is None else [subject, PROBES]
         for number in wanted:
-            for known in await self._book.stretches(first_day, end_day, number):
+            for known in await self._book.stretches(first_day, closed, number):
                 found.setdefault(known.client_id, []).append(known)
         for day in range(live // DAY_MINUTES, end_day if minutes else 0):
             for one in await self._live(day, subject):

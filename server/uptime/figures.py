@@ -181,6 +181,8 @@ class Frame:
         lost: list[Incident] = []
         for one in reversed(amendments):
             again = Span(one.start, one.end).clipped(span)
+            if not again.seconds:  # most are of other minutes, and each set of them is a run
+                continue
             parts = without(union([again]), union(amended))
             lost += [Incident(*part, one.impact) for part in parts if one.impact]
             amended.append(again)
@@ -193,7 +195,8 @@ class Frame:
                 else:
                     lost.append(Incident(part.start, part.end, piece.impact))
         for known in losses:
-            parts = without(union([self._so_far(known).clipped(span)]), settled)
+            again = self._so_far(known).clipped(span)
+            parts = without([again], settled) if again.seconds else []
             lost += [Incident(*part, known.impact) for part in parts]
         return compute(
             Case(

@@ -16,8 +16,11 @@ from server.uptime.segment import ALL, DAY_MINUTES, Segment, join, month_of, roo
 GRACE_MINUTES = 15
 """How long after midnight a day is closed: counts are stored every five seconds."""
 
-LOOKED_AT_AGAIN_DAYS = 3
-"""How long counts that come late still correct a closed day."""
+LOOKED_AT_AGAIN_DAYS = 4
+"""Counts that come up to three days late still correct a closed day.
+
+A day is looked at again when others are closed, the last time so many midnights after its first.
+"""
 
 _MINUTE_US = 60_000_000
 _READ_ROWS = 1_000

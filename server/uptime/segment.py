@@ -8,7 +8,7 @@ month's segment is the same for all its days: bits side by side.
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -139,8 +139,17 @@ _WHOLE_DAY = (1 << DAY_MINUTES) - 1
 
 def root_of(segments: Iterable[Segment]) -> bytes:
     """Return one digest of all segments of a day, whatever their order."""
-    digests = (one.digest() for one in sorted(segments, key=lambda one: one.client_id))
-    return hashlib.sha256(b"".join(digests)).digest()
+    return root_of_digests({one.client_id: one.digest() for one in segments})
+
+
+def root_of_digests(digests: Mapping[int, bytes]) -> bytes:
+    """Return the same of the segments' digests by client.
+
+    Whose each is belongs to it: nobody can put a client's digest under another's number, and then
+    say that nothing was counted of the client.
+    """
+    named = [[client, digest.hex()] for client, digest in sorted(digests.items())]
+    return hashlib.sha256(canonical(named)).digest()
 
 
 def join(segments: Sequence[Segment], first_day: int, days: int) -> Segment:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,10 +18,13 @@ from server.incidents.decisions import (
     take,
 )
 from server.incidents.record import (
+    Affected,
     Amendment,
+    Assignment,
     Author,
     AuthorKind,
     Component,
+    Confirmation,
     Incident,
     Loss,
     Opening,
@@ -122,6 +126,20 @@ def test_what_was_confirmed_is_changed_after_the_resolution_only_with_a_reason()
     assert after(decisions.confirm([], EVE, "another machine's"), one).losses == ()
 
 
+def test_who_opens_it_again_or_names_other_clients_needs_that_reason_too() -> None:
+    loss = Loss(NOW_S - 60, NOW_S - 5, Fraction(1))
+    one = after(decisions.assign(Severity.SEV_3, EVE, "few"), taken())
+    one = after(decisions.resolve(EVE, "done"), after(decisions.confirm([loss], EVE, ""), one))
+    with pytest.raises(IncidentInputError, match="why it concerns others"):
+        run(decisions.affect([7], EVE, ""), one)
+    assert after(decisions.affect([], EVE, ""), one).clients == ()
+    assert after(decisions.affect([7], EVE, "only theirs"), one).clients == (7,)
+    again = after(take(Given(Step.REOPENED, EVE, "not over")), one)
+    for decision in (decisions.confirm([], EVE, ""), decisions.affect([7], EVE, "")):
+        with pytest.raises(IncidentInputError, match="give a reason"):
+            run(decision, again)
+
+
 def test_an_amendment_needs_a_reason_and_seconds_that_are_over() -> None:
     amendment = Amendment(NOW_S - 60, NOW_S, Fraction(0))
     with pytest.raises(IncidentInputError, match="needs a reason"):
@@ -163,10 +181,31 @@ def test_a_step_that_cannot_be_taken_says_which_can() -> None:
         run(take(Given(Step.MITIGATED, EVE)), incident())
 
 
-def test_an_endless_history_is_refused() -> None:
-    known = incident(*[(Step.NOTE, 1, SYSTEM)] * (decisions.MAX_RECORDS - 1))
-    with pytest.raises(IncidentStateError, match="has 1000 records"):
+def long_one(records: int) -> Incident:
+    return incident((Step.ACKNOWLEDGED, 1, EVE), *[(Step.NOTE, 1, SYSTEM)] * (records - 2))
+
+
+def test_an_endless_history_is_refused_and_can_be_ended() -> None:
+    known = long_one(950)
+    with pytest.raises(IncidentStateError, match="has 950 records: resolve it"):
         run(take(Given(Step.NOTE, EVE, "one more")), known)
+    loss = Loss(NOW_S - 60, NOW_S - 5, Fraction(1))
+    for decision in (
+        decisions.assign(Severity.SEV_1, EVE, ""),
+        decisions.confirm([loss], EVE, ""),
+        decisions.resolve(EVE, "a disk was full"),
+        take(Given(Step.REPORTED, EVE, "revision 1")),
+    ):
+        known = after(decision, known)
+    assert known.state is State.RESOLVED
+    with pytest.raises(IncidentStateError, match="has 1000 records"):
+        run(decisions.assign(Severity.SEV_1, EVE, ""), long_one(decisions.MAX_RECORDS))
+
+
+def test_a_rule_leaves_room_for_people() -> None:
+    note = decisions.note_by_rule(Given(Step.NOTE, SYSTEM, "once more"))
+    assert len(run(note, long_one(decisions.MAX_NOTES_BY_RULE - 1))) == 1
+    assert run(note, long_one(decisions.MAX_NOTES_BY_RULE)) == []
 
 
 PROBER = Author(AuthorKind.PROBER, "oslo")
@@ -211,6 +250,43 @@ def test_a_history_that_cannot_be_is_not_taken_over(
 ) -> None:
     with pytest.raises(IncidentInputError, match=words):
         run(decisions.take_over(records), None)
+
+
+AMENDED = Amendment(OPENED_US // 1_000_000 - 3600, OPENED_US // 1_000_000, Fraction(0))
+FORGED = (
+    Record(Step.AMENDED, OPENED_US + 20, EVE, "all was well", AMENDED),
+    Record(Step.CONFIRMED, OPENED_US + 20, EVE, "", Confirmation(())),
+    Record(Step.AFFECTED, OPENED_US + 20, EVE, "", Affected((7,))),
+    Record(Step.ASSIGNED, OPENED_US + 20, EVE, "", Assignment(Severity.SEV_4, Severity.SEV_1)),
+    Record(Step.DISMISSED, OPENED_US + 20, EVE, "was none"),
+    Record(Step.RESOLVED, OPENED_US + 20, EVE),
+    Record(Step.NOTE, OPENED_US + 20, SYSTEM, "all is well"),
+    Record(Step.UPDATE, OPENED_US + 20, PROBER, "all is well", Update(public=True)),
+)
+
+
+@pytest.mark.parametrize("forged", FORGED, ids=lambda one: one.step.value)
+def test_a_probers_token_takes_no_step_that_is_a_persons_here(forged: Record) -> None:
+    one = Incident(1, tuple(run(decisions.take_over(ELSEWHERE), None)))
+    for known in (None, one):
+        with pytest.raises(IncidentInputError, match="take that step here"):
+            run(decisions.take_over((*ELSEWHERE, forged)), known)
+
+
+@pytest.mark.parametrize("more", [{"origin": Origin.PERSON}, {"customer": 3}])
+def test_a_prober_opens_nothing_in_the_name_of_somebody_else(more: dict[str, Any]) -> None:
+    forged = ELSEWHERE[0]._replace(
+        detail=an_opening()._replace(origin=Origin.PROBE)._replace(**more)
+    )
+    with pytest.raises(IncidentInputError, match="opened by a probe"):
+        run(decisions.take_over((forged,)), None)
+
+
+def test_what_is_handed_in_again_and_again_has_an_end() -> None:
+    known = Incident(1, (*ELSEWHERE, *long_one(decisions.MAX_RECORDS).history[3:]))
+    more = Record(Step.NOTE, NOW_US, PROBER, "another one")
+    with pytest.raises(IncidentStateError, match="no more are taken over"):
+        run(decisions.take_over((*ELSEWHERE, more)), known)
 
 
 def test_another_history_under_the_same_reference_is_refused() -> None:

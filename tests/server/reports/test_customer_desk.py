@@ -152,6 +152,19 @@ async def test_minutes_that_were_altered_or_left_out_are_refused(here: House) ->
         again(report, entries, evidence[:2])
 
 
+async def test_a_clients_minutes_are_not_hidden_under_another_number(here: House) -> None:
+    report = await here.reports.report(1, "2026-11", "2026-11")
+    entries, evidence = await here.ledger(), await here.evidence(FIRST_DAY, FIRST_DAY + 9)
+    one = evidence[2]
+    # The same digests in the same order: the last client would have been asked nothing.
+    digests = {
+        (99 if client == max(one.digests) else client): of for client, of in one.digests.items()
+    }
+    renamed = one._replace(digests=digests)
+    with pytest.raises(EvidenceError, match="altered, or left out"):
+        again(report, entries, [*evidence[:2], renamed, *evidence[3:]])
+
+
 async def test_a_day_corrected_after_the_report_is_named(here: House) -> None:
     report = await here.reports.report(1, "2026-11", "2026-11")
     late = MinuteRow(BAD // 60 + 1, 2, counts(ok=5))

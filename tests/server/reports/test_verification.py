@@ -86,3 +86,30 @@ def test_a_report_with_unknown_parts_is_refused() -> None:
     value = {**json.loads(_TEXTS[Format.JSON]), "note": "all is well"}
     with pytest.raises(ReportFormError, match="note"):
         read_claim(json.dumps(value).encode())
+
+
+def test_a_figure_that_stands_twice_is_refused() -> None:
+    text = _TEXTS[Format.JSON]
+    # Whoever reads the file sees the first one, and a program the second.
+    altered = text.replace('"downtime_s":', '"downtime_s": "0", "downtime_s":', 1)
+    assert altered != text
+    with pytest.raises(ReportFormError, match="stands twice"):
+        read_claim(altered.encode())
+
+
+@pytest.mark.parametrize("letter", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\r"])
+def test_a_letter_in_the_place_of_a_line_end_is_a_difference(letter: str) -> None:
+    text = _TEXTS[Format.HTML]
+    at = text.index("<body")
+    altered = text[:at] + text[at:].replace("\n", letter, 1)
+    claim = read_claim(altered.encode())
+    assert differences(claim, compose(claim.request, claim.ledger, answers()))
+
+
+def test_a_method_that_is_not_this_ones_is_a_difference() -> None:
+    value = json.loads(_TEXTS[Format.JSON])
+    for name, other in (("target", "9/10"), ("version", "2"), ("bad_ratio", "1/2")):
+        altered = json.dumps({**value, "method": {**value["method"], name: other}})
+        claim = read_claim(altered.encode())
+        found = differences(claim, compose(claim.request, claim.ledger, answers()))
+        assert found[0].place == f"method.{name}"

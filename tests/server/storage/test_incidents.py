@@ -265,11 +265,11 @@ async def test_of_two_steps_at_once_one_is_refused(keeper: Keeper, store: Store)
 
 
 async def test_what_is_handed_in_again_is_there_once_with_its_true_times(store: Store) -> None:
-    opening = await an_opening(store, before_s=7200)
+    opening = (await an_opening(store, before_s=7200))._replace(origin=Origin.PROBE, customer=None)
     prober = Author(AuthorKind.PROBER, "oslo")
     begun_us = opening.reported_us
     records = (
-        Record(Step.OPENED, begun_us, prober, "", opening._replace(origin=Origin.PROBE)),
+        Record(Step.OPENED, begun_us, prober, "", opening),
         Record(Step.ACKNOWLEDGED, begun_us + 600_000_000, EVE),
     )
     reference = "0123456789abcdef"

@@ -54,13 +54,10 @@ class Said:
     def say(self, detail: Confirmation | Amendment, *clients: int) -> None:
         opening = Opening(Component.VALIDATION, "Lost", Origin.PERSON, Severity(1), "", 0)
         step = Step.CONFIRMED if isinstance(detail, Confirmation) else Step.AMENDED
-        history = [
-            Record(Step.OPENED, 1, ANN, detail=opening),
-            Record(Step.ACKNOWLEDGED, 2, ANN),
-            Record(step, 3, ANN, "why", detail),
-        ]
+        history = [Record(Step.OPENED, 1, ANN, detail=opening), Record(Step.ACKNOWLEDGED, 2, ANN)]
         if clients:
-            history.append(Record(Step.AFFECTED, 4, ANN, detail=Affected(clients)))
+            history.append(Record(Step.AFFECTED, 3, ANN, detail=Affected(clients)))
+        history.append(Record(step, 4, ANN, "why", detail))
         self.incidents.append(Incident(len(self.incidents) + 1, tuple(history)))
 
 
@@ -127,6 +124,36 @@ async def test_figures_are_the_same_before_and_after_a_day_is_rolled_up(
     assert (absent.downtime_s, absent.unknown_s) == (Fraction(60), 180)
 
 
+async def test_a_day_that_is_closed_while_it_is_read_counts_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.count(0, 1, 1, 1)
+    first_minute = world.store.first_minute
+
+    async def and_then_it_is_closed() -> int | None:
+        monkeypatch.undo()
+        await world.roll_up()
+        return await first_minute()
+
+    monkeypatch.setattr(world.store, "first_minute", and_then_it_is_closed)
+    found = await world.desk.availability(1, minutes(0, 5))
+    assert await world.store.last_closed() is not None
+    assert found.downtime_s == 30
+
+
+async def test_counts_that_come_three_days_late_correct_their_day(world: World) -> None:
+    for midnight in range(1, 4):
+        world.clock.us = (MIDNIGHT_S + midnight * DAY_S + 3_600) * 1_000_000
+        await world.count(midnight, 1, 1)
+        await world.roll_up()
+    world.clock.us = (MIDNIGHT_S + 4 * DAY_S - 120) * 1_000_000
+    await world.count(DAY_MINUTES - 1, 1, 0, 1)
+    world.clock.us = (MIDNIGHT_S + 4 * DAY_S + 3_600) * 1_000_000
+    await world.roll_up()
+    last = minutes(DAY_MINUTES - 1, DAY_MINUTES)
+    assert (await world.desk.availability(1, last)).downtime_s == 60
+
+
 async def test_a_period_that_spans_closed_days_and_today_is_one_figure(world: World) -> None:
     await world.count(0, 1, 0, 1)
     await world.roll_up()
@@ -149,6 +176,18 @@ async def test_what_a_person_confirmed_counts_where_it_is_the_larger(world: Worl
     assert (await world.desk.availability(1, minutes(0, 10))).downtime_s == 30
     together = await world.desk.availability(None, minutes(0, 10))
     assert together.downtime_s == 20, "the incident names a client, and is that client's alone"
+
+
+async def test_who_names_other_clients_afterwards_amends_nothing(world: World) -> None:
+    for client in (1, 2):
+        await world.count(0, client, 0, 1)
+    world.said.say(Amendment(*minutes(0, 1), Fraction(0)), 1)
+    one = world.said.incidents[0]
+    widened = Record(Step.AFFECTED, 5, ANN, detail=Affected(()))
+    world.said.incidents = [one._replace(history=(*one.history, widened))]
+    assert (await world.desk.availability(1, minutes(0, 1))).downtime_s == 0
+    assert (await world.desk.availability(2, minutes(0, 1))).downtime_s == 60
+    assert (await world.desk.availability(None, minutes(0, 1))).downtime_s == 60
 
 
 async def test_announced_maintenance_of_validation_is_left_out(world: World) -> None:
