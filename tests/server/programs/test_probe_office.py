@@ -10,7 +10,7 @@ from server.programs.admin_client import AdminClient
 from server.programs.probe_office import AdminOffice
 
 
-async def _drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _drip(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         writer.write(b"HTTP/1.1 200 OK\r\nX: ")
         for _ in range(100):  # an end, so that no thread of this test is left for long
