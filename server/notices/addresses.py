@@ -18,6 +18,7 @@ _DENIED_V4 = tuple(
             "10.0.0.0/8",  # private
             "100.64.0.0/10",  # a carrier's own
             "127.0.0.0/8",  # loopback
+            "168.63.129.16/32",  # the host of a machine at Azure: public in form, and nobody else's
             "169.254.0.0/16",  # link-local, and where clouds keep their secrets
             "172.16.0.0/12",  # private
             "192.0.0.0/24",  # protocol assignments
@@ -51,10 +52,13 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 _NEVER = (
     ipaddress.ip_network("0.0.0.0/8"),
+    ipaddress.ip_network("100.100.100.200/32"),  # secrets at Alibaba
+    ipaddress.ip_network("168.63.129.16/32"),  # and at Azure
     ipaddress.ip_network("169.254.0.0/16"),
     ipaddress.ip_network("224.0.0.0/4"),
     ipaddress.ip_network("240.0.0.0/4"),
     ipaddress.ip_network("::/128"),
+    ipaddress.ip_network("fd00:ec2::/32"),  # and at Amazon
     ipaddress.ip_network("fe80::/10"),
     ipaddress.ip_network("ff00::/8"),
 )

@@ -62,7 +62,10 @@ class DeliveryBook(Protocol):
         ...
 
     async def waiting_deliveries(self, limit: int) -> Sequence[Delivery]:
-        """Return up to `limit` that are due by the store's time: calls first, then the oldest."""
+        """Return up to `limit` that are due by the store's time.
+
+        Calls come first; of what is as urgent, that which was tried least often, then the oldest.
+        """
         ...
 
     async def note_attempts(self, deliveries: Sequence[Delivery], lease: Lease | None) -> None:

@@ -21,6 +21,9 @@ from server.notices.sending import Fate, Outcome
 DEADLINE_S = 30.0
 """For everything, from the name to the server's word that it has the message."""
 
+_LEAVE_S = 1.0
+"""For a good-bye, which changes nothing any more."""
+
 _PASSWORD_OCTETS = 1024
 _SAID = 120
 _FOR_GOOD = 500
@@ -47,32 +50,50 @@ class MailSender:
             return Outcome(Fate.FAILED, str(error))
         now = datetime.fromtimestamp(self._clock.now_us() / _US, UTC)
         letter = compose(message, mail.sender, place, now)
+        client = _client(mail, password, tls)
         try:
             async with asyncio.timeout(self._deadline_s):
-                return await self._hand_over(mail, password, tls, letter)
+                await client.connect()
+                _, said = await client.send_message(letter)
         except TimeoutError:
+            # Without a word: whoever says nothing may say nothing to that either, for long.
+            client.close()
             return Outcome(Fate.FAILED, f"not taken within {self._deadline_s:g} s")
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            await _part_from(client)
             return _judged(error)
-
-    @staticmethod
-    async def _hand_over(
-        mail: Mail, password: str | None, tls: ssl.SSLContext, letter: EmailMessage
-    ) -> Outcome:
-        client = aiosmtplib.SMTP(
-            hostname=mail.host,
-            port=mail.port,
-            username=mail.user,
-            password=password,
-            use_tls=mail.security == "tls",
-            # Said outright: a server that offers no TLS is refused, not spoken to without.
-            start_tls=mail.security == "starttls",
-            tls_context=None if mail.security == "none" else tls,
-            local_hostname=socket.gethostname(),
-        )
-        async with client:
-            _, said = await client.send_message(letter)
+        except BaseException:
+            client.close()
+            raise
+        # It has the letter, whatever comes now: sent again it would be there twice.
+        await _part_from(client)
         return Outcome(Fate.DELIVERED, _shown(said))
+
+
+def _client(mail: Mail, password: str | None, tls: ssl.SSLContext) -> aiosmtplib.SMTP:
+    return aiosmtplib.SMTP(
+        hostname=mail.host,
+        port=mail.port,
+        username=mail.user,
+        password=password,
+        use_tls=mail.security == "tls",
+        # Said outright: a server that offers no TLS is refused, not spoken to without.
+        start_tls=mail.security == "starttls",
+        tls_context=None if mail.security == "none" else tls,
+        local_hostname=socket.gethostname(),
+    )
+
+
+async def _part_from(client: aiosmtplib.SMTP) -> None:
+    """Take leave, as servers like it, of one that may not let go."""
+    try:
+        async with asyncio.timeout(_LEAVE_S):
+            if client.is_connected:
+                await client.quit()
+    except (aiosmtplib.SMTPException, OSError):
+        pass
+    finally:
+        client.close()
 
 
 def compose(message: Message, sender: str, recipient: str, now: datetime) -> EmailMessage:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from server.facts import NewFact
 from server.incidents.instants import write_instant
 from server.ledger.entry import Kind, NewEntry
+from server.probing.clockwatch import WHOLE_US
 from server.probing.finding import Finding, Outcome
 from server.probing.standing import Standing
 
@@ -64,8 +65,11 @@ def absorb(prober: str, known: Known, findings: Sequence[Finding], now_us: int) 
 
 
 def _in_time(finding: Finding, now_us: int) -> Finding:
-    if finding.at_us <= now_us + EARLY_US or finding.outcome is Outcome.UNKNOWN:
-        return finding
+    latest_us = now_us + (WHOLE_US if finding.outcome is Outcome.UNKNOWN else EARLY_US)
+    if finding.at_us <= latest_us:
+        # Who began with a clock that is months ahead was silent until then, it says: of what has
+        # not been yet it takes no more from itself than a leap of the clock does.
+        return finding._replace(until_us=min(finding.until_us, max(latest_us, finding.at_us)))
     return finding._replace(outcome=Outcome.EXCLUDED, why="from the future: a clock is wrong")
 
 

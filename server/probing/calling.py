@@ -103,7 +103,8 @@ class Caller:
         )
         clocks = self._vigil.clocks(local)
         due = clocks[0].story.due if clocks else None
-        for call in calls:
+        # The newest to each: who was asleep, or whose clock leapt, sends nobody all that went by.
+        for call in {call.person: call for call in calls}.values():
             person = board.people.get(call.person)
             if person is not None:
                 yield from self._call(local, call, person, due)

@@ -5,6 +5,7 @@ Secrets are files that it names. Relative names are beside the configuration fil
 
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -29,8 +30,14 @@ def _address(text: str) -> str:
 
 
 def _link(text: str) -> str:
-    if text and not text.startswith(("https://", "http://localhost", "http://127.0.0.1")):
+    if not text:
+        return text
+    parts = urlsplit(text)
+    is_here = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_here):
         raise ValueError("write https://HOST: a link is a key")
+    if not parts.hostname or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("write https://HOST, with a path at most")
     return text
 
 

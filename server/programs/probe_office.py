@@ -1,6 +1,8 @@
 """The server's admin door, as the prober knocks at it: `server.probing.ports.Office`."""
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ from server.programs.probe_config import ANSWER_WITHIN_S, ServerDoor
 from server.programs.remote_client import connect
 from server.programs.remote_options import Remote
 
+_MOST_LINES = 4
+"""Calls that may hang at once; more than that is no news."""
+
 
 def admin_client(door: ServerDoor, beside: Path) -> AdminClient:
     """Return a client of the door. beside: where names of files begin; CommandError."""
@@ -28,10 +33,16 @@ def admin_client(door: ServerDoor, beside: Path) -> AdminClient:
 
 
 class AdminOffice:
-    """Calls on the admin API; each in a thread, for the client waits."""
+    """Calls on the admin API; each in a thread, for the client waits.
 
-    def __init__(self, client: AdminClient) -> None:
+    within_s: for all of a call, the host's name and a dripping answer included: whoever waited
+    longer would open no incident and call nobody.
+    """
+
+    def __init__(self, client: AdminClient, *, within_s: float = ANSWER_WITHIN_S) -> None:
         self._client = client
+        self._within_s = within_s
+        self._lines = threading.BoundedSemaphore(_MOST_LINES)
 
     async def hand_in(self, prober: str, findings: Sequence[Finding]) -> Receipt:
         """Bring findings. OfficeError."""
@@ -56,7 +67,39 @@ class AdminOffice:
             raise OfficeError("the server's answer is not one of its version") from error
 
     async def _post(self, path: str, value: object) -> Any:  # noqa: ANN401 - JSON
+        if not self._lines.acquire(blocking=False):
+            raise OfficeError("the server has not answered calls of before")
         try:
-            return await asyncio.to_thread(self._client.post_briefly, path, value, ANSWER_WITHIN_S)
+            async with asyncio.timeout(self._within_s):
+                return await self._aside(path, value)
+        except TimeoutError:
+            raise OfficeError(f"no answer within {self._within_s:g} s") from None
         except CommandError as error:
             raise OfficeError(str(error)) from error
+
+    def _aside(self, path: str, value: object) -> "asyncio.Future[Any]":
+        """Call in a thread that nobody has to wait for: not the rounds' own, nor at the end."""
+        loop = asyncio.get_running_loop()
+        told: asyncio.Future[Any] = loop.create_future()
+
+        def tell(answer: object, fault: Exception | None) -> None:
+            if told.done():  # nobody waits any more
+                return
+            if fault is None:
+                told.set_result(answer)
+            else:
+                told.set_exception(fault)
+
+        def call() -> None:
+            answer, fault = None, None
+            try:
+                answer = self._client.post_briefly(path, value, self._within_s)
+            except Exception as error:  # noqa: BLE001 - raised where it is waited for
+                fault = error
+            finally:
+                self._lines.release()
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(tell, answer, fault)
+
+        threading.Thread(target=call, name="office", daemon=True).start()
+        return told

@@ -58,6 +58,22 @@ class PageKeeper:
 
     def show(self, local: Local | None, standing: Standing, seen_us: int | None) -> None:
         """Show how things are now."""
+        try:
+            self.documents = self._documents(local, standing, seen_us)
+        except (ValueError, LookupError, ArithmeticError) as fault:
+            if self._base is None:
+                raise
+            # In form, and yet nothing that can be shown: it came over a network, and is kept. What
+            # was seen here is shown all the same.
+            _log.error("snapshot_not_shown", exception=type(fault).__name__)
+            self._base = None
+            self.documents = self._documents(local, standing, seen_us)
+        if self._directory is not None:
+            self._write(self._directory, self.documents)
+
+    def _documents(
+        self, local: Local | None, standing: Standing, seen_us: int | None
+    ) -> Mapping[str, bytes]:
         now_us = self._clock.now_us()
         snapshot = probed(
             self._base,
@@ -67,9 +83,7 @@ class PageKeeper:
             seen_us=seen_us,
             now_us=now_us,
         )
-        self.documents = write_all(snapshot, now_us // _US, self._site)
-        if self._directory is not None:
-            self._write(self._directory, self.documents)
+        return write_all(snapshot, now_us // _US, self._site)
 
     def _write(self, directory: Path, documents: Mapping[str, bytes]) -> None:
         try:

@@ -4,6 +4,7 @@ There because it is the door that people reach from outside. GET and HEAD change
 scanners fetch what they find; the page's button sends a POST. No fault here is one of validation.
 """
 
+import asyncio
 import secrets
 
 import structlog
@@ -40,10 +41,12 @@ class AcknowledgePages:
         clock: Clock,
         *,
         body_s: float = 5.0,
+        answer_s: float = 10.0,
     ) -> None:
         self._source = source
         self._sources = sources
         self._body_s = body_s
+        self._answer_s = answer_s
         self._lockout = Lockout(attempts=_WRONG_LINKS, lockout_s=_LOCKOUT_S, clock=clock)
 
     def register(self, app: web.Application) -> None:
@@ -77,7 +80,12 @@ class AcknowledgePages:
         found = Found(Verdict.REFUSED, NOT_OURS)
         try:
             if is_token(token):  # else nobody far away is asked
-                found = await self._source.acknowledgement(token, press=press)
+                async with asyncio.timeout(self._answer_s):
+                    found = await self._source.acknowledgement(token, press=press)
+        except TimeoutError:
+            # While the store hangs, strangers' requests must not pile up where OTPs are verified.
+            _log.warning("acknowledgement_not_found_out", error="no answer in time")
+            return page.unavailable()
         except StoreError as error:
             _log.warning("acknowledgement_not_found_out", error=str(error))
             return page.unavailable()

@@ -64,11 +64,11 @@ class MemoryNotices:
     async def waiting_deliveries(self, limit: int) -> Sequence[Delivery]:
         now_us = await self.store_time_us()
         due = [
-            (one.notice.occasion != CALL, number, one)
+            (one.notice.occasion != CALL, one.attempts, number, one)
             for number, one in self._deliveries.items()
             if one.standing is Standing.WAITING and one.next_us <= now_us
         ]
-        return [one for *_, one in sorted(due, key=lambda each: each[:2])][:limit]
+        return [one for *_, one in sorted(due, key=lambda each: each[:3])][:limit]
 
     async def note_attempts(self, deliveries: Sequence[Delivery], lease: Lease | None) -> None:
         if lease is not None:

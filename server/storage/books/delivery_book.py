@@ -72,14 +72,16 @@ class SqlDeliveryBook:
             return begun
 
     async def waiting_deliveries(self, limit: int) -> Sequence[Delivery]:
-        """Return up to `limit` that are due: calls first, then the oldest."""
+        """Return up to `limit` that are due: calls first, then the least tried, the oldest."""
         async with self._transactions.reading() as connection:
             now_us = await self._transactions.now_us(connection)
             due = select(table).where(
                 table.c.standing == Standing.WAITING.value, table.c.next_us <= now_us
             )
             first = case((table.c.occasion == CALL, 0), else_=1)
-            rows = await connection.execute(due.order_by(first, table.c.number).limit(limit))
+            # Where nothing gets out, what fails again and again must not keep the newest waiting.
+            order = (first, table.c.attempts, table.c.number)
+            rows = await connection.execute(due.order_by(*order).limit(limit))
             return [_delivery(row) for row in rows]
 
     async def note_attempts(self, deliveries: Sequence[Delivery], lease: Lease | None) -> None:

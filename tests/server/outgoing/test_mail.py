@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiosmtpd.smtp import SMTP as SmtpServer  # noqa: N811 - an acronym, not a constant
+from aiosmtpd.smtp import Envelope, Session
 
 from server.clock import SystemClock
 from server.notices.board_tables import Mail
@@ -159,6 +161,37 @@ async def test_a_server_that_never_comes_to_an_end_is_given_up(post: Post, piece
         async with asyncio.timeout(30):  # a guard against hanging, no measure
             outcome = await to_anna(post.sender(port, deadline_s=0.4))
     assert outcome.fate is Fate.FAILED
+
+
+class Clinging(MailBox):
+    """Takes letters, and does not let go of who brings them."""
+
+    async def handle_QUIT(  # noqa: N802 - aiosmtpd's name for it
+        self, server: SmtpServer, session: Session, envelope: Envelope
+    ) -> str:
+        del server, session, envelope
+        await asyncio.sleep(60)
+        return "221 2.0.0 Bye"
+
+
+async def test_what_was_taken_is_delivered_though_the_server_does_not_let_go(post: Post) -> None:
+    box = Clinging()
+    async with smtp_server(box, starttls=post.server_side) as port:
+        outcome = await to_anna(post.sender(port, deadline_s=3.0))
+    assert len(box.letters) == 1
+    assert outcome == Outcome(Fate.DELIVERED, "2.0.0 OK: queued as 4711")
+
+
+async def test_a_server_that_says_nothing_of_a_letter_keeps_nobody_beyond_the_deadline(
+    post: Post,
+) -> None:
+    box = MailBox()
+    box.hold()
+    async with smtp_server(box, starttls=post.server_side) as port:
+        async with asyncio.timeout(30):  # a guard against hanging, no measure
+            outcome = await to_anna(post.sender(port, deadline_s=0.5))
+        box.let_through()
+    assert outcome == Outcome(Fate.FAILED, "not taken within 0.5 s")
 
 
 def test_no_text_forges_a_header() -> None:

@@ -122,6 +122,18 @@ async def test_without_an_answer_more_people_are_called(room: Room) -> None:
     assert room.post.places() == expected
 
 
+async def test_after_a_leap_of_the_clock_everybody_is_called_once_and_not_for_all_that_went_by(
+    room: Room,
+) -> None:
+    await room.caller.turn(away=True)
+    for seconds in (24 * 3_600, 3_650 * 86_400):
+        room.clock.pass_by(seconds)
+        room.post.sent.clear()
+        await room.caller.turn(away=True)
+        assert len(room.post.sent) <= 3  # ann by e-mail, bob by both his ways
+        assert len(set(room.post.places())) == len(room.post.sent)
+
+
 async def test_after_an_acknowledgement_nobody_is_called_and_subscribers_hear_of_it(
     room: Room,
 ) -> None:

@@ -1,5 +1,6 @@
 """What the prober shows: the server's newest snapshot, and what came since."""
 
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +16,7 @@ from server.probing.vigil import Local, Vigil
 from server.programs.probe_pages import PageKeeper
 from server.status.files import FORMS, Site
 from server.status.now import Health, overall
-from server.status.snapshot import Bar, ComponentView, Measured, Snapshot
+from server.status.snapshot import Bar, ComponentView, Measured, PublicIncident, Snapshot
 from server.status.wire import write_snapshot
 from server.storage.spool import Spool
 from tests.server.still_clock import NOW_US, StillClock
@@ -142,4 +143,41 @@ async def test_a_directory_that_cannot_be_written_keeps_nothing_else_from_being_
     )
     keeper.show(None, WELL, NOW_US)
     assert keeper.documents is not None
+    spool.close()
+
+
+_UNTOLD = PublicIncident(
+    "7", Component.VALIDATION, "It fails", State.OPEN, None, NOW_US, None, updates=()
+)
+
+
+@pytest.mark.parametrize(
+    "base",
+    [replace(BASE, read_us=2**60), replace(BASE, incidents=(_UNTOLD,))],
+    ids=["of the year 38504", "an incident without an update"],
+)
+async def test_a_snapshot_that_nobody_can_show_hides_nothing_of_what_the_prober_saw(
+    tmp_path: Path, local: Local, base: Snapshot
+) -> None:
+    spool = Spool.open(tmp_path / "spool.db")
+
+    async def fetch() -> bytes | None:
+        return write_snapshot(base)
+
+    def keeper() -> PageKeeper:
+        return PageKeeper(
+            fetch,
+            spool,
+            service="OTP",
+            site=Site("https://prober.example/status"),
+            directory=None,
+            clock=StillClock(),
+        )
+
+    first = keeper()
+    await first.fetch()
+    for one in (first, keeper()):  # also after a new start, from what was kept
+        one.show(local, FAILING, NOW_US)
+        assert one.documents is not None
+        assert b"We are looking into it" in one.documents["index.html"]
     spool.close()

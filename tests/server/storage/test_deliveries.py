@@ -93,6 +93,17 @@ async def test_calls_come_first_then_the_oldest(store: Store) -> None:
     assert [one.notice.key for one in await store.waiting_deliveries(1)] == ["call 12"]
 
 
+async def test_a_new_call_comes_before_those_that_fail_again_and_again(store: Store) -> None:
+    await store.plan_notices([notice("call 1", occasion=CALL), notice("call 2", occasion=CALL)])
+    now_us = await store.store_time_us()
+    failed = [
+        after_attempt(one, NOT_NOW, now_us)._replace(next_us=now_us) for one in await waiting(store)
+    ]
+    await store.note_attempts(failed, None)
+    await store.plan_notices([notice("call 3", occasion=CALL)])
+    assert [one.notice.key for one in await waiting(store)] == ["call 3", "call 1", "call 2"]
+
+
 async def test_what_failed_waits_and_what_ended_is_proved(store: Store) -> None:
     await store.plan_notices([notice(), notice(to=ZOE)])
     first, second = await waiting(store)

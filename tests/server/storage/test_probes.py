@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from server.incidents.instants import write_instant
 from server.leases import LeaseLostError
-from server.probing.absorb import EARLY_US
+from server.probing.absorb import EARLY_US, Known, absorb
 from server.probing.finding import Finding, Outcome
 from server.storage.schema import ledger, probe_minute
 from tests.server.memory_store import MemoryStore
@@ -106,6 +106,23 @@ async def test_a_clock_that_jumped_takes_back_what_was_good(
     jump = at(4, -2, Outcome.UNKNOWN, minutes=1, why="the clock jumped")
     await store.add_findings(ONE, [jump, at(5, -1)])
     assert await at.minutes(keeper, store) == {-3: (1, 0), -2: (0, 1), -1: (0, 0)}
+
+
+async def test_a_silence_that_lasts_until_next_year_takes_nothing_from_what_is_to_come(
+    keeper: Keeper, store: Store, at: Findings
+) -> None:
+    later = 30 * 60  # minutes; within a day and a bit the clock may be what is wrong
+    silence = at(1, -5, Outcome.UNKNOWN, minutes=300 * DAY_MINUTES, why="no rounds were done")
+    beyond = at(2, 90 * DAY_MINUTES, Outcome.UNKNOWN, minutes=5, why="the clock jumped")
+    await store.add_findings(ONE, [silence, beyond, at(3, 0)])
+    now_us = at.now_us
+    unknown = [
+        one
+        for one in absorb(ONE, Known(), [silence, beyond], now_us).new
+        if one.outcome is Outcome.UNKNOWN
+    ]
+    assert all(one.until_us < now_us + later * MINUTE_US for one in unknown)
+    assert await at.minutes(keeper, store) == {0: (0, 0)}
 
 
 async def test_times_of_which_nothing_is_known_are_in_the_ledger(

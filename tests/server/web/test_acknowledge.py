@@ -1,5 +1,6 @@
 """The page to acknowledge on, at a real door: only its button acknowledges, and only in time."""
 
+import asyncio
 import ipaddress
 import re
 from collections.abc import AsyncIterator
@@ -230,3 +231,21 @@ async def test_who_tries_many_links_is_told_to_wait_and_others_are_not(
 async def test_the_rest_below_status_is_still_there(scene: Scene) -> None:
     assert (await scene.ask(get("/status/maintenance.ics"))).status == 503
     assert (await scene.ask(get("/status/ack"))).status == 404
+
+
+class Hanging:
+    """Finds nothing out, and does not say so."""
+
+    async def acknowledgement(self, token: str, *, press: bool) -> Found:
+        del token, press
+        await asyncio.sleep(60)
+        return Found(Verdict.REFUSED)
+
+
+async def test_while_the_store_hangs_nobody_waits_for_long(open_door: OpenDoor) -> None:
+    app = web.Application()
+    AcknowledgePages(Hanging(), SourceReader(), SystemClock(), answer_s=0.1).register(app)
+    scene = Scene(House(), await open_door(app))
+    async with asyncio.timeout(20):  # a guard against hanging, no measure
+        reply = await scene.ask(get(scene.path()))
+    assert reply.status == 503
