@@ -16,7 +16,7 @@ from server.reports.verification import Format, write_report
 from server.uptime.segment import parse_day
 from server.web.admin_notices import DeliveryShown, show_delivery
 from server.web.admin_reports import HTML, page
-from server.web.admin_request import answer, read_cause, read_query, write_down
+from server.web.admin_request import answer, cause_of, read_query, write_down
 from server.web.json_types import Shown
 from server.web.parameters import REASON, QueryParameter
 from server.web.problems import ProblemError
@@ -125,7 +125,7 @@ class AdminCustomerReports:
         query = read_query(request, ("first", "last", "reason"))
         number = int(request.match_info["customer_id"])
         begun = await self._mail.send(
-            number, query.get("first"), query.get("last"), cause=read_cause(request)
+            number, query.get("first"), query.get("last"), cause=cause_of(request, query)
         )
         write_down(request, "customer.report-send", customer=number)
         return answer(request, SentShown(notices=[show_delivery(one) for one in begun]))

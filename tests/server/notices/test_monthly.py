@@ -142,7 +142,7 @@ async def test_a_crash_sends_nobody_a_month_twice_and_forgets_nobody(
     room: Mailroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = room.house.store.plan_notices
-    planned = []
+    planned: list[Notice] = []
 
     async def cut(notices: Sequence[Notice], *_: object) -> int:
         if planned:

@@ -3,6 +3,7 @@
 import pytest
 
 from server.facts import Fact, NewFact
+from server.journal.acts import State
 from server.notices.audience import Customer, is_told, notices
 from server.notices.board import Board
 from server.notices.delivery import Notice, Role
@@ -11,6 +12,11 @@ from server.notices.sending import Way
 from tests.server.notices.boards import BOARD, TEXT
 
 TIME_US = 1_795_262_400_000_000
+PUBLISHED: State = {
+    "title": "Nobody gets an answer",
+    "component": "validation",
+    "severity": 1,
+}
 CUSTOMERS = [
     Customer(1, frozenset({7}), ((11, "a@x.example"),)),
     Customer(2, frozenset({8, 9}), ((21, "b@x.example"), (22, "c@x.example"))),
@@ -23,14 +29,8 @@ def report(clients: frozenset[int] | None) -> str:
 
 
 def told(*clients: int, revision: int = 1, board: Board = BOARD) -> list[Notice]:
-    detail = {
-        "title": "Nobody gets an answer",
-        "component": "validation",
-        "severity": 1,
-        "revision": revision,
-        "clients": list(clients),
-    }
-    fact = Fact(5, TIME_US, NewFact("incident.report-published", "12", detail))
+    named: State = {"revision": revision, "clients": list(clients)}
+    fact = Fact(5, TIME_US, NewFact("incident.report-published", "12", {**PUBLISHED, **named}))
     assert is_told(fact)
     assert notices(fact, board, CUSTOMERS, None) == []
     return report_notices(fact, board, CUSTOMERS, report)
