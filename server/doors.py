@@ -60,7 +60,12 @@ from server.otp.verify import Verifier
 from server.probing.desk import ProbeDesk
 from server.provisioning.desk import MintingDesk
 from server.reading import workbench
-from server.report_care import analysis_desk, customer_report_desk, report_jobs
+from server.report_care import (
+    analysis_desk,
+    customer_report_desk,
+    report_jobs,
+    report_mail_desk,
+)
 from server.resealing.desk import VaultDesk
 from server.resealing.rotator import Rotator
 from server.rotation_keys import RoomKeys
@@ -249,6 +254,7 @@ async def open_desks(
             ClientDesk(base.store, vault, clock=clock, default_policy=policy),
             VERSION,
         ),
+        report_mail=report_mail_desk(config, base, clock, board, VERSION),
         fleet=FleetDesk(base.store, shipped(), clock=clock),
         status=status,
     )
@@ -411,7 +417,7 @@ def start_jobs(
         incident_job(config, base),
         *notice_jobs(config, base, clock, board),
         *uptime_jobs(config, base),
-        *report_jobs(config, base),
+        *report_jobs(config, base, report_mail_desk(config, base, clock, board, VERSION)),
     ]
     run_jobs(stack, base.store, clock, jobs)
 

@@ -21,6 +21,7 @@ from server.notices.acknowledging import AcknowledgementDesk, AcknowledgementSou
 from server.notices.board_file import BoardFile
 from server.notices.dispatcher import READER, Dispatcher, LinkMaker
 from server.outgoing.senders import senders_for
+from server.reports.published import PublishedReports
 from server.storage.identity import Meta, StoredJournalKeys
 
 _UNREAD_US = 7 * 86_400 * 1_000_000
@@ -43,6 +44,7 @@ def notice_jobs(
         facts=base.store,
         book=base.store,
         incidents=base.store,
+        reports=PublishedReports(base.store),
         board=board,
         senders=lambda known: senders_for(known, clock),
         links=LinkMaker(base.journal.signer, base.salt),

@@ -2,12 +2,14 @@
 
 Subscribers hear of the topics they want; who is on call, of clocks; customers with the validation
 add-on, of maintenance and of what is public of incidents that affect them. Whoever is to be called
-about a new incident is found by the rota (`calls`), one after the other.
+about a new incident is found by the rota (`calls`), one after the other; who hears of a report
+that was published, by `report_telling`.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from server.accounts.customer_ports import ContactKind
 from server.facts import Fact
 from server.incidents.record import Incident, Update
 from server.incidents.states import State, Step
@@ -19,6 +21,7 @@ from server.notices.words import (
     CLOCK_WORDS,
     INCIDENT_WORDS,
     MAINTENANCE_WORDS,
+    REPORT_PUBLISHED,
     TOLD,
     Wording,
     for_a_call,
@@ -40,7 +43,6 @@ _FOR_CUSTOMERS = frozenset(
         "incident.resolved",
         "incident.reopened",
         "incident.dismissed",
-        "incident.reported",
         "maintenance.announced",
         "maintenance.changed",
         "maintenance.cancelled",
@@ -48,10 +50,15 @@ _FOR_CUSTOMERS = frozenset(
 )
 
 
+FOR_INCIDENTS = (ContactKind.INCIDENT, ContactKind.SUPPORT)
+FOR_REPORTS = (ContactKind.SUPPORT, ContactKind.INCIDENT)
+"""Whom a customer's notices are for: contacts of the second kind where nobody is of the first."""
+
+
 class Customer(NamedTuple):
     """A customer with the validation add-on. contacts: numbers and e-mail addresses.
 
-    Those for incidents, or for support where nobody is for incidents.
+    Those of the first kind that was asked for (FOR_INCIDENTS, FOR_REPORTS) and that anybody is of.
     """
 
     customer_id: int
@@ -61,7 +68,7 @@ class Customer(NamedTuple):
 
 def is_told(fact: Fact) -> bool:
     """Whether anybody is ever told of such a fact."""
-    return fact.fact.kind in TOLD
+    return fact.fact.kind in TOLD or fact.fact.kind == REPORT_PUBLISHED
 
 
 def notices(
@@ -82,14 +89,14 @@ def notices(
     ]
     if kind in CLOCK_WORDS and board.rota is not None:
         told += ways(Role.PERSON, board.people[board.rota.on_call(fact.time_us // _US)])
-    found = [_notice(fact, recipient, inside) for recipient in told]
+    found = [notice_of(fact, recipient, inside) for recipient in told]
     words = _customers_words(fact, incident)
     if words is not None:
         found += [
-            _notice(fact, recipient, words)
+            notice_of(fact, recipient, words)
             for customer in customers
             if _affects(fact, customer)
-            for recipient in _contacts(customer)
+            for recipient in contacts_of(customer)
         ]
     return found
 
@@ -175,7 +182,8 @@ def ways(role: Role, told: Reachable) -> list[Recipient]:
     return found
 
 
-def _notice(fact: Fact, recipient: Recipient, wording: Wording) -> Notice:
+def notice_of(fact: Fact, recipient: Recipient, wording: Wording) -> Notice:
+    """Return what tells somebody of a fact, once."""
     kind, number, _ = fact.fact
     subject = Subject(kind.partition(".")[0], number)
     return Notice(f"fact {fact.position}", kind, subject, recipient, fact.time_us, *wording)
@@ -208,13 +216,19 @@ def _update_text(incident: Incident | None, at_us: object) -> str:
 
 
 def _affects(fact: Fact, customer: Customer) -> bool:
+    return fact.fact.kind not in INCIDENT_WORDS or concerns(fact, customer)
+
+
+def concerns(fact: Fact, customer: Customer) -> bool:
+    """Whether an incident is a customer's: one that names no clients is everybody's."""
     clients = fact.fact.detail.get("clients")
-    if fact.fact.kind not in INCIDENT_WORDS or not isinstance(clients, Sequence) or not clients:
+    if not isinstance(clients, Sequence) or not clients:
         return True
     return not customer.client_ids.isdisjoint(clients)
 
 
-def _contacts(customer: Customer) -> list[Recipient]:
+def contacts_of(customer: Customer) -> list[Recipient]:
+    """Return whom a customer's notices go to."""
     return [
         Recipient(Role.CONTACT, str(number), Way.EMAIL, email, customer.customer_id)
         for number, email in customer.contacts

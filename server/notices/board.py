@@ -43,7 +43,8 @@ class Board(NamedTuple):
     """The file, read and checked. Mappings are by name.
 
     link: where the page to acknowledge on is reached, without a slash at its end; None: messages
-    have no link. rota: None when nobody is on call; hours: when severities 3 and 4 are worked on.
+    have no link. monthly_reports: whether customers are sent their months. rota: None when nobody
+    is on call; hours: when severities 3 and 4 are worked on.
     """
 
     link: str | None
@@ -51,6 +52,7 @@ class Board(NamedTuple):
     internal_hosts: frozenset[str]
     webhook_authorities: Path | None
     mail: Mail | None
+    monthly_reports: bool
     people: Mapping[str, Person]
     subscribers: Mapping[str, Subscriber]
     rota: Rota | None
@@ -83,6 +85,8 @@ class Board(NamedTuple):
                 raise ValueError(f"{one.name} is told by e-mail, which needs a table [mail]")
             if one.webhook is not None:
                 HookUrl.parse(one.webhook, internal)
+        if read.monthly_reports and read.mail is None:
+            raise ValueError("monthly_reports are sent by e-mail, which needs a table [mail]")
         if people and read.rota is None:
             raise ValueError("people are called by a rota: write a table [rota], or leave them out")
         return cls(
@@ -91,6 +95,7 @@ class Board(NamedTuple):
             internal,
             None if read.webhook_authorities is None else Path(read.webhook_authorities),
             read.mail,
+            read.monthly_reports,
             people,
             subscribers,
             None if read.rota is None else _rota(read.rota, people),

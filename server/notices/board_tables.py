@@ -158,6 +158,7 @@ class BoardFile(_Table):
     webhook_authorities: File | None = None
     link_hours: Annotated[int, Field(ge=1, le=24 * 14)] = 24
     mail: Mail | None = None
+    monthly_reports: bool = False
     person: Annotated[tuple[Person, ...], BeforeValidator(_tuple)] = ()
     rota: RotaTable | None = None
     hours: HoursTable | None = None

@@ -40,7 +40,10 @@ class Recipient(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """What it is about. kind: incident, maintenance or test; id: its number."""
+    """What it is about. kind: incident, maintenance, report or test; id: its number.
+
+    A report's is that of the customer whose months it tells of.
+    """
 
     kind: str
     id: str
@@ -60,7 +63,8 @@ class Standing(enum.StrEnum):
 class Notice(NamedTuple):
     """A message that is to be delivered. key: what it is told for, and once to each recipient.
 
-    occasion: the kind of the fact it tells of, or CALL or TEST; happened_us: when that was.
+    occasion: the kind of the fact it tells of, CALL, TEST or a customer's report; happened_us: when
+    that was.
     """
 
     key: str

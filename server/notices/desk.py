@@ -66,7 +66,7 @@ class NoticeDesk:
             notices = tests(board, name, now_us, secrets.token_hex(8))
         except LookupError as error:
             raise NobodyToldError(str(error)) from None
-        return await self._book.plan_tests(notices, act=cause.act("notice.test"))
+        return await self._book.plan_asked(notices, act=cause.act("notice.test"))
 
     async def turns(self, days: int) -> Turns:
         """Return who is on call from now on. NobodyToldError, InputError."""

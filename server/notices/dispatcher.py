@@ -14,7 +14,7 @@ from server.facts import Fact, FactBook
 from server.incidents.record import Incident
 from server.journal.checkpoint import Signer
 from server.leases import Lease
-from server.notices.audience import calls, is_told, is_unanswered, notices
+from server.notices.audience import Customer, calls, is_told, is_unanswered, notices
 from server.notices.board import Board
 from server.notices.delivery import (
     CALL,
@@ -26,9 +26,16 @@ from server.notices.delivery import (
 )
 from server.notices.link import AcknowledgementLink, person_mark
 from server.notices.message import Message
-from server.notices.ports import BoardSource, DeliveryBook, IncidentSource, Progress
+from server.notices.ports import (
+    BoardSource,
+    DeliveryBook,
+    IncidentSource,
+    Progress,
+    ReportSource,
+)
+from server.notices.report_telling import report_notices
 from server.notices.sending import Fate, Outcome, Sender, Way
-from server.notices.words import link_words
+from server.notices.words import REPORT_PUBLISHED, link_words
 
 READER = "notices"
 """The name under which facts are read."""
@@ -72,6 +79,7 @@ class Dispatcher:
         facts: FactBook,
         book: DeliveryBook,
         incidents: IncidentSource,
+        reports: ReportSource,
         board: BoardSource,
         senders: Callable[[Board], Mapping[Way, Sender]],
         links: LinkMaker,
@@ -79,6 +87,7 @@ class Dispatcher:
         self._facts = facts
         self._book = book
         self._incidents = incidents
+        self._reports = reports
         self._board = board
         self._senders = senders
         self._links = links
@@ -115,8 +124,10 @@ class Dispatcher:
             incident = await self._incidents.incident(int(number))
         customers = await self._book.told_customers()
         try:
+            if kind == REPORT_PUBLISHED:
+                return await self._told_of_report(fact, board, customers)
             return notices(fact, board, customers, incident)
-        except (KeyError, TypeError, ValueError) as fault:
+        except (LookupError, TypeError, ValueError) as fault:
             # A fact that cannot be told keeps nobody from hearing of those behind it.
             _log.error(
                 "notice_not_planned",
@@ -125,6 +136,16 @@ class Dispatcher:
                 exception=type(fault).__name__,
             )
             return []
+
+    async def _told_of_report(
+        self, fact: Fact, board: Board, customers: Sequence[Customer]
+    ) -> Sequence[Notice]:
+        _, number, detail = fact.fact
+        report = await self._reports.published(int(number), int(str(detail["revision"])))
+        if report is None:
+            raise LookupError(number)
+        # A thousand customers' texts take their time: in a thread, others have their turn.
+        return await asyncio.to_thread(report_notices, fact, board, customers, report)
 
     async def _unanswered(self) -> list[Incident]:
         found: list[Incident] = []

@@ -1,14 +1,18 @@
 """What the room for notices needs of a store, and of who keeps the board."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import NamedTuple, Protocol
 
+from server.accounts.customer_ports import ContactKind
 from server.incidents.record import Incident
 from server.journal.acts import Act
 from server.leases import Lease
-from server.notices.audience import Customer
+from server.notices.audience import FOR_INCIDENTS, Customer
 from server.notices.board import Board
 from server.notices.delivery import Delivery, Notice, Standing
+from server.notices.report_telling import ReportText
+from server.notices.words import Written
 
 MOST_WAITING = 1_000
 """Deliveries that are read at once."""
@@ -57,7 +61,7 @@ class DeliveryBook(Protocol):
         """
         ...
 
-    async def plan_tests(self, notices: Sequence[Notice], *, act: Act) -> Sequence[Numbered]:
+    async def plan_asked(self, notices: Sequence[Notice], *, act: Act) -> Sequence[Numbered]:
         """Begin deliveries that a person asks for; in the journal."""
         ...
 
@@ -83,8 +87,13 @@ class DeliveryBook(Protocol):
         """Return one."""
         ...
 
-    async def told_customers(self) -> Sequence[Customer]:
-        """Return the customers that have the validation add-on today, in order of their ids."""
+    async def told_customers(
+        self, kinds: Sequence[ContactKind] = FOR_INCIDENTS
+    ) -> Sequence[Customer]:
+        """Return the customers that have the validation add-on today, in order of their ids.
+
+        kinds: which contacts, those of the first kind that anybody is of.
+        """
         ...
 
     async def prune_deliveries(self, before_us: int, lease: Lease | None = None) -> int:
@@ -107,6 +116,33 @@ class IncidentSource(Protocol):
         self, after: int, limit: int, *, unsettled: bool = False
     ) -> Sequence[Incident]:
         """Return up to `limit` with a number beyond `after`, in order, or of what is unsettled."""
+        ...
+
+
+class ReportSource(Protocol):
+    """Tells of incident analysis reports (`server.reports.published`)."""
+
+    async def published(self, incident_id: int, revision: int) -> ReportText | None:
+        """Return what writes a revision that was published, None when there is none."""
+        ...
+
+
+class CustomerReports(Protocol):
+    """Writes customers' reports (`server.reports.customer_desk`). Store errors pass through."""
+
+    async def closed_s(self) -> int:
+        """Return the end of the last day that reports know of, in seconds since the epoch."""
+        ...
+
+    async def begun(self, customer_id: int) -> date | None:
+        """Return since when the customer's plan runs."""
+        ...
+
+    async def write(self, customer_id: int, first: str | None, last: str | None) -> Written:
+        """Return the report on some months; None: as for `CustomerReportDesk.report`.
+
+        InputError, UnknownCustomerError, ReportStateError.
+        """
         ...
 
 

@@ -17,6 +17,19 @@ from server.oncall.escalation import Call
 _US = 1_000_000
 
 
+CUSTOMERS_REPORT = "report.customer"
+"""The occasion of a customer's report on their months."""
+
+
+class Written(NamedTuple):
+    """A customer's report on months like 2026-10, as the text of an e-mail."""
+
+    title: str
+    text: str
+    first: str
+    last: str
+
+
 class Wording(NamedTuple):
     """A message without its recipient. words: the subject line; payload: for programs."""
 
@@ -36,7 +49,6 @@ INCIDENT_WORDS: Mapping[str, str] = {
     "incident.resolved": "resolved",
     "incident.reopened": "reopened",
     "incident.dismissed": "dismissed: it was none",
-    "incident.reported": "the incident analysis report is published",
 }
 CLOCK_WORDS: Mapping[str, str] = {
     "incident.clock-soon": "a clock is due soon",
@@ -50,7 +62,10 @@ MAINTENANCE_WORDS: Mapping[str, str] = {
     "maintenance.finished": "is over",
 }
 TOLD = {**INCIDENT_WORDS, **CLOCK_WORDS, **MAINTENANCE_WORDS}
-"""Every kind of fact that somebody is told of, and how it is put."""
+"""Every kind of fact that somebody is told of, and how it is put; but for REPORT_PUBLISHED."""
+
+REPORT_PUBLISHED = "incident.report-published"
+"""Told with the report itself, and in place of the step of the incident that notes it."""
 
 
 def for_insiders(fact: Fact) -> Wording:
@@ -97,6 +112,43 @@ def for_customers(fact: Fact, text: str) -> Wording:
     return _wording(
         head, lines, kind, fact.time_us, {"incident": int(number), "text": text, **data}
     )
+
+
+def for_a_report(fact: Fact, reference: str, text: str) -> Wording:
+    """Return what is told of an incident analysis report. reference: where programs find it.
+
+    text: the report, "" where the reference is enough.
+    """
+    kind, number, detail = fact.fact
+    revision = detail["revision"]
+    what = "the incident analysis report"
+    if revision != 1:
+        what = f"revision {revision} of {what}"
+    name = _NAMES.get(str(detail["component"]), "the service")
+    lines = [
+        f"Incident {number} of {name}: {detail['title']}",
+        f"{what[0].upper()}{what[1:]} was published at {_moment(fact.time_us)}.",
+        "",
+        text.rstrip("\n") or reference,
+    ]
+    data: dict[str, Json] = {key: detail[key] for key in ("component", "revision", "title")}
+    return _wording(
+        f"Incident {number}: {what} is published - {detail['title']}",
+        lines,
+        kind,
+        fact.time_us,
+        {"incident": int(number), "report": reference, **data},
+    )
+
+
+def for_a_customers_report(customer_id: int, written: Written, now_us: int) -> Wording:
+    """Return what a customer is sent of their own months: the report as it was written."""
+    data: dict[str, Json] = {
+        "customer": customer_id,
+        "first": written.first,
+        "last": written.last,
+    }
+    return _wording(written.title, [written.text.rstrip("\n")], CUSTOMERS_REPORT, now_us, data)
 
 
 def for_a_call(incident: Incident, call: Call) -> Wording:

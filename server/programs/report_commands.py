@@ -8,7 +8,7 @@ import typer
 
 from server.programs import analysis_commands
 from server.programs.exits import Exit
-from server.programs.options import Data, Database, Json, admin_api
+from server.programs.options import Data, Database, Json, Reason, admin_api
 from server.programs.remote_options import RemoteTyper
 from server.programs.terminal import complain, say, say_json, table
 
@@ -57,12 +57,18 @@ def customer(
         typer.Option("--format", help="text is for an e-mail; json, csv and html can be verified."),
     ] = ReportFormat.TEXT,
     output: Output = "-",
+    send: Annotated[
+        bool,
+        typer.Option("--send", help="Send the text to the customer's contacts, and print none."),
+    ] = False,
+    reason: Reason = "",
     data: Data = None,
     database: Database = None,
 ) -> None:
     """Report availability and usage of a customer's Client IDs, month by month."""
     from urllib.parse import urlencode  # noqa: PLC0415 - most commands do without
 
+    from server.programs.admin_client import because  # noqa: PLC0415
     from server.programs.report_files import write_new  # noqa: PLC0415 - takes the cryptography
     from server.reports.customer import CustomerReport  # noqa: PLC0415
     from server.reports.customer_paper import write_customer_paper  # noqa: PLC0415
@@ -71,10 +77,18 @@ def customer(
 
     given = {"first": first, "last": last}
     query = urlencode({name: month for name, month in given.items() if month is not None})
+    path = f"/customers/{customer_id}/report{{}}{'?' if query else ''}{query}"
+    if send:
+        if form is not ReportFormat.TEXT or output != "-":
+            raise typer.BadParameter("--send sends the text: leave out --format and --output")
+        with admin_api(context, data, database) as admin:
+            begun = admin.post(because(path.format("/send"), reason))["notices"]
+        for one in begun:
+            to = one["recipient"]["name"]
+            say(f"On its way to contact {to}: keystead notice show {one['number']}")
+        return
     with admin_api(context, data, database) as admin:
-        report = CustomerReport.of_json(
-            admin.get(f"/customers/{customer_id}/report{'?' if query else ''}{query}")
-        )
+        report = CustomerReport.of_json(admin.get(path.format("")))
     if form is ReportFormat.PDF:
         write_new(output, write_pdf(write_customer_paper(report), report.as_of))
     else:

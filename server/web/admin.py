@@ -61,6 +61,7 @@ from server.moving.desk import (
 from server.moving.ports import ConflictError
 from server.notices.desk import NobodyToldError, NoticeDesk
 from server.notices.ports import UnknownDeliveryError
+from server.notices.report_mail import ReportMailDesk
 from server.otp.keys import KeyDesk, UnknownKeyError
 from server.otp.ksm import KsmError
 from server.otp.ports import (
@@ -141,6 +142,7 @@ class Desks(NamedTuple):
     zone: ZoneInfo
     analyses: AnalysisDesk
     customer_reports: CustomerReportDesk
+    report_mail: ReportMailDesk
     fleet: FleetDesk
     status: _Status
 
@@ -194,7 +196,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminBackups(desks.fence, desks.backups).routes(),
             *AdminVault(desks.vault).routes(),
             *AdminReports(desks.analyses, desks.customers).routes(),
-            *AdminCustomerReports(desks.customer_reports).routes(),
+            *AdminCustomerReports(desks.customer_reports, desks.report_mail).routes(),
         ],
         _objects(desks),
     )

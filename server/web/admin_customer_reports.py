@@ -8,15 +8,17 @@ from aiohttp import web
 
 from server.accounts.access import Permission
 from server.journal.canonical import MalformedError
+from server.notices.report_mail import ReportMailDesk
 from server.reports.customer import CustomerReport
 from server.reports.customer_desk import CustomerReportDesk
 from server.reports.evidence import evidence_of
 from server.reports.verification import Format, write_report
 from server.uptime.segment import parse_day
+from server.web.admin_notices import DeliveryShown, show_delivery
 from server.web.admin_reports import HTML, page
-from server.web.admin_request import read_query
+from server.web.admin_request import answer, cause_of, read_query, write_down
 from server.web.json_types import Shown
-from server.web.parameters import QueryParameter
+from server.web.parameters import REASON, QueryParameter
 from server.web.problems import ProblemError
 from server.web.route import JSON, Handler, Reach, Route
 
@@ -51,11 +53,18 @@ class EvidenceShown(Shown):
     segments: list[dict[str, object]]
 
 
-class AdminCustomerReports:
-    """Handlers over the desk for customers' reports."""
+class SentShown(Shown):
+    """Reports that are on their way: look at them again to see whether they arrived."""
 
-    def __init__(self, desk: CustomerReportDesk) -> None:
+    notices: list[DeliveryShown]
+
+
+class AdminCustomerReports:
+    """Handlers over the desks that make customers' reports, and send them."""
+
+    def __init__(self, desk: CustomerReportDesk, mail: ReportMailDesk) -> None:
         self._desk = desk
+        self._mail = mail
 
     def routes(self) -> list[Route]:
         """Return the routes of this part of the API."""
@@ -71,6 +80,16 @@ class AdminCustomerReports:
             *(
                 Route(get, f"{_PATH}.{end}", handler, read, own, None, query=months, media=media)
                 for end, handler, media in written
+            ),
+            Route(
+                HTTPMethod.POST,
+                f"{_PATH}/send",
+                self.send,
+                Permission.CUSTOMER_WRITE,
+                own,
+                SentShown,
+                HTTPStatus.ACCEPTED,
+                (*months, REASON),
             ),
             Route(
                 get,
@@ -100,6 +119,16 @@ class AdminCustomerReports:
     async def text(self, request: web.Request) -> web.Response:
         """Report a customer's availability and usage as the text of an e-mail."""
         return await self._written(request, Format.TEXT, _PLAIN)
+
+    async def send(self, request: web.Request) -> web.Response:
+        """Send a customer's contacts the text of an e-mail now, whatever was sent before."""
+        query = read_query(request, ("first", "last", "reason"))
+        number = int(request.match_info["customer_id"])
+        begun = await self._mail.send(
+            number, query.get("first"), query.get("last"), cause=cause_of(request, query)
+        )
+        write_down(request, "customer.report-send", customer=number)
+        return answer(request, SentShown(notices=[show_delivery(one) for one in begun]))
 
     async def evidence(self, request: web.Request) -> web.StreamResponse:
         """Show what proves clients' minutes against the ledger, a day a line."""

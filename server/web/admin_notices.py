@@ -32,7 +32,7 @@ _DAYS = 14
 
 _ABOUT = QueryParameter(
     "about",
-    {"type": "string", "pattern": "^(incident|maintenance|test):[a-z0-9._-]{1,64}$"},
+    {"type": "string", "pattern": "^(incident|maintenance|report|test):[a-z0-9._-]{1,64}$"},
     "Only what is about this, as in incident:12.",
 )
 _STANDING = QueryParameter(
@@ -201,7 +201,12 @@ class AdminNotices:
         return answer(request, RotaShown(shifts=shown, complaint=complaint))
 
 
-_KINDS: tuple[Literal["incident", "maintenance", "test"], ...] = ("incident", "maintenance", "test")
+_KINDS: tuple[Literal["incident", "maintenance", "report", "test"], ...] = (
+    "incident",
+    "maintenance",
+    "report",
+    "test",
+)
 
 
 def _about(query: dict[str, str]) -> tuple[str, str] | None:

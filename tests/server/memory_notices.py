@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from server.accounts.customer_ports import ContactDetails, ContactKind, CustomerDetails
 from server.journal.acts import Act, State, Subject
 from server.leases import Lease
-from server.notices.audience import Customer
+from server.notices.audience import FOR_INCIDENTS, Customer
 from server.notices.delivery import CALL, Delivery, Notice, Standing, planned, proof
 from server.notices.ports import Numbered, Progress, Which
 
@@ -54,7 +54,7 @@ class MemoryNotices:
             await self.advance_reader(progress.reader, progress.position, lease)
         return len(await self._begin(notices))
 
-    async def plan_tests(self, notices: Sequence[Notice], *, act: Act) -> Sequence[Numbered]:
+    async def plan_asked(self, notices: Sequence[Notice], *, act: Act) -> Sequence[Numbered]:
         begun = await self._begin(notices)
         names = ",".join(sorted({one.recipient.name for one in notices}))
         numbers = [one.number for one in begun]
@@ -97,7 +97,9 @@ class MemoryNotices:
         known = self._deliveries.get(number)
         return None if known is None else Numbered(number, known)
 
-    async def told_customers(self) -> Sequence[Customer]:
+    async def told_customers(
+        self, kinds: Sequence[ContactKind] = FOR_INCIDENTS
+    ) -> Sequence[Customer]:
         today = datetime.fromtimestamp(await self.store_time_us() / 1_000_000, UTC).date()
         found = []
         for one in await self.list_customers(0, 10_000):
@@ -105,7 +107,7 @@ class MemoryNotices:
             if one.terms.validation and plan is not None and plan.begins <= today < plan.ends:
                 contacts = await self.list_contacts(one.customer_id) or []
                 clients = frozenset(one.client_ids)
-                found.append(Customer(one.customer_id, clients, _told(contacts)))
+                found.append(Customer(one.customer_id, clients, _told(contacts, kinds)))
         return found
 
     async def prune_deliveries(self, before_us: int, lease: Lease | None = None) -> int:
@@ -143,8 +145,10 @@ class MemoryNotices:
         return begun
 
 
-def _told(contacts: Sequence[ContactDetails]) -> tuple[tuple[int, str], ...]:
-    for kind in (ContactKind.INCIDENT, ContactKind.SUPPORT):
+def _told(
+    contacts: Sequence[ContactDetails], kinds: Sequence[ContactKind]
+) -> tuple[tuple[int, str], ...]:
+    for kind in kinds:
         found = [(one.contact_id, one.card.email) for one in contacts if kind in one.card.kinds]
         if found:
             return tuple(found)

@@ -13,7 +13,7 @@ from server.journal.acts import Subject as JournalSubject
 from server.journal.canonical import canonical, parse_object
 from server.leases import Lease
 from server.ledger.entry import Kind, NewEntry
-from server.notices.audience import Customer
+from server.notices.audience import FOR_INCIDENTS, Customer
 from server.notices.delivery import (
     CALL,
     Delivery,
@@ -61,7 +61,7 @@ class SqlDeliveryBook:
                 await move_reader(connection, *progress)
             return len(begun)
 
-    async def plan_tests(self, notices: Sequence[Notice], *, act: Act) -> Sequence[Numbered]:
+    async def plan_asked(self, notices: Sequence[Notice], *, act: Act) -> Sequence[Numbered]:
         """Begin deliveries that a person asks for; in the journal."""
         async with self._transactions.writing() as connection:
             begun = await self._begin_deliveries(connection, notices)
@@ -130,7 +130,9 @@ class SqlDeliveryBook:
             row = found.one_or_none()
             return None if row is None else Numbered(row.number, _delivery(row))
 
-    async def told_customers(self) -> Sequence[Customer]:
+    async def told_customers(
+        self, kinds: Sequence[ContactKind] = FOR_INCIDENTS
+    ) -> Sequence[Customer]:
         """Return the customers that have the validation add-on today."""
         async with self._transactions.reading() as connection:
             now_us = await self._transactions.now_us(connection)
@@ -150,7 +152,9 @@ class SqlDeliveryBook:
                     of_kind = contacts.setdefault(row.customer_id, {}).setdefault(kind, [])
                     of_kind.append((row.id, row.email))
             return [
-                Customer(number, frozenset(clients.get(number, ())), _told(contacts.get(number)))
+                Customer(
+                    number, frozenset(clients.get(number, ())), _told(contacts.get(number), kinds)
+                )
                 for number in ids
             ]
 
@@ -203,10 +207,12 @@ async def erase_place(connection: AsyncConnection, contact_id: int) -> None:
     await connection.execute(update(table).where(theirs).values(place=""))
 
 
-def _told(contacts: dict[str, list[tuple[int, str]]] | None) -> tuple[tuple[int, str], ...]:
-    """Return those for incidents, or for support where nobody is for incidents."""
+def _told(
+    contacts: dict[str, list[tuple[int, str]]] | None, kinds: Sequence[ContactKind]
+) -> tuple[tuple[int, str], ...]:
+    """Return those of the first kind that anybody is of."""
     known = contacts or {}
-    for kind in (ContactKind.INCIDENT, ContactKind.SUPPORT):
+    for kind in kinds:
         if of_kind := known.get(kind.value):
             return tuple(of_kind)
     return ()

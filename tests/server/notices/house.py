@@ -19,6 +19,7 @@ from server.notices.dispatcher import Dispatcher, LinkMaker
 from server.notices.message import Message
 from server.notices.ports import Which
 from server.notices.sending import Fate, Outcome, Sender, Way
+from server.reports.published import PublishedReports
 from server.storage.identity import StoredJournalKeys
 from tests.server.memory_store import MemoryStore
 from tests.server.notices.boards import BOARD, StillBoard
@@ -96,6 +97,7 @@ class House:
             facts=self.store,
             book=self.store,
             incidents=self.store,
+            reports=PublishedReports(self.store),
             board=self.board,
             senders=self.post.senders,
             links=LinkMaker(KEY, SALT),

@@ -15,9 +15,12 @@ from server.notices.delivery import MOST_ATTEMPTS, MOST_CALLS, Standing
 from server.notices.link import AcknowledgementLink, person_mark
 from server.notices.sending import Fate, Outcome, Sender, Way
 from server.otp.ports import StoreUnavailableError
+from server.reports import revisions
+from server.reports.analysis import NEEDED
 from server.storage.identity import StoredJournalKeys
 from tests.server.notices.boards import TEXT
 from tests.server.notices.house import EVE, KEY, SALT, House
+from tests.server.reports.analyses import facts
 from tests.server.storage.entries import a_client
 
 INCIDENT = [ContactKind.INCIDENT]
@@ -258,6 +261,34 @@ async def test_customers_hear_of_incidents_that_concern_their_clients_alone(hous
     assert sorted(told) == [OPS, "zoe@customer.example"]
     assert "Your OTPs are refused." in told["zoe@customer.example"].text
     assert "eve" not in told["zoe@customer.example"].text
+
+
+async def test_a_published_report_reaches_whom_it_concerns_without_what_is_internal(
+    house: House,
+) -> None:
+    await a_client(house.store)
+    await house.customer("zoe", *INCIDENT, clients=[1])
+    await house.customer("max", *INCIDENT)
+    drafted = facts()
+    hers = drafted.model_copy(update={"incident": 1, "clients": (1,)})
+    assert "Ask Bob." in str(hers.timeline)
+    written = revisions.edit(dict.fromkeys(NEEDED, "Wir schrieben: größer."))
+    for decision in (revisions.draft(hers), written, revisions.publish):
+        await house.store.continue_report(1, decision, act=EVE.act("report"))
+    await house.dispatcher.turn()
+    told = {sent.place: sent.message for sent in house.post.sent}
+    assert sorted(told) == [OPS, "zoe@customer.example"]
+    text = told["zoe@customer.example"].text
+    assert "Wir schrieben: größer." in text
+    assert "Report: incident 1, revision 1" in text
+    for inside in ("Bob", "burn rate", "password", "operator eve"):
+        assert inside not in text
+    assert "  12: " not in text  # another customer's client
+    assert told[OPS].payload["data"]["revision"] == 1  # type: ignore[call-overload,index]
+    house.post.sent.clear()
+    # A publication of which the store knows nothing keeps nobody from hearing of the next.
+    house.store.append_facts([NewFact("incident.report-published", "7", {"revision": 1})])
+    assert await house.turn() == []
 
 
 async def test_a_contact_who_is_removed_is_told_nothing_any_more(house: House) -> None:

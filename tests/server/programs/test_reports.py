@@ -21,6 +21,10 @@ from tests.server.acts import ACT
 from validation.gcra import UNLIMITED, Policy
 
 REGULATORY = '[incidents]\nregulatory = ["nis2"]\n'
+# Nobody takes letters there: they stay where they can be seen.
+BOARD = '[mail]\nhost = "localhost"\nport = 9\nsender = "k@example.org"\nsecurity = "none"\n'
+
+TODAY = datetime.now(UTC).date().isoformat()
 
 
 class Office(NamedTuple):
@@ -78,7 +82,8 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     files = tmp_path_factory.mktemp("reports")
     with KeysteadProcess(files / "var") as keystead:
         keystead.init()
-        keystead.configure(REGULATORY)
+        (files / "notices.toml").write_text(BOARD, "ascii")
+        keystead.configure(f'{REGULATORY}[notices]\nfile = "{files / "notices.toml"}"\n')
         # The day before yesterday and the one before: closed whatever time it is.
         first = datetime.now(UTC).date() - timedelta(days=3)
         day = datetime(first.year, first.month, first.day, tzinfo=UTC)
@@ -145,6 +150,24 @@ def test_what_cannot_be_proved_is_refused_in_words(office: Office) -> None:
     ended = office.keystead.run("report", "customer", "1", "--first", "2031-01")
     assert ended.code == 1
     assert "has not begun" in ended.err
+
+
+def test_a_report_is_sent_to_who_is_there_for_support(office: Office) -> None:
+    keystead = office.keystead
+    send = ("report", "customer", "2", "--first", office.month, "--send", "--reason", "asked for")
+    terms = ("--entity", "ab", "--plan-from", TODAY, "--validation")
+    keystead.cli("customer", "add", "Bageri AB", *terms)
+    ended = keystead.run(*send)
+    assert (ended.code, "no contact of kind support" in ended.err) == (3, True)
+    keystead.cli("contact", "add", "2", "Zoë", "--email", "zoe@b.example", "--kind", "support")
+    assert office.well(*send).out.startswith("On its way to contact 1: keystead notice show ")
+    (begun,) = keystead.cli("notice", "list", "--about", "report:2")["notices"]
+    assert f"Availability and usage of Bageri AB, {office.month}" in begun["words"]
+    assert (begun["occasion"], begun["recipient"]["customer"]) == ("report.customer", 2)
+    (entry, *_) = keystead.cli("journal", "list", "--about", "notice:1")["entries"]
+    assert (entry["action"], entry["reason"]) == ("customer.report-send", "asked for")
+    ended = keystead.run(*send, "--format", "html")
+    assert (ended.code, "--send sends the text" in ended.err) == (2, True)
 
 
 def test_an_analysis_is_drafted_written_and_published(office: Office) -> None:

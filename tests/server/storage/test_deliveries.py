@@ -9,6 +9,7 @@ from server.accounts.customer_ports import ContactCard, ContactKind, CustomerTer
 from server.facts import NewFact
 from server.leases import LeaseLostError
 from server.ledger.entry import Kind
+from server.notices.audience import FOR_REPORTS, Customer
 from server.notices.delivery import (
     CALL,
     Delivery,
@@ -20,8 +21,10 @@ from server.notices.delivery import (
     after_attempt,
     in_vain,
 )
+from server.notices.monthly import SUBJECT, monthly_key, report_letters, was_planned
 from server.notices.ports import Progress, Which
 from server.notices.sending import Fate, Outcome, Way
+from server.notices.words import Written
 from tests.server.acts import ACT
 from tests.server.memory_store import MemoryStore
 from tests.server.storage.entries import a_client
@@ -183,7 +186,7 @@ async def test_deliveries_are_listed_by_what_they_are_about_and_how_they_stand(
 
 
 async def test_a_test_is_in_the_journal(store: Store) -> None:
-    (begun,) = await store.plan_tests([notice("test 1")], act=ACT)
+    (begun,) = await store.plan_asked([notice("test 1")], act=ACT)
     assert begun.number == 1
     (entry,) = await store.latest_entries(1)
     assert (entry.deed.subject.kind, entry.deed.subject.id) == ("notice", "anna")
@@ -230,6 +233,37 @@ async def test_customers_are_told_who_have_the_add_on_today_and_contacts_for_it(
         (5, frozenset(), ((4, "t@example.org"),)),
         (6, frozenset(), ()),
     ]
+
+
+async def test_whose_contacts_are_told_is_the_readers_choice(store: Store) -> None:
+    for _ in range(2):
+        await store.add_customer(CustomerTerms("a", Entity.AB, YEARS, validation=True), act=ACT)
+    for customer, kind in ((1, ContactKind.SUPPORT), (1, ContactKind.INCIDENT), (2, "incident")):
+        card = ContactCard("n", f"{kind}@example.org", "", frozenset({ContactKind(kind)}))
+        await store.add_contact(customer, card, act=ACT)
+    assert [one.contacts for one in await store.told_customers(FOR_REPORTS)] == [
+        ((1, "support@example.org"),),
+        ((3, "incident@example.org"),),
+    ]
+    billing = await store.told_customers((ContactKind.BILLING,))
+    assert [one.contacts for one in billing] == [(), ()]
+
+
+async def test_a_month_is_planned_once_whoever_plans_it_and_found_by_its_customer(
+    keeper: Keeper,
+) -> None:
+    one, other = await keeper.open(), await keeper.open()
+    written = Written("Report, 2026-10", "Größen\n", "2026-10", "2026-10")
+    customer = Customer(3, frozenset(), ((1, "zoe@example.org"), (2, "max@example.org")))
+    letters = report_letters(customer, written, monthly_key(3, "2026-10"), 5)
+    begun = await asyncio.gather(one.plan_notices(letters), other.plan_notices(letters))
+    assert sorted(begun) == [0, 2]
+    listed = await one.list_deliveries(0, 9, Which((SUBJECT, "3")))
+    found = [each.delivery for each in listed]
+    assert [each.notice for each in found] == letters
+    assert was_planned(found, 3, "2026-10")
+    assert not was_planned(found, 3, "2026-09")
+    assert not was_planned(found, 4, "2026-10")
 
 
 async def test_of_a_contact_that_is_removed_no_address_stays(store: Store) -> None:

@@ -27,9 +27,11 @@ from server.maintenance.desk import MaintenanceDesk
 from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
 from server.notices.desk import NoticeDesk
+from server.notices.report_mail import ReportMailDesk
 from server.otp.keys import KeyDesk
 from server.probing.desk import ProbeDesk
 from server.provisioning.desk import MintingDesk
+from server.report_care import REFUSALS, WrittenReports
 from server.reports.analysis_desk import AnalysisDesk
 from server.reports.customer_desk import CustomerReportDesk
 from server.reports.regulatory import Regime
@@ -136,6 +138,13 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         return secrets.token_bytes(octets)
 
     uptime = UptimeDesk(store, store, left_out=frozenset({LEFT_OUT}))
+    reports = CustomerReportDesk(
+        CustomerDesk(store),
+        ClientDesk(store, vault, clock=clock, default_policy=DEFAULT),
+        uptime,
+        store,
+        keystead="0.1.0",
+    )
     return Desks(
         clients=ClientDesk(store, vault, clock=clock, default_policy=DEFAULT),
         customers=CustomerDesk(store),
@@ -155,12 +164,9 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         notices=NoticeDesk(store, StillBoard()),
         uptime=uptime,
         analyses=AnalysisDesk(store, IncidentDesk(store), uptime, store, tuple(Regime)),
-        customer_reports=CustomerReportDesk(
-            CustomerDesk(store),
-            ClientDesk(store, vault, clock=clock, default_policy=DEFAULT),
-            uptime,
-            store,
-            keystead="0.1.0",
+        customer_reports=reports,
+        report_mail=ReportMailDesk(
+            store, StillBoard(), WrittenReports(reports, CustomerDesk(store), store), REFUSALS
         ),
         zone=ZoneInfo("UTC"),
         status_page=StatusPageDesk(

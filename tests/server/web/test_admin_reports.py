@@ -218,3 +218,26 @@ async def test_a_publication_is_in_the_journal(office: Office) -> None:
     assert "incident-report.publish" in actions
     assert actions[-1] == "incident.report"
     assert ACT.action not in actions
+
+
+async def test_a_report_is_sent_to_the_customers_contacts_when_somebody_asks(
+    office: Office,
+) -> None:
+    await customers(office)
+    await counted(office)
+    none = await office.call("POST", "/customers/1/report/send")
+    assert (none.status, "no validation add-on" in none.json["detail"]) == (404, True)
+    plan = {"from": "2026-11-01"}
+    new = {"name": "gamma", "entity": "ab", "plan": plan, "validation": True}
+    await told(office, "POST", "/customers", new)
+    card = {"name": "Zoë", "email": "zoe@g.example", "kinds": ["support"]}
+    await told(office, "POST", "/customers/3/contacts", card)
+    answer = await office.call("POST", "/customers/3/report/send?first=2026-11&reason=asked")
+    assert answer.status == 202
+    (begun,) = answer.json["notices"]
+    assert (begun["about"], begun["occasion"]) == ("report:3", "report.customer")
+    assert begun["recipient"]["place"] == "zoe@g.example"
+    assert begun["words"] == "[Keystead] Availability and usage of gamma, 2026-11"
+    listed = await office.call("GET", "/notices?about=report:3")
+    assert listed.json["notices"] == [begun]
+    assert (await office.call("POST", "/customers/3/report/send?first=2027-01")).status == 422
