@@ -40,6 +40,12 @@ LONGEST_BACK_US = 366 * 86_400 * 1_000_000
 _AHEAD_US = 5 * 60 * 1_000_000
 """How far another host's clock may be ahead of the store's before its times are refused."""
 
+MOST_OPEN_OF_A_PROBER = 5
+MOST_OPEN_OF_PROBERS = 20
+"""Incidents that are not over, of one prober and of all: each may wake people, and a prober's token
+is to wake them for an outage, and not at will. It says itself what it is called: hence the second.
+"""
+
 _US = 1_000_000
 
 _ENDS = frozenset(
@@ -265,16 +271,34 @@ def take_over(records: Sequence[Record]) -> Decision:
     """Take a history over that was begun elsewhere, with its true times.
 
     When it was taken over before, records that came since are added: those for which it is too
-    late become notes, so that nothing is lost and nothing done here is undone.
+    late become notes, so that nothing is lost and nothing done here is undone. IncidentStateError
+    when a new one is one too many (MOST_OPEN_OF_A_PROBER).
     """
 
     def decide(situation: Situation) -> Sequence[Record]:
         _check_history(records, situation.now_us)
         if situation.known is None:
+            _check_room(records[0].author, situation.open)
             return records
         return _late(situation.known, records)
 
     return decide
+
+
+def _check_room(prober: Author, unsettled: Sequence[Incident]) -> None:
+    """Refuse one incident more of a prober that has, or of probers that have, too many."""
+    begun = [one.history[0].author for one in unsettled]
+    of_probers = [author for author in begun if author.kind is AuthorKind.PROBER]
+    mine = of_probers.count(prober)
+    if mine < MOST_OPEN_OF_A_PROBER and len(of_probers) < MOST_OPEN_OF_PROBERS:
+        return
+    words = f"{len(of_probers)} incidents of probers are not over"
+    if mine >= MOST_OPEN_OF_A_PROBER:
+        words = f"prober {prober.name} has {mine} incidents here that are not over"
+    raise IncidentStateError(
+        f"{words}: no more are taken over. An operator has to dismiss or resolve those that are; if"
+        " nobody knows why there are so many, revoke the prober's token"
+    )
 
 
 def _late(known: Incident, records: Sequence[Record]) -> Sequence[Record]:

@@ -318,3 +318,33 @@ def test_words_keep_their_lines_and_a_title_is_one() -> None:
         checked_title("one\ntwo")
     with pytest.raises(IncidentInputError, match="say why"):
         checked_words(" ", needed="say why")
+
+
+def begun_elsewhere(number: int, name: str) -> Incident:
+    first = ELSEWHERE[0]._replace(author=Author(AuthorKind.PROBER, name))
+    return Incident(number, (first, *ELSEWHERE[1:]))
+
+
+def test_a_prober_that_hands_in_one_incident_after_the_other_is_refused_at_last() -> None:
+    most = decisions.MOST_OPEN_OF_A_PROBER
+    decision = decisions.take_over(ELSEWHERE)
+    of_others = [begun_elsewhere(100 + number, "bergen") for number in range(most)]
+    here = [begun_elsewhere(number, "oslo") for number in range(1, most + 1)]
+    assert run(decision, None, *here[1:], *of_others) == ELSEWHERE
+    with pytest.raises(IncidentStateError, match="oslo has 5 incidents here that are not over"):
+        run(decision, None, *here, *of_others)
+    # What is here already goes on, and what was opened here counts for no prober.
+    later = here[0]._replace(history=here[0].history[:2])
+    assert run(decision, later, *here[1:]) == [ELSEWHERE[2]]
+    own = [
+        Incident(number, (Record(Step.OPENED, OPENED_US, EVE, "", an_opening()),))
+        for number in range(9)
+    ]
+    assert run(decision, None, *own) == ELSEWHERE
+
+
+def test_a_prober_that_takes_another_name_each_time_is_refused_as_well() -> None:
+    here = [begun_elsewhere(at, f"prober{at}") for at in range(decisions.MOST_OPEN_OF_PROBERS)]
+    assert run(decisions.take_over(ELSEWHERE), None, *here[1:]) == ELSEWHERE
+    with pytest.raises(IncidentStateError, match="20 incidents of probers"):
+        run(decisions.take_over(ELSEWHERE), None, *here)

@@ -254,6 +254,19 @@ async def test_what_the_prober_began_is_taken_over_once_with_its_true_times(
     assert len((await office.call("GET", "/incidents")).json["incidents"]) == 1
 
 
+async def test_a_flood_of_incidents_of_a_prober_is_refused_and_nothing_of_it_is_kept(
+    office: Office,
+) -> None:
+    statuses = []
+    for number in range(8):
+        body = {**handed(1_795_255_200 * US), "reference": f"{number:016}"}
+        answer = await office.call("POST", "/incidents/taken-over", body)
+        statuses.append(answer.status)
+    assert statuses == [200] * 5 + [409] * 3
+    assert "dismiss or resolve" in answer.json["detail"]
+    assert len((await office.call("GET", "/incidents")).json["incidents"]) == 5
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [
