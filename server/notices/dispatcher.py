@@ -24,6 +24,7 @@ from server.notices.delivery import (
     after_attempt,
     in_vain,
 )
+from server.notices.letters import Letter, Said, letters, message_of
 from server.notices.link import AcknowledgementLink, person_mark
 from server.notices.message import Message
 from server.notices.ports import (
@@ -48,6 +49,8 @@ _FACTS_AT_ONCE = 50
 _PLANNED_AT_ONCE = 200
 _SENT_AT_ONCE = 16
 """A server that hangs keeps a call waiting for one deadline, never for many."""
+_CALLS_AT_ONCE = 500
+"""Read together, so that one person's calls for many incidents are seen to be one letter."""
 _PAGE = 500
 _US = 1_000_000
 _HOUR_S = 3600
@@ -169,43 +172,65 @@ class Dispatcher:
         self._called = {notice.delivery_id for notice in due}
 
     async def _send(self, board: Board, open_: Mapping[int, Incident], lease: Lease | None) -> bool:
-        waiting = await self._book.waiting_deliveries(_SENT_AT_ONCE)
+        most = _SENT_AT_ONCE
+        waiting = await self._book.waiting_deliveries(most)
         if not waiting:
             return False
+        if waiting[0].notice.occasion == CALL:  # calls come first
+            most = _CALLS_AT_ONCE
+            waiting = await self._book.waiting_deliveries(most)
+        found = letters(waiting)
         senders = self._senders(board)
-        sent = await asyncio.gather(*(self._one(one, board, senders, open_) for one in waiting))
-        await self._book.note_attempts(sent, lease)
-        return len(waiting) == _SENT_AT_ONCE
+        going = found[:_SENT_AT_ONCE]
+        sent = await asyncio.gather(*(self._one(one, board, senders, open_) for one in going))
+        await self._book.note_attempts([one for letter in sent for one in letter], lease)
+        return len(found) > len(going) or len(waiting) == most
 
     async def _one(
         self,
-        delivery: Delivery,
+        letter: Letter,
         board: Board,
         senders: Mapping[Way, Sender],
         open_: Mapping[int, Incident],
-    ) -> Delivery:
-        notice = delivery.notice
-        if notice.occasion == CALL and int(notice.subject.id) not in open_:
-            return in_vain(delivery, await self._book.store_time_us())
-        place = notice.recipient.place
-        if not place:
+    ) -> list[Delivery]:
+        """Send a letter; return what became of each delivery in it."""
+        due = [one for one in letter if not _is_in_vain(one, open_)]
+        late_us = await self._book.store_time_us()
+        late = [in_vain(one, late_us) for one in letter if _is_in_vain(one, open_)]
+        if not due:
+            return late
+        recipient = due[0].notice.recipient
+        if not recipient.place:
             outcome = Outcome(Fate.REFUSED, "there is no address any more")
         else:
-            message = delivery.message(self._links.words(delivery, board))
-            outcome = await _try(senders[notice.recipient.way], delivery, message)
-        after = after_attempt(delivery, outcome, await self._book.store_time_us())
-        # No address and no words: who it was is in the store, for those who may look.
-        is_lost = after.standing is Standing.GIVEN_UP
-        (_log.error if is_lost else _log.info)(
-            "notice_given_up" if is_lost else "notice_attempt",
-            delivery=delivery.delivery_id,
-            occasion=notice.occasion,
-            about=f"{notice.subject.kind} {notice.subject.id}",
-            way=notice.recipient.way.value,
-            standing=after.standing.value,
-            attempts=after.attempts,
-        )
-        return after
+            message = message_of([Said(one, self._links.words(one, board)) for one in due])
+            outcome = await _try(senders[recipient.way], due[0], message)
+        now_us = await self._book.store_time_us()
+        return [*late, *(_noted(one, outcome, now_us) for one in due)]
+
+
+def _is_in_vain(delivery: Delivery, open_: Mapping[int, Incident]) -> bool:
+    """Whether it is a call that somebody has answered."""
+    notice = delivery.notice
+    return notice.occasion == CALL and int(notice.subject.id) not in open_
+
+
+def _noted(delivery: Delivery, outcome: Outcome, now_us: int) -> Delivery:
+    """Return a delivery after an attempt, which is in the log."""
+    notice = delivery.notice
+    after = after_attempt(delivery, outcome, now_us)
+    # No address and no words: who it was is in the store, for those who may look.
+    is_lost = after.standing is Standing.GIVEN_UP
+    (_log.error if is_lost else _log.info)(
+        "notice_given_up" if is_lost else "notice_attempt",
+        delivery=delivery.delivery_id,
+        occasion=notice.occasion,
+        about=f"{notice.subject.kind} {notice.subject.id}",
+        way=notice.recipient.way.value,
+        standing=after.standing.value,
+        attempts=after.attempts,
+    )
+    return after
 
 
 async def _try(sender: Sender, delivery: Delivery, message: Message) -> Outcome:

@@ -323,3 +323,46 @@ async def test_a_sender_that_breaks_keeps_no_other_message_from_being_noted(
     assert by_way[Way.WEBHOOK].standing is Standing.DELIVERED
     assert (by_way[Way.EMAIL].standing, by_way[Way.EMAIL].attempts) == (Standing.WAITING, 1)
     assert "canary" not in str(lines) + by_way[Way.EMAIL].detail
+
+
+async def test_who_is_called_for_many_incidents_at_once_gets_one_letter_that_lists_them(
+    house: House,
+) -> None:
+    for _ in range(20):
+        await house.open()
+    house.clock.pass_by(300)
+    while await house.dispatcher.turn():
+        pass
+    letters = [sent for sent in house.post.sent if sent.place in {CILLA, ANNA}]
+    assert sorted(sent.place for sent in letters) == [ANNA, CILLA]
+    for _, _, message in letters:
+        assert message.subject == "[Keystead] You are called for 20 incidents: 1, 2, 3, ..."
+        numbers = re.findall(r"^keystead incident acknowledge (\d+)$", message.text, re.MULTILINE)
+        assert sorted(map(int, numbers)) == list(range(1, 21))
+        assert len(set(_LINK.findall(message.text))) == 20
+    calls = [one for one in await house.deliveries() if one.notice.occasion == "call"]
+    assert len(calls) == 40
+    assert {(one.standing, one.attempts) for one in calls} == {(Standing.DELIVERED, 1)}
+    # What the ledger has a digest of is in the letter word for word.
+    texts = "".join(sent.message.text for sent in letters)
+    assert all(f"{one.notice.words}\n\n{one.notice.text}" in texts for one in calls)
+    house.post.sent.clear()
+    assert (await house.turn(after_s=300)).count(ANNA) == 1
+
+
+async def test_a_letter_of_many_calls_that_failed_is_tried_again_without_what_was_answered(
+    house: House,
+) -> None:
+    await house.open()
+    await house.open()
+    house.post.outcomes = [FAILED] * 9
+    await house.turn()
+    await house.incidents.acknowledge(1, cause=EVE)
+    house.post.outcomes.clear()
+    house.clock.pass_by(60)
+    await house.dispatcher.turn()
+    (again,) = [sent.message for sent in house.post.sent if sent.place == CILLA]
+    assert again.subject.startswith("[Keystead] Sev 1, incident 2: first call")
+    calls = [one for one in await house.deliveries() if one.notice.occasion == "call"]
+    assert [one.standing for one in calls] == [Standing.IN_VAIN, Standing.DELIVERED]
+    assert calls[1].delivery_id == again.message_id
