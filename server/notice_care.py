@@ -22,7 +22,7 @@ from server.notices.board_file import BoardFile
 from server.notices.dispatcher import READER, Dispatcher, LinkMaker
 from server.outgoing.senders import senders_for
 from server.reports.published import PublishedReports
-from server.storage.identity import Meta, StoredJournalKeys
+from server.storage.identity import StoredJournalKeys, StoredValues
 
 _UNREAD_US = 7 * 86_400 * 1_000_000
 
@@ -69,7 +69,7 @@ def _forgetting(base: Foundation) -> Job:
     return Job("notices-off", 86_400, run)
 
 
-class LinkStore(IncidentBook, Meta, Protocol):
+class LinkStore(IncidentBook, StoredValues, Protocol):
     """What has to be read and written for a link."""
 
 

@@ -1,6 +1,8 @@
 """What ties a store to the rest of an installation: who seals its records, its bucket salt."""
 
+import asyncio
 import secrets
+from collections.abc import Mapping
 from typing import Protocol
 
 from server.clock import Clock
@@ -18,6 +20,10 @@ _SALT_OCTETS = 16
 STORE_ID = "store_id"
 STORE_EPOCH = "store_epoch"
 FIRST_EPOCH = "0"
+_JOURNAL_KEY = "journal_key_"
+
+KEYS_READ_EVERY_S = 5.0
+"""How soon a machine that comes new is known to the others by its links."""
 
 
 class ForeignStoreError(StoreRefusedError):
@@ -113,43 +119,56 @@ async def introduce_journal_key(store: Meta, public_key: bytes, *, cause: Cause)
     key_id = key_id_of(public_key).hex()
     after = {"public_key": public_key.hex()}
     deed = Deed(cause.act("journal.key"), Subject("journal_key", key_id), None, after)
-    name = f"journal_key_{key_id}"
+    name = f"{_JOURNAL_KEY}{key_id}"
     if await store.meta(name) is not None:
         return False
     await store.settle_meta(name, public_key.hex(), deed)
     return True
 
 
+class StoredValues(Protocol):
+    """Named values of a store, many at once."""
+
+    async def metas(self, prefix: str) -> Mapping[str, str]:
+        """Return all named values whose names begin so."""
+        ...
+
+
 class StoredJournalKeys:
     """The public journal keys of all machines, by their ids: with them links are checked.
 
-    What is found is remembered. What is not is looked for once in a while only: whoever makes up
-    ids does not keep the store busy.
+    All are read together, the first time that one is not known and then at most every so often:
+    whoever makes up ids neither keeps the store busy nor another machine's key from being found.
     """
 
-    def __init__(
-        self, store: Meta, clock: Clock, *, own: bytes | None = None, every_s: float = 0.1
-    ) -> None:
+    def __init__(self, store: StoredValues, clock: Clock, *, own: bytes | None = None) -> None:
         self._store = store
         self._clock = clock
-        self._every_s = every_s
         self._known = {} if own is None else {key_id_of(own): own}
-        self._looked_at = -every_s
+        self._read_at: float | None = None
+        self._reading = asyncio.Lock()
 
     async def public_key(self, key_id: bytes) -> bytes | None:
-        """Return a key (32 octets, Ed25519), None when no machine has introduced it."""
-        known = self._known.get(key_id)
-        if known is not None:
-            return known
+        """Return a key (32 octets, Ed25519), None when no machine has introduced it.
+
+        A machine's key is found KEYS_READ_EVERY_S after it was introduced at the latest.
+        """
+        if key_id not in self._known and self._is_old():
+            async with self._reading:
+                if self._is_old():  # nobody has read while we waited
+                    await self._read()
+        return self._known.get(key_id)
+
+    def _is_old(self) -> bool:
         now = self._clock.monotonic()
-        if now - self._looked_at < self._every_s:
-            return None
-        self._looked_at = now
-        found = await self._store.meta(f"journal_key_{key_id.hex()}")
-        if found is None:
-            return None
-        self._known[key_id] = bytes.fromhex(found)
-        return self._known[key_id]
+        return self._read_at is None or now - self._read_at >= KEYS_READ_EVERY_S
+
+    async def _read(self) -> None:
+        at = self._clock.monotonic()
+        for text in (await self._store.metas(_JOURNAL_KEY)).values():
+            public_key = bytes.fromhex(text)
+            self._known[key_id_of(public_key)] = public_key
+        self._read_at = at
 
 
 async def bucket_salt(store: Meta) -> bytes:

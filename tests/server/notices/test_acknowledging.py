@@ -9,7 +9,7 @@ from server.incidents.record import Author, AuthorKind, State
 from server.notices.acknowledging import Verdict
 from server.notices.board import Board
 from server.notices.link import AcknowledgementLink, person_mark
-from server.storage.identity import introduce_journal_key
+from server.storage.identity import KEYS_READ_EVERY_S, introduce_journal_key
 from tests.server.notices.boards import TEXT
 from tests.server.notices.house import EVE, KEY, SALT, House
 
@@ -137,7 +137,20 @@ async def test_a_link_of_another_machine_on_the_same_store_is_good(house: House)
     link = AcknowledgementLink(1, person_mark(SALT, "bo"), now_s + 60).sign(other)
     assert (await house.links.acknowledgement(link, press=True)).verdict is Verdict.REFUSED
     await introduce_journal_key(house.store, other.public_key, cause=EVE)
-    # Made-up ids are looked up once in a while only.
+    # All keys are read anew once in a while, whatever is asked for meanwhile.
     assert (await house.links.acknowledgement(link, press=True)).verdict is Verdict.REFUSED
-    house.clock.pass_by(1)
+    house.clock.pass_by(KEYS_READ_EVERY_S)
     assert (await house.links.acknowledgement(link, press=True)).verdict is Verdict.DONE
+
+
+async def test_made_up_links_keep_no_link_of_another_machine_from_working(house: House) -> None:
+    await house.open()
+    other = JournalKey.generate()
+    await introduce_journal_key(house.store, other.public_key, cause=EVE)
+    now_s = house.clock.now_us() // 1_000_000
+    link = AcknowledgementLink(1, person_mark(SALT, "bo"), now_s + 60)
+    for _ in range(3):
+        made_up = link.sign(JournalKey.generate())
+        found = await house.links.acknowledgement(made_up, press=True)
+        assert found.verdict is Verdict.REFUSED
+    assert (await house.links.acknowledgement(link.sign(other), press=True)).verdict is Verdict.DONE
