@@ -243,7 +243,9 @@ async def open_desks(
         uptime=uptime_desk(config, base.store),
         zone=ZoneInfo(config.availability.zone),
         maintenance=MaintenanceDesk(base.store, notice_s=config.maintenance.notice_seconds),
-        probes=ProbeDesk(base.store, base.store, notice_s=config.maintenance.notice_seconds),
+        probes=ProbeDesk(
+            base.store, base.store, base.store, notice_s=config.maintenance.notice_seconds
+        ),
         incidents=incident_desk(config, base),
         status_page=StatusPageDesk(snapshot_reader(config, base.store, clock), config.status_url),
         notices=NoticeDesk(base.store, board),

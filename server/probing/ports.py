@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from server.incidents.intervals import Span
+from server.journal.acts import Deed
 from server.leases import Lease
 from server.probing.absorb import Known
 from server.probing.finding import Finding, Outcome
@@ -104,4 +105,16 @@ class ProbeBook(Protocol):
 
     async def prune_findings(self, before_us: int, lease: Lease | None = None) -> int:
         """Remove old findings, not too many; return how many. Sums of minutes stay."""
+        ...
+
+
+class ProberNames(Protocol):
+    """Keeps whose a prober's name is, among a store's named values."""
+
+    async def meta(self, name: str) -> str | None:
+        """Return a named value, or None."""
+        ...
+
+    async def settle_meta(self, name: str, proposed: str, deed: Deed | None = None) -> str:
+        """Return the value that stands: the proposed one, stored now, when there was none."""
         ...

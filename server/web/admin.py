@@ -70,7 +70,7 @@ from server.otp.ports import (
     StoreError,
     UnknownOutcomeError,
 )
-from server.probing.desk import ProbeDesk
+from server.probing.desk import ForeignProberError, ProbeDesk
 from server.provisioning.desk import MintingDesk
 from server.provisioning.ports import MintError
 from server.reports.analysis_desk import AnalysisDesk
@@ -184,7 +184,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminUptime(desks.uptime, desks.clients, desks.customers, desks.zone).routes(),
             *AdminMaintenance(desks.maintenance).routes(),
             *AdminProbe(desks.probes).routes(),
-            *AdminIncidents(desks.incidents, desks.customers).routes(),
+            *AdminIncidents(desks.incidents, desks.customers, desks.probes).routes(),
             *AdminStatusPage(desks.status_page).routes(),
             *AdminNotices(desks.notices).routes(),
             *AdminFleet(desks.fleet).routes(),
@@ -326,6 +326,7 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (CalendarError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (UnknownDeliveryError, HTTPStatus.NOT_FOUND),
     (NobodyToldError, HTTPStatus.NOT_FOUND),
+    (ForeignProberError, HTTPStatus.FORBIDDEN),
 )
 """What the rooms refuse, in words that are meant for the operator."""
 

@@ -9,11 +9,12 @@ from aiohttp import web
 from server.accounts.access import Permission
 from server.accounts.customers import CustomerDesk
 from server.incidents.desk import IncidentDesk, NewIncident, SpanText
-from server.incidents.record import Incident
+from server.incidents.record import AuthorKind, Incident
 from server.incidents.record_json import read_record
 from server.incidents.severity import Severity
 from server.journal.acts import Cause
 from server.journal.canonical import MalformedError
+from server.probing.desk import ProbeDesk
 from server.web.admin_request import (
     answer,
     page_limit,
@@ -55,9 +56,10 @@ class _Step(Protocol):
 class AdminIncidents:
     """Handlers over the operator's desk for incidents."""
 
-    def __init__(self, desk: IncidentDesk, customers: CustomerDesk) -> None:
+    def __init__(self, desk: IncidentDesk, customers: CustomerDesk, probers: ProbeDesk) -> None:
         self._desk = desk
         self._customers = customers
+        self._probers = probers
 
     def routes(self) -> list[Route]:
         """Return the routes of this part of the API."""
@@ -136,7 +138,11 @@ class AdminIncidents:
         except MalformedError as error:
             words = f"one of the records is none: {error}"
             raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, words) from error
-        one = await self._desk.take_over(body.reference, records, cause=read_cause(request))
+        cause = read_cause(request)
+        authors = {record.author for record in records}
+        for prober in sorted(one.name for one in authors if one.kind is AuthorKind.PROBER):
+            await self._probers.claim(prober, cause)
+        one = await self._desk.take_over(body.reference, records, cause=cause)
         return await self._changed(request, "take-over", one)
 
     async def show(self, request: web.Request) -> web.Response:

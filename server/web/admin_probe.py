@@ -8,10 +8,11 @@ from pydantic import ConfigDict, Field
 
 from server.accounts.access import Permission
 from server.incidents.instants import write_instant
+from server.journal.acts import Cause
 from server.probing.desk import ProbeDesk
 from server.probing.finding import LATEST_US, MAX_WHY, Finding, FindingError, Outcome
 from server.probing.ports import MOST_AT_ONCE, ProberDetails
-from server.web.admin_request import answer, moment, read_json, read_query
+from server.web.admin_request import CALLER, answer, moment, read_json, read_query
 from server.web.json_types import Body, Moment, Shown
 from server.web.problems import ProblemError
 from server.web.route import Reach, Route
@@ -106,7 +107,8 @@ class AdminProbe:
         read_query(request, ())
         brought = await read_json(request, FindingsBrought)
         findings = [_finding(one) for one in brought.findings]
-        number, windows = await self._desk.take(brought.prober, findings)
+        cause = Cause(request[CALLER].actor)
+        number, windows = await self._desk.take(brought.prober, findings, cause=cause)
         maintenance = [
             WindowShown(start=write_instant(start), end=write_instant(end))
             for start, end in windows

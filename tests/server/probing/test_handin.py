@@ -11,6 +11,7 @@ from server.probing.finding import Finding, Outcome
 from server.probing.handin import HandIn, read_windows, write_windows
 from server.probing.ports import MOST_AT_ONCE, OfficeError, Receipt
 from server.storage.spool import Spool
+from tests.server.acts import CAUSE
 from tests.server.memory_store import MemoryStore
 from tests.server.still_clock import NOW_US, StillClock
 from tests.server.web.office import DEFAULT
@@ -21,7 +22,7 @@ class RealOffice:
 
     def __init__(self) -> None:
         self.store = MemoryStore(clock=StillClock(), default_policy=DEFAULT)
-        self._desk = ProbeDesk(self.store, self.store)
+        self._desk = ProbeDesk(self.store, self.store, self.store)
         self.broken_before = self.broken_after = False
         self.asked: list[int] = []
 
@@ -29,7 +30,7 @@ class RealOffice:
         self.asked.append(len(findings))
         if self.broken_before:
             raise OfficeError("no service answers")
-        receipt = await self._desk.take(prober, findings)
+        receipt = await self._desk.take(prober, findings, cause=CAUSE)
         if self.broken_after:
             raise OfficeError("the service ended while it was asked")
         return receipt

@@ -159,7 +159,7 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         usage=UsageDesk(store, frozenset({LEFT_OUT})),
         vault=VaultDesk(store, keys),
         maintenance=MaintenanceDesk(store),
-        probes=ProbeDesk(store, store),
+        probes=ProbeDesk(store, store, store),
         incidents=IncidentDesk(store),
         notices=NoticeDesk(store, StillBoard()),
         uptime=uptime,
