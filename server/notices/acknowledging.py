@@ -11,6 +11,7 @@ from server.incidents.desk import ON_CALL
 from server.incidents.record import Author, AuthorKind, Incident, State, Step
 from server.incidents.states import StepRefusedError
 from server.journal.acts import Actor, Cause
+from server.notices.audience import opening_of
 from server.notices.link import AcknowledgementLink, LinkError, PublicKeySource, find_person
 from server.notices.ports import BoardSource
 
@@ -90,16 +91,9 @@ class AcknowledgementDesk:
     async def acknowledgement(self, token: str, *, press: bool) -> Found:
         """Return what is behind a link; press: and acknowledge, if that can be done now."""
         try:
-            link = await AcknowledgementLink.read(token, self._keys, await self._now_s())
+            person, incident = await self._behind(token)
         except LinkError as error:
             return Found(Verdict.REFUSED, str(error))
-        person = find_person(self._salt, link.person, self._board.board().people)
-        if person is None:
-            return Found(Verdict.REFUSED, "this link is of somebody who is not called any more")
-        try:
-            incident = await self._incidents.show(link.incident_id)
-        except LookupError:
-            return Found(Verdict.REFUSED, "there is no such incident any more")
         found = judged(incident, person)
         if not press or found.verdict is not Verdict.READY:
             return found
@@ -110,6 +104,23 @@ class AcknowledgementDesk:
             # Somebody else was quicker: that is what there is to be seen now.
             return judged(await self._incidents.show(incident.incident_id), person)
         return judged(after, person)._replace(verdict=Verdict.DONE)
+
+    async def _behind(self, token: str) -> tuple[str, Incident]:
+        """Return whose link it is, and the incident it is for; LinkError says why it is none."""
+        link = await AcknowledgementLink.read(token, self._keys, await self._now_s())
+        person = find_person(self._salt, link.person, self._board.board().people)
+        if person is None:
+            raise LinkError("this link is of somebody who is not called any more")
+        try:
+            incident = await self._incidents.show(link.incident_id)
+        except LookupError:
+            raise LinkError("there is no such incident any more") from None
+        if link.opening != opening_of(incident):
+            raise LinkError(
+                "this link is from before the incident was opened again. The newest message has"
+                " one that works"
+            )
+        return person, incident
 
 
 class Now(Protocol):

@@ -172,6 +172,11 @@ def since_opened(incident: Incident) -> tuple[int, int | None]:
     return opened_us, answered_us
 
 
+def opening_of(incident: Incident) -> int:
+    """Return how often an incident was opened again."""
+    return sum(record.step is Step.REOPENED for record in incident.history)
+
+
 def ways(role: Role, told: Reachable) -> list[Recipient]:
     """Return every way by which somebody on the board is told."""
     found = []

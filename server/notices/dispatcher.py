@@ -14,7 +14,7 @@ from server.facts import Fact, FactBook
 from server.incidents.record import Incident
 from server.journal.checkpoint import Signer
 from server.leases import Lease
-from server.notices.audience import Customer, calls, is_told, is_unanswered, notices
+from server.notices.audience import Customer, calls, is_told, is_unanswered, notices, opening_of
 from server.notices.board import Board
 from server.notices.delivery import (
     CALL,
@@ -62,14 +62,18 @@ class LinkMaker(NamedTuple):
     signer: Signer
     salt: bytes
 
-    def words(self, delivery: Delivery, board: Board) -> str:
-        """Return what a call says of its link; "" where there is none. The same when sent again."""
+    def words(self, delivery: Delivery, board: Board, open_: Mapping[int, Incident]) -> str:
+        """Return what a call says of its link; "" where there is none. The same when sent again.
+
+        open_: what calls are about, as it is now: the link is for this opening of it.
+        """
         notice = delivery.notice
         if notice.occasion != CALL or board.link is None:
             return ""
         expires_s = delivery.created_us // _US + board.link_hours * _HOUR_S
         mark = person_mark(self.salt, notice.recipient.name)
-        link = AcknowledgementLink(int(notice.subject.id), mark, expires_s)
+        number = int(notice.subject.id)
+        link = AcknowledgementLink(number, mark, expires_s, opening_of(open_[number]))
         return link_words(f"{board.link}{PATH}{link.sign(self.signer)}", expires_s)
 
 
@@ -203,7 +207,7 @@ class Dispatcher:
         if not recipient.place:
             outcome = Outcome(Fate.REFUSED, "there is no address any more")
         else:
-            message = message_of([Said(one, self._links.words(one, board)) for one in due])
+            message = message_of([Said(one, self._links.words(one, board, open_)) for one in due])
             outcome = await _try(senders[recipient.way], due[0], message)
         now_us = await self._book.store_time_us()
         return [*late, *(_noted(one, outcome, now_us) for one in due)]

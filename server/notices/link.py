@@ -22,8 +22,8 @@ PERSON_OCTETS = 8
 _DOMAIN = b"keystead acknowledgement 1\0"
 """No checkpoint begins so: a signature of one kind is none of the other."""
 
-_CONTENT = struct.Struct(f"!B{KEY_ID_OCTETS}sQ{PERSON_OCTETS}sQ")
-_VERSION = 1
+_CONTENT = struct.Struct(f"!B{KEY_ID_OCTETS}sQ{PERSON_OCTETS}sQH")
+_VERSION = 2
 TOKEN_OCTETS = _CONTENT.size + SIGNATURE_OCTETS
 TOKEN_CHARACTERS = -(-TOKEN_OCTETS * 4 // 3)
 NOT_OURS = "this link is not one that was sent from here. Was all of it copied?"
@@ -54,11 +54,15 @@ def find_person(salt: bytes, mark: bytes, names: Mapping[str, object]) -> str | 
 
 
 class AcknowledgementLink(NamedTuple):
-    """What a link says. person: a mark; expires_s: Unix seconds, it is good until then."""
+    """What a link says. person: a mark; expires_s: Unix seconds, it is good until then.
+
+    opening: how often the incident had been opened again: a link is for that opening alone.
+    """
 
     incident_id: int
     person: bytes
     expires_s: int
+    opening: int = 0
 
     def sign(self, signer: Signer) -> str:
         """Return the token; `read` is the inverse."""
@@ -67,14 +71,14 @@ class AcknowledgementLink(NamedTuple):
         return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
 
     def _content(self, key_id: bytes) -> bytes:
-        return _CONTENT.pack(_VERSION, key_id, self.incident_id, self.person, self.expires_s)
+        return _CONTENT.pack(_VERSION, key_id, *self)
 
     @classmethod
     async def read(cls, token: str, keys: PublicKeySource, now_s: int) -> Self:
         """Check a token and return what it says; LinkError."""
         octets = _octets(token)
         content, signature = octets[: _CONTENT.size], octets[_CONTENT.size :]
-        version, key_id, incident_id, person, expires_s = _CONTENT.unpack(content)
+        version, key_id, incident_id, person, expires_s, opening = _CONTENT.unpack(content)
         public_key = await keys.public_key(key_id) if version == _VERSION else None
         if public_key is None:
             raise _not_ours()
@@ -84,7 +88,7 @@ class AcknowledgementLink(NamedTuple):
             raise _not_ours() from None
         if now_s >= expires_s:
             raise LinkError("this link is too old. The newest message has one that works")
-        return cls(incident_id, person, expires_s)
+        return cls(incident_id, person, expires_s, opening)
 
 
 def _not_ours() -> LinkError:

@@ -1,6 +1,7 @@
 """What a link does: looked at nothing, pressed it acknowledges for that person, once, in time."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -154,3 +155,28 @@ async def test_made_up_links_keep_no_link_of_another_machine_from_working(house:
         found = await house.links.acknowledgement(made_up, press=True)
         assert found.verdict is Verdict.REFUSED
     assert (await house.links.acknowledgement(link.sign(other), press=True)).verdict is Verdict.DONE
+
+
+async def test_a_link_from_before_it_was_opened_again_acknowledges_nothing(house: House) -> None:
+    await house.dispatcher.begin()
+    await house.open()
+    await house.dispatcher.turn()
+    (old,) = sent_links(house)
+    await house.incidents.dismiss(1, cause=EVE)
+    house.clock.pass_by(60)
+    await house.incidents.reopen(1, cause=EVE)
+    for press in (False, True):
+        found = await house.links.acknowledgement(old, press=press)
+        assert (found.verdict, found.title) == (Verdict.REFUSED, "")
+        assert "opened again" in found.words
+    incident = await house.store.incident(1)
+    assert incident is not None
+    assert incident.state is State.OPEN
+    await house.dispatcher.turn()
+    _, new = sent_links(house)
+    assert (await house.links.acknowledgement(new, press=True)).verdict is Verdict.DONE
+
+
+def sent_links(house: House) -> list[str]:
+    texts = "\n".join(sent.message.text for sent in house.post.sent)
+    return re.findall(r"/status/ack/(\S+)$", texts, re.MULTILINE)

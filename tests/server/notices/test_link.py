@@ -45,9 +45,12 @@ async def refused(token: str, *, now_s: int = NOW_S, keys: Keys | None = None) -
     number=st.integers(0, 2**63 - 1),
     person=st.binary(min_size=8, max_size=8),
     late=st.integers(1, 2**40),
+    opening=st.integers(0, 2**16 - 1),
 )
-async def test_a_link_is_read_as_it_was_signed(number: int, person: bytes, late: int) -> None:
-    link = AcknowledgementLink(number, person, NOW_S + late)
+async def test_a_link_is_read_as_it_was_signed(
+    number: int, person: bytes, late: int, opening: int
+) -> None:
+    link = AcknowledgementLink(number, person, NOW_S + late, opening)
     token = link.sign(KEY)
     assert len(token) == TOKEN_CHARACTERS
     assert await AcknowledgementLink.read(token, Keys(OTHER, KEY), NOW_S) == link
