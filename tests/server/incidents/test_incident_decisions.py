@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from server.incidents import decisions
 from server.incidents.decisions import (
+    AmendingError,
     Decision,
     Given,
     IncidentStateError,
@@ -318,3 +319,17 @@ def test_words_keep_their_lines_and_a_title_is_one() -> None:
         checked_title("one\ntwo")
     with pytest.raises(IncidentInputError, match="say why"):
         checked_words(" ", needed="say why")
+
+
+def test_what_was_confirmed_is_taken_back_only_by_who_may_amend_and_with_a_reason() -> None:
+    lost = Loss(NOW_S - 60, NOW_S, Fraction(1))
+    one = after(decisions.confirm([lost], EVE, ""), taken())
+    for known in (one, after(decisions.confirm([], EVE, "none after all"), one)):
+        with pytest.raises(AmendingError, match=r"incident\.amend"):
+            run(decisions.dismiss(EVE, "was none", may_amend=False), known)
+        with pytest.raises(IncidentInputError, match="give a reason"):
+            run(decisions.dismiss(EVE, "", may_amend=True), known)
+        dismissed = after(decisions.dismiss(EVE, "was none", may_amend=True), known)
+        assert dismissed.state is State.DISMISSED
+    measured_only = after(decisions.dismiss(EVE, "was none", may_amend=False), taken())
+    assert measured_only.state is State.DISMISSED
