@@ -58,6 +58,10 @@ class IncidentStateError(Exception):
     """The incident is not in the state for this step; the message says in which it is."""
 
 
+class AmendingError(Exception):
+    """The step takes back what counts: only who may amend takes it. The message says so."""
+
+
 class Situation(NamedTuple):
     """What a decision is made on. known: None when there is none yet; open: unsettled, others."""
 
@@ -228,6 +232,26 @@ def resolve(author: Author, summary: str, *given: Given) -> Decision:
             )
         _check_closed(known.losses)
         return take(*given, Given(Step.RESOLVED, author, summary))(situation)
+
+    return decide
+
+
+def dismiss(author: Author, reason: str, *told: Given, may_amend: bool) -> Decision:
+    """Note that it was none. Once seconds were confirmed, that takes back what counts.
+
+    told: what is told with it, before: afterwards nothing is told of it.
+    """
+
+    def decide(situation: Situation) -> Sequence[Record]:
+        known = _known(situation)
+        if not reason:
+            raise IncidentInputError("say why it was no incident: give a reason")
+        if known.was_confirmed and not may_amend:
+            raise AmendingError(
+                f"seconds were confirmed of incident {known.incident_id}, and would count no more:"
+                " who may amend (incident.amend) dismisses it, or resolve it"
+            )
+        return take(*told, Given(Step.DISMISSED, author, reason))(situation)
 
     return decide
 

@@ -179,10 +179,18 @@ class IncidentDesk:
         checked_words(cause.reason, needed="say why it is opened again: give a reason")
         return await self._step(incident_id, Step.REOPENED, "reopen", tell, cause)
 
-    async def dismiss(self, incident_id: int, *, tell: str = "", cause: Cause) -> Incident:
-        """Note that it was none. What was measured stays as it is."""
-        checked_words(cause.reason, needed="say why it was no incident: give a reason")
-        return await self._step(incident_id, Step.DISMISSED, "dismiss", tell, cause)
+    async def dismiss(
+        self, incident_id: int, *, tell: str = "", may_amend: bool = False, cause: Cause
+    ) -> Incident:
+        """Note that it was none. What was measured stays as it is.
+
+        may_amend: whether who does it may also amend, else AmendingError once seconds were
+        confirmed.
+        """
+        author = author_of(cause.actor)
+        told = _told(author, tell)
+        decision = decisions.dismiss(author, _reason(cause), *told, may_amend=may_amend)
+        return await self._continue(incident_id, decision, "dismiss", cause)
 
     async def update(
         self, incident_id: int, text: str, *, public: bool = True, cause: Cause
@@ -326,8 +334,6 @@ class IncidentDesk:
     ) -> Incident:
         author = author_of(cause.actor)
         given = (Given(step, author, _reason(cause)), *_told(author, tell))
-        if step is Step.DISMISSED:  # afterwards nothing is told of it
-            given = given[::-1]
         return await self._continue(incident_id, decisions.take(*given), verb, cause)
 
     async def _add(self, decision: Decision, cause: Cause) -> Incident:

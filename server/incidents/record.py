@@ -246,6 +246,13 @@ class Incident(NamedTuple):
         return given[-1].losses if given else ()
 
     @property
+    def was_confirmed(self) -> bool:
+        """Whether a person ever confirmed seconds, also when others were confirmed since."""
+        return any(
+            isinstance(one.detail, Confirmation) and one.detail.losses for one in self.history
+        )
+
+    @property
     def amendments(self) -> tuple[Amendment, ...]:
         """What was amended, in order."""
         return tuple(one.detail for one in self.history if isinstance(one.detail, Amendment))

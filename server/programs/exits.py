@@ -12,6 +12,7 @@ class Exit(enum.IntEnum):
     NOT_FOUND = 3
     UNREACHABLE = 4
     DAMAGED = 5
+    UNPROVABLE = 6
 
 
 class CommandError(Exception):
@@ -24,5 +25,6 @@ class CommandError(Exception):
 
 EXPLAINED = (
     "Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 no such thing;"
-    " 4 the service does not answer; 5 the journal or an archive was tampered with."
+    " 4 the service does not answer; 5 the journal or an archive was tampered with;"
+    " 6 a report cannot be proved any more."
 )

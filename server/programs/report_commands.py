@@ -2,7 +2,7 @@
 
 import enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,9 @@ from server.programs.exits import Exit
 from server.programs.options import Data, Database, Json, Reason, admin_api
 from server.programs.remote_options import RemoteTyper
 from server.programs.terminal import complain, say, say_json, table
+
+if TYPE_CHECKING:
+    from server.programs.report_files import Result
 
 app = RemoteTyper(
     help="Reports: availability and usage of each customer, and that they are true.",
@@ -22,6 +25,7 @@ __all__ = ["analysis_commands", "app"]
 Output = Annotated[
     str, typer.Option("--output", metavar="FILE", help='A new file, or "-" for standard output.')
 ]
+_CODES = {"wrong": Exit.DAMAGED, "not provable": Exit.UNPROVABLE}
 _MONTH = "Like 2026-09; without it the last one in the ledger."
 
 
@@ -181,6 +185,7 @@ def verify(
 ) -> None:
     """Compute a customer's report again from the ledger, and compare. Exit code 5: it differs.
 
+    Exit code 6: steps of incidents were erased that could bear on its figures; it may be right.
     With --ledger no service is asked. Names, and whose a Client ID is, are not in the ledger.
     """
     from server.programs import report_files  # noqa: PLC0415 - takes the cryptography
@@ -203,17 +208,33 @@ def verify(
             result = report_files.verify(claim, fetched, lines)
     if as_json:
         say_json(report_files.result_to_json(result))
-    for sequence in result.erased:
-        complain(
-            f"keystead: entry {sequence} of the ledger was erased: its incident counts no more"
-        )
-    if result.differences:
-        complain("keystead: the report does not say what the ledger says:")
-        for one in result.differences:
-            complain(f"  {one.place}: {one.said} in the report, {one.computed} from the ledger")
-        raise typer.Exit(Exit.DAMAGED)
+    _complain(result)
     if not as_json:
         say(
             f"The report is right: computed again from the ledger up to entry"
             f" {claim.ledger.sequence}, it is the same."
         )
+
+
+def _complain(result: "Result") -> None:
+    """Say why a report is not right, and end with that; nothing when it is."""
+    if result.erased:
+        gone = ", ".join(map(str, result.erased))
+        complain(
+            f"keystead: what these entries of the ledger said of incidents was erased, and it could"
+            f" bear on the report's period: {gone}. Figures of time without it prove nothing."
+        )
+    verdict = result.verdict.value
+    if result.differences:
+        known = "what is left of the ledger" if result.erased else "the ledger"
+        complain(f"keystead: the report is {verdict}. It does not say what {known} says:")
+        for one in result.differences:
+            complain(f"  {one.place}: {one.said} in the report, {one.computed} from the ledger")
+    elif result.erased:
+        complain(
+            f"keystead: the report is {verdict}. It says what is left of the ledger: ask who keeps"
+            " the ledger what was erased and why; the journal tells of it."
+        )
+    code = _CODES.get(verdict)
+    if code is not None:
+        raise typer.Exit(code)

@@ -28,8 +28,10 @@ from server.reports.verification import (
     LARGEST_FILE,
     Claim,
     Difference,
+    Verdict,
     differences,
     read_claim,
+    verdict,
 )
 from server.uptime.segment import day_name
 
@@ -45,11 +47,16 @@ class Ledger(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a verification came to. erased: entries of the ledger whose words are gone."""
+    """What a verification came to. erased: entries that are gone and could bear on the figures."""
 
     claim: Claim
     differences: Sequence[Difference]
     erased: Sequence[int]
+
+    @property
+    def verdict(self) -> Verdict:
+        """What can be said of the report."""
+        return verdict(self.differences, self.erased)
 
 
 def write_new(name: str, octets: bytes) -> None:
@@ -131,27 +138,27 @@ def verify(claim: Claim, ledger: Ledger, evidence: Iterator[bytes]) -> Result:
             replay.take(link)
 
     with _told():
-        verdict = verify_file(ledger.path, ledger.keys, ledger.checkpoints, LEDGER, tell)
-        if verdict.fault is not None:
+        chain = verify_file(ledger.path, ledger.keys, ledger.checkpoints, LEDGER, tell)
+        if chain.fault is not None:
             raise CommandError(
                 f"the ledger is not whole, and proves nothing. First bad entry:"
-                f" {verdict.fault.sequence}: {verdict.fault.what}",
+                f" {chain.fault.sequence}: {chain.fault.what}",
                 Exit.DAMAGED,
             )
         replay.close()
         replay.prove(read_evidence(evidence))
         request = claim.request
-        answers = {
-            one: replay.answer(one, request.as_of, request.method) for one in questions(request)
-        }
+        asked = questions(request)
+        answers = {one: replay.answer(one, request.as_of, request.method) for one in asked}
     computed = compose(request, claim.ledger, answers)
-    return Result(claim, differences(claim, computed), replay.erased)
+    return Result(claim, differences(claim, computed), replay.doubts(asked, request.as_of))
 
 
 def result_to_json(result: Result) -> dict[str, Any]:
     """Return a result for programs."""
     return {
-        "right": not result.differences,
+        "right": result.verdict is Verdict.RIGHT,
+        "verdict": result.verdict.value,
         "format": result.claim.format.value,
         "customer": result.claim.request.customer.id,
         "clients": [one for one in sorted(result.claim.request.names) if one != ALL_CLIENTS],

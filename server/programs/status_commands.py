@@ -3,7 +3,7 @@
 import json
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,8 +13,9 @@ from server.programs.options import Data, Database, Json, admin_api
 from server.programs.remote_options import RemoteTyper
 from server.programs.status_files import put_in_place
 from server.programs.terminal import fields, say, say_json, table
-from server.status.snapshot import Snapshot
-from server.status.wire import read_snapshot
+
+if TYPE_CHECKING:
+    from server.status.snapshot import Snapshot
 
 app = RemoteTyper(help="The status page.", no_args_is_help=True)
 
@@ -101,6 +102,8 @@ def write(
         say(f"Wrote {len(documents)} files to {to}, for {place.url}.")
 
 
-def _ask(admin: AdminClient) -> tuple[str, Snapshot]:
+def _ask(admin: AdminClient) -> "tuple[str, Snapshot]":
+    from server.status.wire import read_snapshot  # noqa: PLC0415 - pydantic takes its time
+
     value: dict[str, Any] = admin.get("/status-page")
     return value["url"], read_snapshot(json.dumps(value["snapshot"]).encode())

@@ -5,7 +5,7 @@ store is asked, and none of the code that keeps one; the chain itself is checked
 came after the entry that a report names is not looked at.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from server.incidents.components import Component
@@ -21,6 +21,7 @@ from server.maintenance.counting import windows
 from server.maintenance.plan import Maintenance, Plan, Step
 from server.maintenance.plan import Record as MaintenanceRecord
 from server.reports.customer import ALL_CLIENTS, Answer, Question, ReportedLedger, ReportedMethod
+from server.reports.erasures import Taken, could_bear, erased
 from server.reports.evidence import DayEvidence, EvidenceError
 from server.reports.values import Requests
 from server.uptime.figures import Bits, Frame
@@ -50,10 +51,8 @@ class Replay:
         self._reached = ledger.sequence == 0
         self._days: dict[int, _Day] = {}
         self._probes: dict[int, Segment] = {}
-        self._incidents: dict[int, list[Record]] = {}
+        self._incidents: dict[int, list[Taken]] = {}
         self._maintenance: dict[int, list[MaintenanceRecord]] = {}
-        self._erased: list[int] = []
-        self._broken: set[int] = set()
         self._later: dict[int, int] = {}
         self._evidence: dict[int, DayEvidence] = {}
 
@@ -81,21 +80,28 @@ class Replay:
                 found = self._maintenance.setdefault(int(entry.subject), [])
                 found.append(_maintenance(value))
             else:
-                record = read_record(member(value, "record", dict))
-                self._incidents.setdefault(int(entry.subject), []).append(record)
+                self._keep(entry, read_record(member(value, "record", dict)))
         except (MalformedError, InstantError, ValueError) as error:
             raise LedgerError(
                 f"entry {entry.sequence} of the ledger cannot be read: {error}"
             ) from None
 
     def _erase(self, entry: Entry) -> None:
-        """Do without an incident of which something was erased: half a history says nothing."""
+        """Keep the place of what was erased: `doubts` says what it may have borne on."""
         if entry.kind != Kind.INCIDENT.value:
             raise LedgerError(
                 f"entry {entry.sequence} of the ledger was erased, and figures are computed from it"
             )
-        self._erased.append(entry.sequence)
-        self._broken.add(int(entry.subject))
+        try:
+            self._keep(entry, None)
+        except ValueError:
+            raise LedgerError(
+                f"entry {entry.sequence} of the ledger cannot be read: it is of no incident"
+            ) from None
+
+    def _keep(self, entry: Entry, record: Record | None) -> None:
+        taken = Taken(entry.sequence, entry.time_us, record)
+        self._incidents.setdefault(int(entry.subject), []).append(taken)
 
     def close(self) -> None:
         """Say that there are no more entries. LedgerError: the report's was not among them."""
@@ -106,10 +112,15 @@ class Replay:
                 " before that, or was altered"
             )
 
-    @property
-    def erased(self) -> list[int]:
-        """Entries about incidents whose payloads were erased: figures may lack what they said."""
-        return self._erased
+    def doubts(self, asked: Iterable[Question], as_of: int) -> list[int]:
+        """Return the erased entries that could bear on what is asked: it cannot be proved."""
+        spans = {_seen(one, as_of) for one in asked}
+        return sorted(
+            sequence
+            for history in self._incidents.values()
+            if any(could_bear(history, Component.VALIDATION, span) for span in spans)
+            for sequence in erased(history)
+        )
 
     def prove(self, evidence: Iterable[DayEvidence]) -> None:
         """Take clients' minutes, each day held against the ledger. EvidenceError."""
@@ -130,7 +141,7 @@ class Replay:
     def answer(self, question: Question, as_of: int, method: ReportedMethod) -> Answer:
         """Return what the ledger says. LedgerError, EvidenceError."""
         period = question.period
-        self._check_known(Span(period.start, min(period.end, as_of)))
+        self._check_known(_seen(question, as_of))
         maintenance = [Maintenance(*one) for one in _tuples(self._maintenance)]
         asked = FigureQuestion(
             period,
@@ -148,14 +159,19 @@ class Replay:
         own = [one for one in (self._segment(question.client, day) for day in days) if one]
         probes = [self._probes[day] for day in days if day in self._probes]
         frame = Frame(asked, _bits(probes, asked))
-        histories = _tuples(self._incidents)
-        incidents = [Incident(*one) for one in histories if one[0] not in self._broken]
         said = effect(
-            (one for one in incidents if touches(one, period)),
+            (one for one in self._whole() if touches(one, period)),
             Component.VALIDATION,
             None if question.client == ALL_CLIENTS else question.client,
         )
         return Answer(_requests(own), frame.availability(_bits(own, asked), *said))
+
+    def _whole(self) -> Iterator[Incident]:
+        """Yield the incidents of which nothing was erased: half a history says nothing."""
+        for number, history in sorted(self._incidents.items()):
+            records = [one.record for one in history if one.record is not None]
+            if len(records) == len(history):
+                yield Incident(number, tuple(records))
 
     def _take_day(self, day: int, value: dict[str, Any]) -> None:
         if "probes" in value:
@@ -187,6 +203,10 @@ class Replay:
                 f"the report says what happened after {day_name(max(self._days))}, the last day in"
                 " the ledger at that time"
             )
+
+
+def _seen(question: Question, as_of: int) -> Span:
+    return Span(question.period.start, min(question.period.end, as_of))
 
 
 def _day(entry: Entry) -> int:

@@ -8,6 +8,7 @@ that a figure which was altered in what people read is found as well.
 import csv
 import enum
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -29,6 +30,8 @@ from server.reports.page import data_of_page, write_page
 from server.reports.plain import write_plain
 
 LARGEST_FILE = 16 * 1024 * 1024
+_SECONDS = ".seconds."
+_LINE = "line "
 _SHOWN = 20
 """Differences that are told of one file: the first ones say enough."""
 
@@ -57,6 +60,34 @@ class Difference(NamedTuple):
     place: str
     said: str
     computed: str
+
+    @property
+    def may_be_erased(self) -> bool:
+        """Whether a step of an incident that was erased may have made it: seconds are counted.
+
+        Requests, the method and a page's letters are made of nothing that can be erased. A line
+        of a table has both.
+        """
+        return _SECONDS in self.place or self.place.startswith(_LINE)
+
+
+class Verdict(enum.StrEnum):
+    """What can be said of a report."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    NOT_PROVABLE = "not provable"
+
+
+def verdict(found: Sequence[Difference], doubts: Sequence[int]) -> Verdict:
+    """Judge a report. doubts: erased entries that could bear on its figures.
+
+    With any, seconds that agree may lack what was erased, and those that differ may hold it; what
+    nothing erased could have made is wrong all the same.
+    """
+    if any(not (doubts and one.may_be_erased) for one in found):
+        return Verdict.WRONG
+    return Verdict.NOT_PROVABLE if doubts else Verdict.RIGHT
 
 
 def write_report(report: CustomerReport, form: Format) -> str:
@@ -131,6 +162,8 @@ def differences(claim: Claim, computed: CustomerReport) -> list[Difference]:
         return found[:_SHOWN]
     said = json.loads(claim.text) if claim.format is Format.JSON else data_of_page(claim.text)
     _walk(said, computed.to_json(), "", found)
+    # What is wrong for sure is among those that are told.
+    found.sort(key=lambda one: one.may_be_erased)
     # Line ends are a matter of how a file travelled; letters are not.
     if not found and claim.format is Format.HTML and _lines(claim.text) != _lines(written):
         words = "what the page shows is not what its data say"
@@ -165,7 +198,7 @@ def _walk_lines(said: str, computed: str, found: list[Difference]) -> None:
     for at in range(max(len(left), len(right))):
         one, other = (lines[at] if at < len(lines) else "" for lines in (left, right))
         if one != other:
-            found.append(Difference(f"line {at + 1}", one, other))
+            found.append(Difference(f"{_LINE}{at + 1}", one, other))
 
 
 def _lines(text: str) -> list[str]:

@@ -3,9 +3,10 @@
 A minute with enough requests of its own loses the share of them that went wrong; another one takes
 the probes' result, and without any it is unknown (`server.incidents.minutes`). What counts is the
 larger of what was measured and what a person confirmed; an amendment alone stands in their place.
-Whole minutes are counted as bits; those that the edge of a period, a window of maintenance, an
-incident or an amendment touches go through `server.incidents.availability`, second by second. A
-test holds the sum of both against stepping through every second.
+Whole minutes are counted as bits, those under the same incidents or amendment run by run; those
+that the edge of a period, a window of maintenance, an incident or an amendment cuts go through
+`server.incidents.availability`, second by second. A test holds the sum of all against stepping
+through every second.
 """
 
 from bisect import bisect_left
@@ -25,6 +26,9 @@ from server.incidents.intervals import Span, length, union, without
 from server.incidents.minutes import MINUTE_S
 from server.incidents.record import Amendment
 from server.uptime.segment import DAY_MINUTES, DAY_OCTETS, Exceptional, Stretch
+
+LONG_RUN_S = 3600
+"""Shorter runs are faster second by second: one of bits looks at all of the period's."""
 
 
 class Bits(NamedTuple):
@@ -95,10 +99,14 @@ class Question(NamedTuple):
 
 
 class Frame:
-    """A question with what is the same for every client. probes: of the question's grid."""
+    """A question with what is the same for every client. probes: of the question's grid.
 
-    def __init__(self, question: Question, probes: Bits) -> None:
+    long_run_s: from how many seconds on a run under the same incidents is counted as bits.
+    """
+
+    def __init__(self, question: Question, probes: Bits, *, long_run_s: int = LONG_RUN_S) -> None:
         self._question = question
+        self._long_run_s = long_run_s
         self._seen = question.seen
         self._first, self._minutes = question.grid
         self._full = (1 << self._minutes) - 1
@@ -129,15 +137,16 @@ class Frame:
         """
         touched = [self._so_far(one) for one in losses]
         touched += [Span(one.start, one.end).clipped(self._seen) for one in amendments]
-        special = self._edges | self._bits(union(touched)) & ~self._left_out
-        plain = self._full & ~special & ~self._left_out
+        steady, lost = self._steady(own, losses, amendments)
+        special = self._edges | self._bits(union(touched)) & ~self._left_out & ~steady
+        plain = self._full & ~special & ~self._left_out & ~steady
         unknown = self._full & ~(own.seen | self._probed)
         down = self._down & ~own.seen
         unknown_s = (unknown & plain).bit_count() * MINUTE_S
-        lost = Fraction((down & plain).bit_count())
+        measured = Fraction((down & plain).bit_count())
         for total, bad in self._shares(own, plain).items():
-            lost += Fraction(bad, total)
-        lost *= MINUTE_S
+            measured += Fraction(bad, total)
+        lost += measured * MINUTE_S
         for run in _runs(special, self._first):
             part = self._exactly(run, own, losses, amendments)
             unknown_s += part.unknown_s
@@ -155,8 +164,12 @@ class Frame:
         """Return everything that was measured and is not wholly good, in order."""
         return self._pieces(own, self._seen)
 
-    def _shares(self, own: Bits, plain: int) -> dict[int, int]:
-        """Return bad requests of exceptional minutes by how many the minute had: few fractions."""
+    def _shares(self, own: Bits, plain: int, beyond: Fraction = Fraction(0)) -> dict[int, int]:
+        """Return bad requests of exceptional minutes by how many the minute had: few fractions.
+
+        beyond: over which share of a minute's requests they count, in parts of its denominator.
+        """
+        part, whole = beyond.as_integer_ratio()
         shares: dict[int, int] = {}
         if not own.exceptions:
             return shares
@@ -165,8 +178,48 @@ class Frame:
         for minute, good, bad in own.exceptions:
             at = minute - self._first
             if speaking[at >> 3] >> (at & 7) & 1:
-                shares[good + bad] = shares.get(good + bad, 0) + bad
+                more = bad * whole - part * (good + bad)
+                if more > 0:
+                    shares[good + bad] = shares.get(good + bad, 0) + more
         return shares
+
+    def _steady(
+        self, own: Bits, losses: Sequence[Incident], amendments: Sequence[Amendment]
+    ) -> tuple[int, Fraction]:
+        """Return minutes of long runs under the same losses or amendment, and what they lost.
+
+        Nothing of them is unknown: a person said what counts.
+        """
+        lost_in = [(self._so_far(one), one.impact) for one in losses]
+        amended_in = [
+            (Span(one.start, one.end).clipped(self._seen), one.impact) for one in amendments
+        ]
+        spans = [span for span, _ in (*lost_in, *amended_in) if span.seconds]
+        cuts = sorted({edge for span in spans for edge in span})
+        steady, total = 0, Fraction(0)
+        for stretch in map(Span, cuts, cuts[1:]):
+            if stretch.seconds < self._long_run_s:
+                continue
+            amended = [impact for span, impact in amended_in if _holds(span, stretch)]
+            confirmed = [impact for span, impact in lost_in if _holds(span, stretch)]
+            if not (amended or confirmed):
+                continue
+            bits = self._bits([stretch], whole=True) & ~self._edges & ~self._left_out
+            steady |= bits
+            if amended:
+                total += amended[-1] * bits.bit_count()
+            else:
+                total += self._at_least(max(confirmed), stretch, own, bits)
+        return steady, total * MINUTE_S
+
+    def _at_least(self, impact: Fraction, stretch: Span, own: Bits, bits: int) -> Fraction:
+        """Return the minutes lost of some of a stretch, each at least by an impact."""
+        lost = impact * bits.bit_count()
+        lost += (1 - impact) * (self._down & ~own.seen & bits).bit_count()
+        within = own._replace(exceptions=tuple(own.within(stretch)))
+        for requests, bad in self._shares(within, bits, impact).items():
+            lost += Fraction(bad, requests * impact.denominator)
+        return lost
 
     def _exactly(
         self,
@@ -255,6 +308,10 @@ def _runs(bits: int, first: int) -> list[Span]:
         runs.append(Span(at + gap, at + gap + count))
         at += gap + count
     return runs
+
+
+def _holds(span: Span, stretch: Span) -> bool:
+    return span.start <= stretch.start and stretch.end <= span.end
 
 
 def _seconds(minutes: Span) -> Span:

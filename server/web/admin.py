@@ -30,7 +30,7 @@ from server.fleet.desk import FleetDesk, UnknownAdvisoryError, UnknownFleetKeyEr
 from server.fleet.enrolment import HostEnrolledError
 from server.fleet.ports import UnknownHostError
 from server.incidents.business_calendar import CalendarError
-from server.incidents.decisions import IncidentStateError
+from server.incidents.decisions import AmendingError, IncidentStateError
 from server.incidents.desk import IncidentDesk
 from server.incidents.instants import InstantError
 from server.incidents.ports import UnknownIncidentError
@@ -319,6 +319,7 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (ReportStateError, HTTPStatus.CONFLICT),
     (RegulatoryStateError, HTTPStatus.CONFLICT),
     (UnknownIncidentError, HTTPStatus.NOT_FOUND),
+    (AmendingError, HTTPStatus.FORBIDDEN),
     (IncidentStateError, HTTPStatus.CONFLICT),
     (StepRefusedError, HTTPStatus.CONFLICT),
     (IncidentInputError, HTTPStatus.UNPROCESSABLE_ENTITY),

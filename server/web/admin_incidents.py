@@ -16,6 +16,7 @@ from server.journal.acts import Cause
 from server.journal.canonical import MalformedError
 from server.probing.desk import ProbeDesk
 from server.web.admin_request import (
+    CALLER,
     answer,
     page_limit,
     read_cause,
@@ -167,8 +168,13 @@ class AdminIncidents:
         return await self._step(request, "reopen", self._desk.reopen)
 
     async def dismiss(self, request: web.Request) -> web.Response:
-        """Note that it was no incident."""
-        return await self._step(request, "dismiss", self._desk.dismiss)
+        """Note that it was no incident; once seconds were confirmed, as who may amend."""
+        body = await read_json(request, Telling)
+        may_amend = request[CALLER].may(Permission.INCIDENT_AMEND)
+        one = await self._desk.dismiss(
+            _number(request), tell=body.tell, may_amend=may_amend, cause=read_cause(request)
+        )
+        return await self._changed(request, "dismiss", one)
 
     async def resolve(self, request: web.Request) -> web.Response:
         """Resolve an incident; severity 1 and 2 with a summary."""

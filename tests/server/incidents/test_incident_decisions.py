@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from server.incidents import decisions
 from server.incidents.decisions import (
+    AmendingError,
     Decision,
     Given,
     IncidentStateError,
@@ -348,3 +349,17 @@ def test_a_prober_that_takes_another_name_each_time_is_refused_as_well() -> None
     assert run(decisions.take_over(ELSEWHERE), None, *here[1:]) == ELSEWHERE
     with pytest.raises(IncidentStateError, match="20 incidents of probers"):
         run(decisions.take_over(ELSEWHERE), None, *here)
+
+
+def test_what_was_confirmed_is_taken_back_only_by_who_may_amend_and_with_a_reason() -> None:
+    lost = Loss(NOW_S - 60, NOW_S, Fraction(1))
+    one = after(decisions.confirm([lost], EVE, ""), taken())
+    for known in (one, after(decisions.confirm([], EVE, "none after all"), one)):
+        with pytest.raises(AmendingError, match=r"incident\.amend"):
+            run(decisions.dismiss(EVE, "was none", may_amend=False), known)
+        with pytest.raises(IncidentInputError, match="give a reason"):
+            run(decisions.dismiss(EVE, "", may_amend=True), known)
+        dismissed = after(decisions.dismiss(EVE, "was none", may_amend=True), known)
+        assert dismissed.state is State.DISMISSED
+    measured_only = after(decisions.dismiss(EVE, "was none", may_amend=False), taken())
+    assert measured_only.state is State.DISMISSED

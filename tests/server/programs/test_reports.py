@@ -210,5 +210,45 @@ def test_authorities_clocks_are_seen_and_stopped(office: Office) -> None:
     assert "regulatory = " in ended.err
 
 
+def test_a_report_of_which_steps_were_erased_is_neither_right_nor_wrong(office: Office) -> None:
+    keystead, files = office.keystead, office.files
+    number = str(keystead.cli("incident", "open", "No answers", "--unavailable")["id"])
+    keystead.cli("incident", "acknowledge", number)
+    lost = f"{office.month}-01T00:00:00Z"
+    until = f"{office.month}-01T00:30:00Z"
+    keystead.cli("incident", "confirm", number, "--loss", f"{lost},{until}")
+    path = files / "erased.json"
+    form = ("--first", office.month, "--format", "json", "--output", str(path))
+    office.well("report", "customer", "1", *form)
+    assert keystead.cli("report", "verify", str(path))["verdict"] == "right"
+    office.well("incident", "export", str(files / "before"))
+    entries = [json.loads(line) for line in (files / "before").read_text("utf-8").splitlines()]
+    (gone,) = (
+        one["sequence"]
+        for one in entries
+        if one.get("kind") == "incident"
+        and one["payload"]["value"]["record"]["step"] == "confirmed"
+    )
+    office.well("incident", "erase", str(gone), "--reason", "a name")
+
+    report = json.loads(path.read_text("utf-8"))
+    report["clients"][0]["months"][0]["seconds"]["downtime_s"] = "0"
+    (files / "lowered.json").write_text(json.dumps(report), "utf-8")
+    for one in (path, files / "lowered.json"):
+        ended = keystead.run("report", "verify", str(one))
+        assert (ended.code, "not provable" in ended.err) == (6, True), ended.err
+        assert f"erased, and it could bear on the report's period: {gone}." in ended.err
+        shown = json.loads(keystead.run("report", "verify", str(one), "--json").out)
+        assert (shown["right"], shown["verdict"], shown["erased"]) == (
+            False,
+            "not provable",
+            [gone],
+        )
+
+    report["clients"][0]["months"][0]["requests"]["good"] += 1
+    (files / "more.json").write_text(json.dumps(report), "utf-8")
+    assert keystead.run("report", "verify", str(files / "more.json")).code == 5
+
+
 def parse(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()

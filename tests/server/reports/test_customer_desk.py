@@ -28,14 +28,20 @@ from tests.server.reports.house import BAD, EVE, FIRST, House, counts
 FIRST_DAY = FIRST // 86_400
 
 
-def again(
-    report: CustomerReport, entries: Sequence[Entry], evidence: Sequence[DayEvidence]
-) -> CustomerReport:
-    """Compute a report out of the ledger alone."""
+def read(report: CustomerReport, entries: Sequence[Entry]) -> Replay:
+    """Replay the entries of a ledger up to a report's."""
     replay = Replay(report.ledger)
     for entry in entries:
         replay.take(Entry.of_json(entry.to_json()))
     replay.close()
+    return replay
+
+
+def again(
+    report: CustomerReport, entries: Sequence[Entry], evidence: Sequence[DayEvidence]
+) -> CustomerReport:
+    """Compute a report out of the ledger alone."""
+    replay = read(report, entries)
     replay.prove(evidence)
     request = request_of(report)
     answers = {one: replay.answer(one, request.as_of, request.method) for one in questions(request)}
@@ -186,7 +192,8 @@ async def test_without_an_incident_whose_words_were_erased_figures_say_less(here
     replay = Replay(report.ledger)
     for entry in without:
         replay.take(entry)
-    assert replay.erased == [told.sequence]
+    request = request_of(report)
+    assert replay.doubts(questions(request), request.as_of) == [told.sequence]
     computed = again(report, without, evidence)
     assert computed.clients[0].months[0].seconds.downtime_s == 4 * 15
 
@@ -214,3 +221,23 @@ async def test_before_any_day_is_rolled_up_there_is_nothing_to_report(here: Hous
     here.reports._counts = Empty()  # type: ignore[assignment]
     with pytest.raises(ReportStateError, match="no day has been rolled up"):
         await here.reports.report(1, "2026-11", "2026-11")
+
+
+@pytest.mark.parametrize("step", ["confirmed", "affected", "note"])
+async def test_an_erased_step_leaves_its_entry_as_a_doubt_whatever_it_was(
+    here: House, step: str
+) -> None:
+    report = await here.reports.report(1, "2026-11", "2026-11")
+    (sequence,) = (
+        one.sequence
+        for one in await here.ledger()
+        if one.kind == Kind.INCIDENT
+        and one.payload is not None
+        and dict(one.payload.value)["record"]["step"] == step  # type: ignore[index, call-overload]
+    )
+    request = request_of(report)
+    whole = read(report, await here.ledger())
+    assert whole.doubts(questions(request), request.as_of) == []
+    assert await here.store.erase_payload(sequence, act=EVE.act("ledger.erase"))
+    replay = read(report, await here.ledger())
+    assert replay.doubts(questions(request), request.as_of) == [sequence]

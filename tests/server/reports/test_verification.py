@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.reports.customer import ReportFormError, compose
-from server.reports.verification import Format, differences, read_claim, write_report
+from server.reports.verification import (
+    Difference,
+    Format,
+    Verdict,
+    differences,
+    read_claim,
+    verdict,
+    write_report,
+)
 from tests.server.reports.papers import LEDGER, REQUEST, a_report, answers
 
 PROVABLE = (Format.JSON, Format.CSV, Format.HTML)
@@ -113,3 +121,41 @@ def test_a_method_that_is_not_this_ones_is_a_difference() -> None:
         claim = read_claim(altered.encode())
         found = differences(claim, compose(claim.request, claim.ledger, answers()))
         assert found[0].place == f"method.{name}"
+
+
+SECONDS = Difference("clients[0].months[0].seconds.downtime_s", "0", "60")
+LINE = Difference("line 2", "0", "60")
+REQUESTS = Difference("clients[0].months[0].requests.good", "7", "8")
+PAGE = Difference("page", "one", "another")
+
+
+@pytest.mark.parametrize(
+    ("found", "whole", "erased"),
+    [
+        ([], Verdict.RIGHT, Verdict.NOT_PROVABLE),
+        ([SECONDS], Verdict.WRONG, Verdict.NOT_PROVABLE),
+        ([LINE], Verdict.WRONG, Verdict.NOT_PROVABLE),
+        ([REQUESTS, SECONDS], Verdict.WRONG, Verdict.WRONG),
+        ([PAGE], Verdict.WRONG, Verdict.WRONG),
+    ],
+)
+def test_what_was_erased_leaves_the_figures_of_time_unproved_and_nothing_else(
+    found: list[Difference], whole: Verdict, erased: Verdict
+) -> None:
+    assert verdict(found, []) is whole
+    assert verdict(found, [12]) is erased
+
+
+@pytest.mark.parametrize("form", PROVABLE)
+def test_a_difference_that_nothing_erased_explains_is_told_first(form: Format) -> None:
+    claim = read_claim(write_report(a_report(), form).encode())
+    computed = compose(claim.request, claim.ledger, answers(Fraction(2594)))
+    requests = computed.service.months[0].requests
+    fewer = requests.model_copy(update={"good": requests.good + 1})
+    month = computed.service.months[0].model_copy(update={"requests": fewer})
+    months = (month, *computed.service.months[1:])
+    service = computed.service.model_copy(update={"months": months})
+    found = differences(claim, computed.model_copy(update={"service": service}))
+    if form is not Format.CSV:
+        assert "requests" in found[0].place
+        assert verdict(found, [12]) is Verdict.WRONG

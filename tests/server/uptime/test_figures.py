@@ -3,14 +3,24 @@
 from fractions import Fraction
 
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from server.incidents.availability import Incident, Verdict, Window
 from server.incidents.intervals import Span
 from server.incidents.minutes import Minute, Rule, impact
 from server.incidents.record import Amendment
-from server.uptime.figures import Bits, Frame, Piece, Question
-from server.uptime.segment import DAY_MINUTES
-from tests.server.uptime.worlds import CLIENT, DAY, START_S, World, worlds
+from server.uptime.figures import LONG_RUN_S, Bits, Frame, Piece, Question
+from server.uptime.segment import DAY_MINUTES, Exceptional
+from tests.server.uptime.worlds import (
+    CLIENT,
+    DAY,
+    LENGTH_MINUTES,
+    START_S,
+    World,
+    impacts,
+    spans,
+    worlds,
+)
 
 
 def stepped(world: World) -> tuple[int, int, Fraction]:
@@ -47,6 +57,52 @@ def test_every_second_counts_as_the_rule_has_it(world: World) -> None:
         world.own, world.losses, world.amendments
     )
     assert (found.maintenance_s, found.unknown_s, found.downtime_s) == stepped(world)
+
+
+grid = st.integers(0, LENGTH_MINUTES).map(lambda minute: START_S + minute * 60)
+on_the_minute = st.tuples(grid, grid).map(lambda pair: Span(min(pair), max(pair)))
+many_losses = st.lists(
+    st.builds(
+        lambda span, impact: Incident(span.start, span.end, impact), on_the_minute | spans, impacts
+    ),
+    max_size=5,
+)
+many_amendments = st.lists(
+    st.builds(
+        lambda span, impact: Amendment(span.start, span.end, impact), on_the_minute | spans, impacts
+    ),
+    max_size=3,
+)
+
+
+@given(worlds, many_losses, many_amendments)
+@settings(max_examples=200, deadline=None)
+def test_runs_of_minutes_under_many_losses_come_to_what_each_second_does(
+    world: World, losses: list[Incident], amendments: list[Amendment]
+) -> None:
+    world = world._replace(losses=tuple(losses), amendments=tuple(amendments))
+    for long_run_s in (0, 120, LONG_RUN_S):
+        frame = Frame(world.question, world.probes, long_run_s=long_run_s)
+        found = frame.availability(world.own, world.losses, world.amendments)
+        assert (found.maintenance_s, found.unknown_s, found.downtime_s) == stepped(world)
+
+
+def test_a_long_outage_is_the_same_run_by_run_and_second_by_second() -> None:
+    minutes = 2 * DAY_MINUTES
+    question = Question(Span(START_S, START_S + minutes * 60), START_S + minutes * 60)
+    first, _ = question.grid
+    exceptions = tuple(Exceptional(first + at, 9, at % 4) for at in range(1, minutes, 3))
+    own = Bits(first, minutes, (1 << minutes) - 1 << 400 & (1 << minutes) - 1, exceptions)
+    down = tuple(Exceptional(first + at, at % 2, 2) for at in range(600))
+    probes = Bits(first, minutes, (1 << 600) - 1, down)
+    outage = Incident(START_S + 90, START_S + minutes * 60 - 90, Fraction(1, 5))
+    worse = Incident(START_S + 30_000, START_S + 60_000, Fraction(1, 3))
+    again = Amendment(START_S + 100_001, START_S + 110_000, Fraction(1, 7))
+    found = [
+        Frame(question, probes, long_run_s=one).availability(own, (outage, worse), (again,))
+        for one in (LONG_RUN_S, minutes * 60 + 1)
+    ]
+    assert found[0] == found[1]
 
 
 def world_of(*minutes: Minute, **more: object) -> World:

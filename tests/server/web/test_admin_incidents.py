@@ -6,7 +6,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from aiohttp import web
 
+from server.accounts.access import Caller, Role
+from server.journal.acts import Actor
 from tests.server.web.office import Answer, Office, open_office
 
 NEW = {"title": "Nobody gets an answer", "situation": {"unavailable": True}}
@@ -284,3 +287,24 @@ async def test_a_hand_in_that_is_none_is_refused(
     answer = await office.call("POST", "/incidents/taken-over", body)
     assert answer.status == 422
     assert words in answer.json["detail"]
+
+
+async def test_support_dismisses_nothing_of_which_seconds_were_confirmed(tmp_path: Path) -> None:
+    role = Role.SUPPORT
+
+    async def authenticate(_: web.Request) -> Caller:
+        return Caller(Actor("operator", "ann"), role)
+
+    office = await open_office(tmp_path, authenticate=authenticate)
+    try:
+        await begin(office)
+        await do(office, "acknowledge")
+        lost = {"start": "2026-11-21T11:58:00Z", "end": "2026-11-21T11:59:00Z", "impact": "1"}
+        assert (await do(office, "confirm", {"losses": [lost]})).status == 200
+        refused = await do(office, "dismiss", None, "was none")
+        assert (refused.status, "incident.amend" in refused.json["detail"]) == (403, True)
+        role = Role.OPERATOR
+        assert (await do(office, "dismiss")).status == 422
+        assert (await do(office, "dismiss", None, "was none")).json["state"] == "dismissed"
+    finally:
+        await office.serving.stop()
