@@ -8,8 +8,8 @@ DATA = var
 PORT = 8080
 OPS_PORT = 8081
 WORKERS = 1
-# Many tests wait for real programs: more of them than processors keep a machine busy.
-TESTERS = 3
+# Many tests wait for real programs: one more of them than processors keeps a machine busy.
+TESTERS := $(shell expr `getconf _NPROCESSORS_ONLN` + 1)
 UV = uv
 LOAD_FLAGS = --users 40 --processes 2 --p99-ms 2000
 PACKAGES = agent hsm loadtest server validation
