@@ -264,42 +264,24 @@ def test_a_store_upgrade_is_an_act_with_its_reason(tmp_path: Path) -> None:
         assert (ended.code, "reason" in ended.err) == (1, True)
 
 
+_OF_REVISION_ONE = frozenset(
+    {"client", "api_key", "budget", "otp_key", "otp_key_record", "sequence", "meta"}
+    | {"alembic_version"}
+)
+
+
 def _back_to_revision_one(directory: Path) -> None:
     """Make of an installation what the version before the journal would have left."""
     (directory / "secrets" / "journal.key").unlink()
     (directory / "journal-checkpoints.jsonl").unlink()
     with closing(sqlite3.connect(directory / "keystead.db")) as connection:
-        for table in (
-            "incident_reminder",
-            "incident_due",
-            "incident_record",
-            "incident",
-            "ledger",
-            "ledger_head",
-            "ledger_checkpoint",
-            "probe_minute",
-            "uptime_segment",
-            "uptime_day",
-            "delivery",
-            "minted_key",
-            "maintenance_record",
-            "usage_minute",
-            "usage_sender",
-            "kept_counter",
-            "client_owner",
-            "operator_token",
-            "operator",
-            "contact",
-            "acceptance",
-            "customer",
-            "journal",
-            "journal_head",
-            "journal_checkpoint",
-            "fact",
-            "fact_reader",
-            "lease",
-        ):
-            connection.execute(f"DROP TABLE {table}")
+        # Whatever came later; with a foreign key last made, first dropped.
+        later = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid DESC"
+        )
+        for (table,) in later.fetchall():
+            if table not in _OF_REVISION_ONE:
+                connection.execute(f'DROP TABLE "{table}"')
         for column in ("email", "notes"):
             connection.execute(f"ALTER TABLE client DROP COLUMN {column}")
         connection.execute("DELETE FROM sequence WHERE name NOT IN ('client', 'key_import')")
