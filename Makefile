@@ -15,6 +15,9 @@ LOAD_FLAGS = --users 40 --processes 2 --p99-ms 2000
 PACKAGES = agent hsm loadtest server validation
 SCRIPTS = .ci/run .ci/advisories deploy/install.sh $(wildcard deploy/deb/*) deploy/compose/make-secrets
 
+# The tests start hundreds of programs: one that may not keep what it compiled takes three times as long.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup run check test bench bench-hsm bench-agent load deb sbom lock audit clean
 
 help: ## Print this list
