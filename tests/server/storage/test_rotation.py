@@ -15,6 +15,7 @@ from server.leases import Lease
 from server.otp.client_cache import api_key_label
 from server.otp.keys import KeyDesk
 from server.otp.ksm import KsmKey
+from server.otp.ports import StaleSealError
 from server.resealing.desk import VaultDesk
 from server.resealing.ports import GoalError, Kind, SealedRecord, Swap, Target
 from server.resealing.rotation import NAME, Rotation, begin, end, standing
@@ -50,7 +51,11 @@ class House:
 
     async def bring(self, numbers: range) -> None:
         lines = [KsmKey(1, "1", *_key(number)).format() for number in numbers]
-        await KeyDesk(self.store, self.keys.vault).import_ksm("\n".join(lines), cause=CAUSE)
+        desk = KeyDesk(self.store, self.keys.vault)
+        try:
+            await desk.import_ksm("\n".join(lines), cause=CAUSE)
+        except StaleSealError:  # the key was retired meanwhile: it says to do it again
+            await desk.import_ksm("\n".join(lines), cause=CAUSE)
 
     async def enrol(self, name: str) -> None:
         issued = await self.office.add(name, cause=CAUSE)
