@@ -36,7 +36,8 @@ export SOURCE_DATE_EPOCH
 # The environment stays for the next build when it is of the same lock and interpreter.
 base=$({ cat "$root/requirements/server.txt" "$root/deploy/install.sh"; "$python" --version; } | cksum)
 [ "$(cat "$stage/base" 2>/dev/null)" = "$base" ] || rm -rf "$stage"
-rm -rf "$stage/root/DEBIAN" "$stage/root/usr/bin" "$stage/root/usr/share"
+# All the rest is made anew: what a build before put there must not come along.
+rm -rf "$stage/root/DEBIAN" "$stage/root/usr/bin" "$stage/root/usr/share" "$stage/root/usr/lib/systemd"
 mkdir -p "$stage/root/usr/lib"
 DESTDIR="$stage/root" PYTHON="$python" "$root/deploy/install.sh" release "$place"
 echo "$base" >"$stage/base"
