@@ -23,7 +23,11 @@ OWN = "keystead."
 
 
 class KnownKey(NamedTuple):
-    """All that is known of a key. unreadable: reasons of its newest report, by fact or group."""
+    """All that is known of a key. unreadable: reasons of its newest report, by fact or group.
+
+    said: the day of the newest word on it; repeats: facts that are of that word. When it comes
+    again on a later day, theirs is that day (`said_again`).
+    """
 
     key_id: str
     serial: int | None
@@ -31,6 +35,8 @@ class KnownKey(NamedTuple):
     unreadable: Mapping[str, str]
     first_seen: date
     last_seen: date
+    said: date = date.min
+    repeats: frozenset[str] = frozenset()
 
     @property
     def disputed(self) -> tuple[str, ...]:
@@ -94,6 +100,11 @@ def absorb(
         if _differ(was := _value(before, name), now := _value(facts, name))
     ]
     seen = min(report.last_seen, today)
+    own = frozenset(
+        name
+        for name in report.facts
+        if (fact := facts.get(name)) is not None and fact.day == day and fact.host_id == host_id
+    )
     key = KnownKey(
         key_id_of(report.identity, host_id),
         report.identity.serial,
@@ -101,6 +112,8 @@ def absorb(
         dict(report.unreadable) if known is None or seen >= known.last_seen else known.unreadable,
         seen if known is None else min(known.first_seen, seen),
         seen if known is None else max(known.last_seen, seen),
+        day,
+        own,
     )
     return Absorbed(key, () if known is None else tuple(changes))
 
@@ -116,8 +129,28 @@ def _stays(name: str, fact: KnownFact, report: KeyReport, day: date, host_id: st
 
 
 def _is_later(was: KnownFact, said: KnownFact) -> bool:
-    """Tell whether what is known was read by another host on a later day. Its own word is new."""
-    return was.day > said.day and was.host_id != said.host_id
+    """Tell whether what is known was read by another host on a later day.
+
+    A host's own other word is new, whatever day it names; the same word gets no older.
+    """
+    if was.day <= said.day:
+        return False
+    return was.host_id != said.host_id or not _differ(was.value, said.value)
+
+
+def said_again(key: KnownKey, day: date, last_seen: date) -> KnownKey:
+    """Return a key after its newest word came again, from that day.
+
+    The same as `absorb` would make of it, as long as nobody else saw the key after that word
+    (`Standing.is_news`), and at a small part of the price.
+    """
+    if day > key.said:
+        facts = {
+            name: fact._replace(day=day) if name in key.repeats else fact
+            for name, fact in key.facts.items()
+        }
+        key = key._replace(facts=facts, said=day)
+    return key._replace(last_seen=max(key.last_seen, last_seen))
 
 
 def without_host(key: KnownKey, host_id: str) -> KnownKey:

@@ -14,10 +14,15 @@ from server.fleet.enrolment import Token
 from server.fleet.firmware import Version, VersionError
 from server.fleet.health import Level
 from server.fleet.hosts import Host, HostState
+from server.fleet.intake import Standing
 
 LEVELS: Mapping[Level | None, int] = {None: 0, Level.NOTICE: 1, Level.WARNING: 2, Level.DANGER: 3}
 _STEP = 1_000
 _PARTS = 3
+_BEGINNINGS = ("firmware", "firmware_minor", "firmware_major")
+"""Columns of how a version begins, by how many of its parts are missing."""
+
+LEVEL_OF: Mapping[int, Level | None] = {number: level for level, number in LEVELS.items()}
 
 
 def day_of(now_us: int) -> date:
@@ -52,14 +57,16 @@ def token_of(row: Row[Any]) -> Token:
 
 def key_of(row: Row[Any]) -> KnownKey:
     """Read what is known of a key."""
+    said = date.fromisoformat(row.said)
+    written: dict[str, Any] = json.loads(row.facts)
     facts = {
         name: KnownFact(
             _value(value),
-            date.fromisoformat(day),
+            date.fromisoformat(day) if day else said,
             host_id,
-            tuple(Claim(_value(said), date.fromisoformat(on), by) for said, on, by in others),
+            tuple(Claim(_value(other), date.fromisoformat(on), by) for other, on, by in others),
         )
-        for name, (value, day, host_id, *others) in json.loads(row.facts).items()
+        for name, (value, day, host_id, *others) in written.items()
     }
     return KnownKey(
         row.key_id,
@@ -68,15 +75,37 @@ def key_of(row: Row[Any]) -> KnownKey:
         json.loads(row.unreadable),
         date.fromisoformat(row.first_seen),
         date.fromisoformat(row.last_seen),
+        said,
+        frozenset(name for name, fact in written.items() if not fact[1]),
+    )
+
+
+def standing_of(row: Row[Any]) -> Standing:
+    """Read how a key stands."""
+    return Standing(
+        row.digest,
+        row.host_id,
+        date.fromisoformat(row.judged),
+        date.fromisoformat(row.last_seen),
+        row.changes,
+        date.fromisoformat(row.said),
     )
 
 
 def write_facts(key: KnownKey) -> str:
-    """Write the facts of a key as `key_of` reads them."""
+    """Write the facts of a key as `key_of` reads them.
+
+    What the newest word said has no day of its own: when it comes again on a later day, as nearly
+    all do, nothing of this is written anew.
+    """
     return _json(
         {
             name: [
-                *_said(fact.value, fact.day, fact.host_id),
+                *_said(
+                    fact.value,
+                    None if name in key.repeats and fact.day == key.said else fact.day,
+                    fact.host_id,
+                ),
                 *(_said(claim.value, claim.day, claim.host_id) for claim in fact.others),
             ]
             for name, fact in key.facts.items()
@@ -84,8 +113,8 @@ def write_facts(key: KnownKey) -> str:
     )
 
 
-def _said(value: Value, day: date, host_id: str) -> list[object]:
-    return [value, day.isoformat(), host_id]
+def _said(value: Value, day: date | None, host_id: str) -> list[object]:
+    return [value, "" if day is None else day.isoformat(), host_id]
 
 
 def write_unreadable(key: KnownKey) -> str:
@@ -122,11 +151,27 @@ def firmware_of(key: KnownKey) -> int | None:
     return None if version is None else firmware_number(version)
 
 
-def firmware_range(beginning: tuple[int, ...]) -> tuple[int, int]:
-    """Return the numbers [from, below) of all versions that begin so."""
+def firmware_beginning(beginning: tuple[int, ...]) -> tuple[str, int]:
+    """Return the column in which all versions that begin so have one number, and that number."""
     parts = beginning[:_PARTS]
-    below = (*parts[:-1], parts[-1] + 1)
-    return firmware_number(parts), firmware_number(below)
+    missing = _PARTS - len(parts)
+    return _BEGINNINGS[missing], firmware_number(parts) // _STEP**missing
+
+
+def firmware_columns(key: KnownKey) -> dict[str, int | None]:
+    """Return the firmware of a key and how it begins, by the columns of `fleet_key`."""
+    number = firmware_of(key)
+    return {
+        column: None if number is None else number // _STEP**missing
+        for missing, column in enumerate(_BEGINNINGS)
+    }
+
+
+def firmware_text(number: int | None) -> str:
+    """Return the version of a number; "" for none."""
+    if number is None:
+        return ""
+    return f"{number // _STEP**2}.{number // _STEP % _STEP}.{number % _STEP}"
 
 
 def _value(found: Any) -> Value:  # noqa: ANN401 - what was written by `write_facts`

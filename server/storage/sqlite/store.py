@@ -48,6 +48,7 @@ from server.storage.books.operator_book import SqlOperatorBook
 from server.storage.books.probe_book import SqlProbeBook
 from server.storage.books.report_book import SqlReportBook
 from server.storage.books.resealing_book import SqlResealingBook
+from server.storage.books.steps import Step
 from server.storage.books.uptime_book import SqlUptimeBook
 from server.storage.books.usage_book import SqlUsageBook
 from server.storage.gathered_reads import GatheredReads
@@ -114,7 +115,11 @@ class SqliteStore(
         self._checkpoints = Checkpointer(path, self._turn, after_pages=checkpoint_pages)
         self._engine = sqlite_engine(path)
         self._transactions = SqliteTransactions(
-            self._engine, turn=self._turn, clock=clock, note=self._checkpoints.note
+            self._engine,
+            turn=self._turn,
+            clock=clock,
+            note=self._checkpoints.note,
+            execute=self._execute,
         )
         self._import = KeyImport(
             self._transactions,
@@ -211,6 +216,13 @@ class SqliteStore(
         self._last_batch_failed = False
         self._checkpoints.note(decided.rows)
         return decided.outcomes
+
+    async def _execute(self, steps: Sequence[Step]) -> None:
+        """Make a transaction of steps on the hot thread, for who holds the turn.
+
+        On its connection: whatever another one writes empties this one's memory of pages.
+        """
+        await self._on_hot_thread(self._hot.write, [Change(*step) for step in steps])
 
     async def _write(self, changes: Sequence[Change]) -> None:
         await self._checkpoints.finished()
