@@ -66,9 +66,10 @@ class Refusal(StrEnum):
 
 
 class Ask(NamedTuple):
-    """Commands for the key; as many answers have to come back."""
+    """Commands for the key; as many answers have to come back. last: nothing is asked after."""
 
     commands: tuple[bytes, ...]
+    last: bool = False
 
 
 class Proven(NamedTuple):
@@ -86,7 +87,7 @@ class Refused(NamedTuple):
 
 Step: TypeAlias = Ask | Proven | Refused
 
-_Script: TypeAlias = Generator[Sequence[bytes], Sequence[CardAnswer], Proven]
+_Answers: TypeAlias = Sequence[CardAnswer]
 
 
 class _RefusedError(Exception):
@@ -111,7 +112,7 @@ class Dialogue:
         self._roots = roots
         self._fresh = fresh
         self._script = self._whole()
-        self._first = Ask(tuple(next(self._script)))
+        self._first = next(self._script)
 
     def begin(self) -> Ask:
         """Return what to ask first."""
@@ -120,7 +121,7 @@ class Dialogue:
     def take(self, answers: Sequence[CardAnswer]) -> Step:
         """Return what follows. answers: as many as there were commands in the last `Ask`."""
         try:
-            return Ask(tuple(self._script.send(answers)))
+            return self._script.send(answers)
         except StopIteration as end:
             proven: Proven = end.value
             return proven
@@ -131,11 +132,11 @@ class Dialogue:
         except GarbageError:
             return Refused(Refusal.GARBAGE)
 
-    def _whole(self) -> _Script:
+    def _whole(self) -> Generator[Ask, _Answers, Proven]:
         chain, management = yield from self._open()
         pages = [management.secure(bytes([0x00, 0x1D, page, 0x00])) for page in range(MAX_PAGES)]
         handshake = Handshake(self._fresh(), chain.version)
-        answers = yield [*_octets(pages), select(PIV), handshake.command]
+        answers = yield Ask((*_octets(pages), select(PIV), handshake.command))
         *told, selected, agreed = answers
         info = read_pages([one for one in _opened(management, pages, told) if one is not None])
         trust = self._trust_of(info, chain.chain)
@@ -143,25 +144,22 @@ class Dialogue:
             return Proven(trust, info.facts)
         piv = handshake.agree(agreed.data, chain.chain.key)
         asked = [piv.secure(bytes([0x00, 0xF7, 0x00, one])) for one in REFERENCES]
-        answers = yield _octets(asked)
+        answers = yield Ask(_octets(asked), last=True)
         facts = dict(info.facts)
         for reference, data in zip(REFERENCES, _opened(piv, asked, answers), strict=True):
             if data is not None:
                 facts.update(read_metadata(reference, data))
         return Proven(trust, facts)
 
-    def _open(
-        self,
-    ) -> Generator[Sequence[bytes], Sequence[CardAnswer], tuple["_ChannelKey", SecureMessaging]]:
+    def _open(self) -> Generator[Ask, _Answers, tuple["_ChannelKey", SecureMessaging]]:
         """Find the key's certificates, and open a channel to its management."""
         asked = _FACTORY_VERSION
         for _ in range(2):
             handshake = Handshake(self._fresh(), asked)
-            domain = [command(_LIST_KEYS), command(_GET_CHAIN, _key_name(asked))]
-            answers = yield [
-                *(select(SECURITY_DOMAIN), *domain),
-                *(select(MANAGEMENT), handshake.command),
-            ]
+            of_domain = (command(_LIST_KEYS), command(_GET_CHAIN, _key_name(asked)))
+            answers = yield Ask(
+                (select(SECURITY_DOMAIN), *of_domain, select(MANAGEMENT), handshake.command)
+            )
             _, keys, certificates, _, agreed = answers
             version = _channel_version(keys)
             if version is None:
@@ -170,7 +168,7 @@ class Dialogue:
                 chain = self._chain(certificates)
                 if not agreed.ok:
                     raise _RefusedError(Refusal.KEY_REFUSED)
-                return _ChannelKey(chain, version), handshake.agree(agreed.data, chain.key)
+                return _ChannelKey(chain, version), self._agree(handshake, agreed.data, chain)
             asked = version
         raise _RefusedError(Refusal.NO_CHANNEL_KEY)
 
@@ -181,6 +179,16 @@ class Dialogue:
         if chain.serial is not None and not self._names(chain.serial):
             raise _RefusedError(Refusal.ANOTHER_KEY)
         return chain
+
+    def _agree(self, handshake: Handshake, answer: bytes, chain: Chain) -> SecureMessaging:
+        try:
+            return handshake.agree(answer, chain.key)
+        except AlteredError:
+            # Certificates that are nobody's may be left from a key that its owner replaced: no
+            # reason to blame the host. Those of the manufacturer's are, or are made to seem so.
+            if not self._roots.proves(chain.certificates):
+                raise _RefusedError(Refusal.CHAIN_UNKNOWN) from None
+            raise
 
     def _trust_of(self, info: DeviceInfo, chain: Chain) -> Trust:
         if info.serial is None:
@@ -201,8 +209,8 @@ class _ChannelKey(NamedTuple):
     version: int
 
 
-def _octets(commands: Sequence[Secured]) -> list[bytes]:
-    return [one.octets for one in commands]
+def _octets(commands: Sequence[Secured]) -> tuple[bytes, ...]:
+    return tuple(one.octets for one in commands)
 
 
 def _opened(
