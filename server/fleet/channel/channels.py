@@ -46,11 +46,11 @@ _WORDS: Mapping[Refusal, str] = {
 class ProofBook(Protocol):
     """What is kept of a dialogue."""
 
-    async def prove(self, proof: Proof) -> object:
-        """Keep what a key has proved. Store errors."""
+    async def prove(self, proof: Proof) -> object | None:
+        """Keep what a key has proved. None: the host never reported that key. Store errors."""
         ...
 
-    async def note_altered(self, host_id: str, key_id: str) -> object:
+    async def note_altered(self, host_id: str, key_id: str, how: str) -> None:
         """Count against a host that it altered what a key said, and tell it as a fact."""
         ...
 
@@ -169,9 +169,13 @@ class Channels:
         key_id = key_name(running.key)
         if isinstance(step, Refused):
             if step.why.is_altered:
-                await self._book.note_altered(host_id, key_id)
+                await self._book.note_altered(host_id, key_id, step.why.value)
             raise ProofRefusedError(step.why.value, _WORDS[step.why])
-        await self._book.prove(Proof(key_id, host_id, self._today(), step.trust, step.facts))
+        proof = Proof(key_id, host_id, self._today(), step.trust, step.facts)
+        if await self._book.prove(proof) is None:
+            raise ProofRefusedError(
+                "unknown-key", "this host has not reported this key: report it, then prove it"
+            )
         self._counted[f"channel-{step.trust.word}"] += 1
         return done(running.channel, step.trust)
 
