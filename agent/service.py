@@ -4,6 +4,7 @@ import logging
 import random
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,12 +16,16 @@ from agent.http_client import Client
 from agent.identity import FILE, Identity, load
 from agent.pcsc import PcscCards, PcscReaders
 from agent.prober import Prober
+from agent.prover import Prover
+from agent.relaying import Relaying, Wanted
 from agent.running import Agent, Tools
 from agent.sending import Sender
 from agent.server_url import parse_server_url
+from agent.server_voice import ServerVoice
 from agent.single import hold
 from agent.store import Store
 from agent.watcher import LONGEST_PAUSE_S, Watcher
+from agent.whitelist_channel import ChannelRules
 
 _LOG = logging.getLogger("keystead-agent")
 _LOOK_FOR_ENROLMENT_S = 5.0
@@ -74,6 +79,7 @@ class Service:
             Tools(self._directory, store, fido_devices(), dice, this_host.describe),
         )
         prober = Prober(PcscCards(), fido_devices(), agent.finished)
+        prover = Prover(lambda wanted: relay(agent.identity, wanted), agent.proved)
         sender = Sender(lambda: courier_of(identity, self._directory, dice), agent.told)
         watcher = Watcher(PcscReaders, agent.looked, agent.away, Backoff(dice, LONGEST_PAUSE_S))
         _LOG.info("reporting to %s as %s", identity.server, identity.name)
@@ -81,11 +87,12 @@ class Service:
             part.start()
         try:
             if not self._stopped.is_set():
-                agent.run(prober, sender, self._is_still(identity))
+                agent.run(prober, sender, self._is_still(identity), prover)
         finally:
             self._agent = None
             watcher.stop()
             prober.stop(_READER_PATIENCE_S)
+            prover.stop(_READER_PATIENCE_S)
             sender.stop(_SENDER_PATIENCE_S)
             store.close()
 
@@ -111,7 +118,19 @@ class Service:
 
 def courier_of(identity: Identity, directory: Path, dice: random.Random) -> Courier:
     """Return a courier with a store of its own, for the thread that calls."""
-    client = Client(
-        parse_server_url(identity.server), identity.ca_file, f"keystead-agent/{__version__}"
-    )
-    return Courier(identity, client, Store(directory), dice)
+    return Courier(identity, _client(identity), Store(directory), dice)
+
+
+def relay(identity: Identity, wanted: Wanted) -> str:
+    """Let the enrolled server read a key through channels of its own. RelayError."""
+    client = _client(identity)
+    try:
+        cards = PcscCards(lambda: ChannelRules().permit)
+        return Relaying(cards, ServerVoice(identity, client), time.monotonic).relay(wanted)
+    finally:
+        client.close()
+
+
+def _client(identity: Identity) -> Client:
+    url = parse_server_url(identity.server)
+    return Client(url, identity.ca_file, f"keystead-agent/{__version__}")

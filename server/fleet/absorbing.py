@@ -5,6 +5,8 @@ holds the key makes nobody forget what is known. What was read later replaces it
 weeks what it read of a key that is elsewhere now: that is older than what the other host read.
 
 What no key can change is *disputed* when hosts differ (`claims`): neither word replaces the other.
+What a key proved of itself (`proving`) no report replaces: what no key can change for good, and the
+rest on the day of the proof, for nobody knows which of the two came first.
 """
 
 from collections.abc import Mapping
@@ -12,7 +14,8 @@ from datetime import date
 from typing import NamedTuple
 
 from agent.report import Identity, KeyReport, Value
-from server.fleet.claims import DISPUTED, FIXED, KnownFact, contend, withdrawn
+from server.fleet.claims import ALTERED, DISPUTED, FIXED, KnownFact, contend, withdrawn
+from server.fleet.trust import Trust
 
 MAX_FACTS_KEPT = 600
 """Of one key. Reports hold at most 400; a key that named new facts for ever would grow."""
@@ -39,9 +42,26 @@ class KnownKey(NamedTuple):
     repeats: frozenset[str] = frozenset()
 
     @property
+    def is_whole(self) -> bool:
+        """Tell whether its newest word, come again on a later day, changes nothing but days.
+
+        It does more where another host saw the key after it, and where the key proved what that
+        word outlives.
+        """
+        return self.said == self.last_seen and not any(
+            fact.trust > Trust.HOST_SIGNED and name not in FIXED
+            for name, fact in self.facts.items()
+        )
+
+    @property
     def disputed(self) -> tuple[str, ...]:
         """Return the facts of which hosts say what cannot both be."""
-        return tuple(sorted(name for name, fact in self.facts.items() if fact.others))
+        return tuple(sorted(name for name, fact in self.facts.items() if fact.is_disputed))
+
+    @property
+    def altered(self) -> tuple[str, ...]:
+        """Return the facts that it proved, and of which a host says otherwise."""
+        return tuple(sorted(name for name, fact in self.facts.items() if fact.altered_by))
 
 
 class Change(NamedTuple):
@@ -53,10 +73,14 @@ class Change(NamedTuple):
 
 
 class Absorbed(NamedTuple):
-    """What to keep, and what of it is new."""
+    """What to keep, and what of it is new.
+
+    altered: facts that the key proved and of which this report, as none before, says otherwise.
+    """
 
     key: KnownKey
     changes: tuple[Change, ...]
+    altered: tuple[str, ...] = ()
 
 
 def key_id_of(identity: Identity, host_id: str) -> str:
@@ -103,7 +127,8 @@ def absorb(
     own = frozenset(
         name
         for name in report.facts
-        if (fact := facts.get(name)) is not None and fact.day == day and fact.host_id == host_id
+        if (fact := facts.get(name)) is not None and fact[1:3] == (day, host_id)
+        if fact.trust is Trust.HOST_SIGNED
     )
     key = KnownKey(
         key_id_of(report.identity, host_id),
@@ -115,7 +140,12 @@ def absorb(
         day,
         own,
     )
-    return Absorbed(key, () if known is None else tuple(changes))
+    altered = tuple(
+        name
+        for name, fact in facts.items()
+        if name in before and fact.altered_by - before[name].altered_by
+    )
+    return Absorbed(key, () if known is None else tuple(changes), altered)
 
 
 def _stays(name: str, fact: KnownFact, report: KeyReport, day: date, host_id: str) -> bool:
@@ -124,24 +154,31 @@ def _stays(name: str, fact: KnownFact, report: KeyReport, day: date, host_id: st
     It is where the report tried and could not say, where another host read it later, and where no
     key can lose it; else the key has it no more.
     """
-    older = fact.day > day and fact.host_id != host_id
+    older = (fact.day > day and fact.host_id != host_id) or _outranks(fact, day)
     return name in FIXED or older or report.why_unreadable(name) not in {None, "absent"}
 
 
 def _is_later(was: KnownFact, said: KnownFact) -> bool:
-    """Tell whether what is known was read by another host on a later day.
+    """Tell whether what is known stands.
 
-    A host's own other word is new, whatever day it names; the same word gets no older.
+    It does where another host read it on a later day, and where the key itself said so, that day
+    or later. A host's own other word is new, whatever day it names; the same word gets no older.
     """
+    if _outranks(was, said.day):
+        return True
     if was.day <= said.day:
         return False
     return was.host_id != said.host_id or not _differ(was.value, said.value)
 
 
+def _outranks(was: KnownFact, day: date) -> bool:
+    return was.day >= day and was.trust > Trust.HOST_SIGNED
+
+
 def said_again(key: KnownKey, day: date, last_seen: date) -> KnownKey:
     """Return a key after its newest word came again, from that day.
 
-    The same as `absorb` would make of it, as long as nobody else saw the key after that word
+    The same as `absorb` would make of it, as long as the key is whole or the day is none later
     (`Standing.is_news`), and at a small part of the price.
     """
     if day > key.said:
@@ -156,7 +193,7 @@ def said_again(key: KnownKey, day: date, last_seen: date) -> KnownKey:
 def without_host(key: KnownKey, host_id: str) -> KnownKey:
     """Return a key as it is known when nobody is to know what this host said of it."""
     facts = {name: withdrawn(fact, host_id) for name, fact in key.facts.items()}
-    return key._replace(facts=facts)
+    return key._replace(facts=facts, repeats=frozenset())
 
 
 def _value(facts: Mapping[str, KnownFact], name: str) -> Value | None:
@@ -173,9 +210,11 @@ def as_report(key: KnownKey) -> KeyReport:
 
     A fact that is disputed is not known: whoever lies about a key must not make it clear.
     """
-    facts = {name: fact.value for name, fact in key.facts.items() if not fact.others}
+    facts = {name: fact.value for name, fact in key.facts.items() if not fact.is_disputed}
     unreadable = {name: why for name, why in key.unreadable.items() if name not in facts}
     if key.disputed:
         facts[DISPUTED] = key.disputed
         unreadable |= dict.fromkeys(key.disputed, "disputed")
+    if key.altered:
+        facts[ALTERED] = key.altered
     return KeyReport(Identity(serial=key.serial), key.last_seen, None, facts, unreadable)

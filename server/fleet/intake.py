@@ -7,16 +7,16 @@ Most reports say what was said an hour ago, and then there is next to nothing to
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
 from agent.report import KeyReport, Report
 from server.facts import NewFact
-from server.fleet.absorbing import Change, KnownKey, absorb, key_id_of, said_again
+from server.fleet.absorbing import Change, KnownKey, absorb, as_report, key_id_of, said_again
+from server.fleet.health import Level, judge_health
 from server.fleet.hosts import Host
 from server.fleet.receipt import Receipt, progress, receive
-from server.fleet.verdict import Verdict, verdict_on
 
 MAX_KEYS_OF_HOST = 10_000
 """Whoever has one laptop cannot fill the store with keys that he makes up."""
@@ -26,7 +26,8 @@ class Standing(NamedTuple):
     """How a key stands, without its facts.
 
     digest: of the newest report of it, by host_id, b"" when its facts were changed otherwise since;
-    judged: the day of its health; changes: how many were noted; said: the day of that report.
+    judged: the day of its health; changes: how many were noted; said: the day of that report;
+    whole: whether the same on a later day changes nothing but days (`KnownKey.is_whole`).
     """
 
     digest: bytes
@@ -35,24 +36,25 @@ class Standing(NamedTuple):
     last_seen: date
     changes: int
     said: date = date.min
+    whole: bool = False
 
     def is_news(self, digest: bytes, host_id: str, day: date) -> bool:
         """Tell whether a report from a day has to be looked at, fact by fact.
 
-        What the newest word said already is none, on whatever day, unless somebody else saw the
-        key after it: then a later repetition outdoes what he saw.
+        What the newest word said already is none, on whatever day, where that word was all that
+        counted: days are written by themselves then.
         """
-        if (digest, host_id) != (self.digest, self.host_id):
-            return True
-        return day > self.said and self.said != self.last_seen
+        is_other = (digest, host_id) != (self.digest, self.host_id)
+        return is_other or (day > self.said and not self.whole)
 
 
 class ChangedKey(NamedTuple):
-    """A key to be written anew: all that is known of it, and what is to be found of it."""
+    """A key to be written anew: all that is known of it, and its health."""
 
     key: KnownKey
     standing: Standing
-    verdict: Verdict
+    worst: Level | None
+    rules: tuple[str, ...]
 
 
 class NewChange(NamedTuple):
@@ -103,24 +105,24 @@ class Intake:
         self._today = today
         self._brought = Counter(brought)
 
-    def knows_enough(self, report: Report, digests: Sequence[bytes]) -> bool:
-        """Tell whether all is here that a report's keys need.
+    def ids_of(self, report: Report) -> tuple[str, ...]:
+        """Return the ids of a report's keys, in their order."""
+        return tuple(key_id_of(key.identity, report.host) for key in report.keys)
 
-        It is not, at times, when one before it changed how a key stands: then this one has to be
-        the first of another batch.
+    def is_repeat(self, report: Report, digests: Sequence[bytes]) -> bool:
+        """Tell whether a report has no news: `take` notes days and its host's progress at most.
+
+        digests: `digests_of` it.
         """
+        receipt = receive(self.hosts.get(report.host), report)
+        if receipt is not Receipt.NEW:
+            return receipt is not Receipt.CLASH
         return all(
-            key_id in self._keys or standing is None or not standing.is_news(digest, host_id, day)
-            for key_id, host_id, digest, day in self._words(report, digests)
-            for standing in (self._standings.get(key_id),)
+            standing is not None
+            and not standing.is_news(digest, report.host, day_of_word(key, report, self._today))
+            for key, digest in zip(report.keys, digests, strict=True)
+            for standing in (self._standings.get(key_id_of(key.identity, report.host)),)
         )
-
-    def _words(
-        self, report: Report, digests: Sequence[bytes]
-    ) -> Iterator[tuple[str, str, bytes, date]]:
-        for key, digest in zip(report.keys, digests, strict=True):
-            day = day_of_word(key, report, self._today)
-            yield key_id_of(key.identity, report.host), report.host, digest, day
 
     def take(self, report: Report, digests: Sequence[bytes] | None = None) -> Receipt:
         """Decide on one report, and note what it changes. digests: `digests_of` it."""
@@ -176,24 +178,30 @@ class Intake:
             self.changes.append(NewChange(key_id, number, report.host, change))
         if known is None:
             self.told.append(NewFact("fleet.key-first-seen", key_id, {"host": report.host}))
+        if absorbed.altered:
+            self._note_altered(report.host, key_id, absorbed.altered)
         disputed = absorbed.key.disputed
         if disputed and (known is None or disputed != known.disputed):
             said = {"facts": " ".join(disputed), "host": report.host}
             self.told.append(NewFact("fleet.key-disputed", key_id, said))
-        now = Standing(
-            digest, report.host, self._today, absorbed.key.last_seen, number, absorbed.key.said
-        )
-        self._keys[key_id], self._standings[key_id] = absorbed.key, now
-        verdict = verdict_on(absorbed.key, self._today)
-        self.changed[key_id] = ChangedKey(absorbed.key, now, verdict)
+        said, last_seen = absorbed.key.said, absorbed.key.last_seen
+        self._keys[key_id] = absorbed.key
+        now = Standing(digest, report.host, self._today, last_seen, number)
+        now = now._replace(said=said, whole=absorbed.key.is_whole)
+        self._standings[key_id] = now
+        health = judge_health(as_report(absorbed.key), self._today)
+        rules = sorted({fault.rule.name for fault in health.faults})
+        self.changed[key_id] = ChangedKey(absorbed.key, now, health.worst, tuple(rules))
         self.later.pop(key_id, None)
 
     def _take_again(self, key_id: str, standing: Standing, day: date, seen: date) -> None:
         """Note that the newest word on a key came again."""
         said, last_seen = max(standing.said, day), max(standing.last_seen, seen)
-        now = standing._replace(said=said, last_seen=last_seen)
-        if now == standing:
+        if (said, last_seen) == (standing.said, standing.last_seen):
             return
+        # Seen later, but by a report from an earlier day: what comes next is to be looked at.
+        whole = standing.whole and said == last_seen
+        now = standing._replace(said=said, last_seen=last_seen, whole=whole)
         self._standings[key_id] = now
         if key_id in self._keys:
             self._keys[key_id] = said_again(self._keys[key_id], day, seen)
@@ -202,6 +210,16 @@ class Intake:
             self.changed[key_id] = changed._replace(key=self._keys[key_id], standing=now)
         else:
             self.later[key_id] = now
+
+    def _note_altered(self, host_id: str, key_id: str, names: tuple[str, ...]) -> None:
+        host = self.hosts[host_id]
+        self.hosts[host_id] = host._replace(altered=host.altered + 1)
+        self.told.append(altered_fact(host_id, key_id, names))
+
+
+def altered_fact(host_id: str, key_id: str, names: Sequence[str]) -> NewFact:
+    """Return what is told of a host that contradicts what a key proved of itself."""
+    return NewFact("fleet.host-altered", host_id, {"key": key_id, "facts": " ".join(names)})
 
 
 def unknown_keys(report: Report, standings: Mapping[str, Standing]) -> frozenset[str]:
@@ -228,15 +246,22 @@ def digest_of(key: KeyReport) -> bytes:
 
 
 def news(
-    reports: Iterable[tuple[Report, Sequence[bytes]]],
-    standings: Mapping[str, Standing],
-    today: date,
+    reports: Sequence[Report], standings: Mapping[str, Standing], today: date
 ) -> frozenset[str]:
-    """Return the known keys of which a report has to be looked at. reports: with `digests_of`."""
+    """Return the known keys of which a report has to be looked at.
+
+    Those of several words are among them: the first may change how the key stands for the next.
+    """
+    words = Counter(
+        key_id_of(key.identity, report.host) for report in reports for key in report.keys
+    )
     return frozenset(
         key_id
-        for report, digests in reports
-        for key, digest in zip(report.keys, digests, strict=True)
+        for report in reports
+        for key in report.keys
         if (standing := standings.get(key_id := key_id_of(key.identity, report.host))) is not None
-        and standing.is_news(digest, report.host, day_of_word(key, report, today))
+        and (
+            words[key_id] > 1
+            or standing.is_news(digest_of(key), report.host, day_of_word(key, report, today))
+        )
     )

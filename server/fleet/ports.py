@@ -1,15 +1,19 @@
 """What the fleet needs of a store."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import NamedTuple, Protocol
 
 from agent.report import Report, Value
 from server.fleet.absorbing import KnownKey
 from server.fleet.enrolment import Admission, Asked, Token
 from server.fleet.health import Level
-from server.fleet.hosts import Host
+from server.fleet.hosts import Host, HostState
+from server.fleet.proof import Proof
+from server.fleet.proving import Proven
 from server.fleet.receipt import Receipt
 from server.journal.acts import Act
+from server.leases import Lease
 
 MAX_CHANGES = 500
 """Changes that are kept of a key, the newest ones."""
@@ -66,6 +70,15 @@ class FleetKey(NamedTuple):
     sightings: Sequence[Sighting]
 
 
+class KeyCount(NamedTuple):
+    """How many keys are alike. line: as `lines.line_word` has it; firmware: "" for not known."""
+
+    level: Level | None
+    line: str
+    firmware: str
+    keys: int
+
+
 class FleetBook(Protocol):
     """Keeps hosts and what they report. Raises the store's errors (server.otp.ports).
 
@@ -109,12 +122,46 @@ class FleetBook(Protocol):
         """
         ...
 
+    async def prove(self, proof: Proof) -> Proven | None:
+        """Keep what a key proved of itself.
+
+        None, and nothing is kept: the host is not active, or never reported that key.
+        """
+        ...
+
+    async def note_altered(self, host_id: str, key_id: str, how: str) -> None:
+        """Count against a host that it altered what a key said on its way, and tell it as a fact.
+
+        how: the word for it. Nothing is kept of what was said.
+        """
+        ...
+
     async def fleet_keys(self, search: Search, after: str, limit: int) -> Sequence[FleetKey]:
         """Return up to `limit` keys with an id beyond `after`, in order."""
         ...
 
     async def fleet_key(self, key_id: str) -> FleetKey | None:
         """Return a key."""
+        ...
+
+    async def fleet_hosts(self, host_ids: Sequence[str]) -> Mapping[str, Host]:
+        """Return those of these hosts that there are, by id."""
+        ...
+
+    async def key_counts(self) -> Sequence[KeyCount]:
+        """Count keys by what was found of them last, from an index, without a turn at writing."""
+        ...
+
+    async def rule_counts(self) -> Mapping[str, int]:
+        """Count the keys at which each rule found something, likewise."""
+        ...
+
+    async def host_counts(self) -> Mapping[HostState, int]:
+        """Count hosts, likewise."""
+        ...
+
+    async def judge_due(self, today: date, limit: int, lease: Lease) -> int:
+        """Judge up to `limit` keys whose day has come; return how many. LeaseLostError."""
         ...
 
     async def key_changes(self, key_id: str, before: int, limit: int) -> Sequence[NotedChange]:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
+from server.storage.fleet_triggers import with_triggers
 from server.usage.kinds import KINDS
 
 metadata = MetaData()
@@ -638,6 +639,7 @@ fleet_host = Table(
     Column("dropped", BigInteger, nullable=False),
     Column("missing", BigInteger, nullable=False),
     Column("clashes", BigInteger, nullable=False),
+    Column("altered", BigInteger, nullable=False, server_default="0"),
     Index("fleet_host_by_name", "folded"),
     Index("fleet_host_by_state", "state"),
     sqlite_with_rowid=False,
@@ -646,24 +648,23 @@ fleet_host = Table(
 )
 
 # What everybody's reports say of a key. digest: of the newest report of it, by host_id, on the day
-# `said`: the same again changes nothing, or on a later day the days of its facts. firmware: the
-# version as one number in order, and how it begins; line: the products that it can be; level: the
-# worst of health, as it was judged; due: the day on which it may be another, "" for at once.
-# Facts stand last: what comes after them is read through all of their pages on SQLite, which is why
-# it has a rowid there, too: rows in the nodes of a tree of names would make that ten nodes deep.
+# `said`: the same again changes nothing, and on a later day, where it is whole, only the days of
+# its facts. firmware: the version as one number in order; line: the products that it can be; level:
+# the worst of health, as it was judged; due: the day on which it may be another one.
+# Facts stand last: what comes behind them is read through all of their pages on SQLite, where the
+# table has a rowid besides: with such rows in its nodes, a tree of names is ten nodes deep.
 fleet_key = Table(
     "fleet_key",
     metadata,
     Column("key_id", PublicId, primary_key=True),
     Column("serial", BigInteger),
     Column("firmware", BigInteger),
-    Column("firmware_minor", BigInteger),
-    Column("firmware_major", BigInteger),
-    Column("line", Text, nullable=False),
+    Column("line", Text, nullable=False, server_default=""),
     Column("level", SmallInteger, nullable=False),
     Column("first_seen", Text, nullable=False),
     Column("last_seen", Text, nullable=False),
     Column("said", Text, nullable=False),
+    Column("whole", Boolean, nullable=False),
     Column("judged", Text, nullable=False),
     Column("due", Text),
     Column("host_id", Text, nullable=False),
@@ -671,16 +672,12 @@ fleet_key = Table(
     Column("changes", Integer, nullable=False),
     Column("facts", Text, nullable=False),
     Column("unreadable", Text, nullable=False),
-    # One for everything that keys are looked for by, alone and together, each ending in the order
-    # in which they are listed: whatever is asked for, a page is read and nothing besides.
+    # One for all that keys are looked for by, alone and together, each ending in the order in which
+    # they are listed: whatever is asked for, a page is read and nothing besides.
     Index("fleet_key_by_serial", "serial"),
-    Index("fleet_key_by_level", "level", "key_id"),
     Index("fleet_key_by_firmware", "firmware", "key_id"),
-    Index("fleet_key_by_minor", "firmware_minor", "key_id"),
-    Index("fleet_key_by_major", "firmware_major", "key_id"),
+    Index("fleet_key_by_level", "level", "key_id"),
     Index("fleet_key_by_level_firmware", "level", "firmware", "key_id"),
-    Index("fleet_key_by_level_minor", "level", "firmware_minor", "key_id"),
-    Index("fleet_key_by_level_major", "level", "firmware_major", "key_id"),
     # What is counted, read without the table; and what is to be judged again.
     Index("fleet_key_counted", "level", "line", "firmware"),
     Index("fleet_key_by_due", "due"),
@@ -688,24 +685,19 @@ fleet_key = Table(
     postgresql_with={"fillfactor": 85},
 )
 
-# A rule that found something at a key. What the key is found by besides is repeated here.
+# A rule that found something at a key. Level and firmware are the key's, which triggers keep so
+# (fleet_triggers.py): they are what a rule is looked for together with.
 fleet_fault = Table(
     "fleet_fault",
     metadata,
     Column("rule", Text, primary_key=True),
     Column("key_id", PublicId, primary_key=True),
-    Column("level", SmallInteger, nullable=False),
+    Column("level", SmallInteger),
     Column("firmware", BigInteger),
-    Column("firmware_minor", BigInteger),
-    Column("firmware_major", BigInteger),
     Index("fleet_fault_by_key", "key_id"),
     Index("fleet_fault_by_level", "rule", "level", "key_id"),
     Index("fleet_fault_by_firmware", "rule", "firmware", "key_id"),
-    Index("fleet_fault_by_minor", "rule", "firmware_minor", "key_id"),
-    Index("fleet_fault_by_major", "rule", "firmware_major", "key_id"),
     Index("fleet_fault_by_level_firmware", "rule", "level", "firmware", "key_id"),
-    Index("fleet_fault_by_level_minor", "rule", "level", "firmware_minor", "key_id"),
-    Index("fleet_fault_by_level_major", "rule", "level", "firmware_major", "key_id"),
     sqlite_with_rowid=False,
 )
 
@@ -733,6 +725,8 @@ fleet_change = Table(
     Column("after", Text, nullable=False),
     sqlite_with_rowid=False,
 )
+
+with_triggers(metadata)
 
 CLIENT_SEQUENCE = "client"
 IMPORT_SEQUENCE = "key_import"

@@ -11,7 +11,6 @@ from server.facts import Fact, NewFact
 from server.journal.canonical import canonical, parse_object
 from server.leases import Lease
 from server.storage.books.lease_book import require_lease
-from server.storage.books.steps import Step
 from server.storage.books.transactions import StoreClock, Transactions
 from server.storage.schema import FACT_SEQUENCE, fact, fact_reader, sequence
 
@@ -50,32 +49,6 @@ async def append_facts(
             for position, new in enumerate(facts, first)
         ],
     )
-
-
-def fact_steps(facts: Sequence[NewFact], now_us: int) -> list[Step]:
-    """Return what writes facts down as `append_facts` does, in a transaction that is steps alone."""
-    if not facts:
-        return []
-    rows = [
-        {
-            # Counted back from the number that the last one of them gets.
-            "back": len(facts) - 1 - number,
-            "time_us": now_us,
-            "kind": new.kind,
-            "subject": new.subject,
-            "detail": canonical(new.detail).decode(),
-        }
-        for number, new in enumerate(facts)
-    ]
-    return [Step(_TAKE_NUMBERS, [{"count": len(facts)}]), Step(_APPEND, rows)]
-
-
-_TAKE_NUMBERS = f"UPDATE sequence SET last = last + :count WHERE name = '{FACT_SEQUENCE}'"  # noqa: S608 - a name of ours
-_APPEND = f"""
-INSERT INTO fact ("position", time_us, kind, subject, detail)
-VALUES ((SELECT last FROM sequence WHERE name = '{FACT_SEQUENCE}') - :back, :time_us, :kind,
-  :subject, :detail)
-"""  # noqa: S608 - a name of ours
 
 
 async def move_reader(connection: AsyncConnection, reader: str, position: int) -> None:

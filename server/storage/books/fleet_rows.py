@@ -15,13 +15,11 @@ from server.fleet.firmware import Version, VersionError
 from server.fleet.health import Level
 from server.fleet.hosts import Host, HostState
 from server.fleet.intake import Standing
+from server.fleet.trust import Trust, trust_of
 
 LEVELS: Mapping[Level | None, int] = {None: 0, Level.NOTICE: 1, Level.WARNING: 2, Level.DANGER: 3}
 _STEP = 1_000
 _PARTS = 3
-_BEGINNINGS = ("firmware", "firmware_minor", "firmware_major")
-"""Columns of how a version begins, by how many of its parts are missing."""
-
 LEVEL_OF: Mapping[int, Level | None] = {number: level for level, number in LEVELS.items()}
 
 
@@ -47,6 +45,7 @@ def host_of(row: Row[Any]) -> Host:
         row.dropped,
         row.missing,
         row.clashes,
+        row.altered,
     )
 
 
@@ -65,8 +64,10 @@ def key_of(row: Row[Any]) -> KnownKey:
             date.fromisoformat(day) if day else said,
             host_id,
             tuple(Claim(_value(other), date.fromisoformat(on), by) for other, on, by in others),
+            trust,
         )
-        for name, (value, day, host_id, *others) in written.items()
+        for name, (value, day, host_id, *more) in written.items()
+        for trust, others in (_trust_and_others(more),)
     }
     return KnownKey(
         row.key_id,
@@ -89,6 +90,7 @@ def standing_of(row: Row[Any]) -> Standing:
         date.fromisoformat(row.last_seen),
         row.changes,
         date.fromisoformat(row.said),
+        bool(row.whole),
     )
 
 
@@ -103,14 +105,27 @@ def write_facts(key: KnownKey) -> str:
             name: [
                 *_said(
                     fact.value,
-                    None if name in key.repeats and fact.day == key.said else fact.day,
+                    None if name in key.repeats and _is_of(key, fact) else fact.day,
                     fact.host_id,
                 ),
+                *(() if fact.trust is Trust.HOST_SIGNED else (fact.trust.word,)),
                 *(_said(claim.value, claim.day, claim.host_id) for claim in fact.others),
             ]
             for name, fact in key.facts.items()
         }
     )
+
+
+def _is_of(key: KnownKey, fact: KnownFact) -> bool:
+    """Tell whether a fact is as the newest word has it: a proof may have come between."""
+    return fact.day == key.said and fact.trust is Trust.HOST_SIGNED
+
+
+def _trust_and_others(more: list[Any]) -> tuple[Trust, list[Any]]:
+    """Read what follows a fact's host: the level, unless it is the usual one, and other words."""
+    if more and isinstance(more[0], str):
+        return trust_of(more[0]), more[1:]
+    return Trust.HOST_SIGNED, more
 
 
 def _said(value: Value, day: date | None, host_id: str) -> list[object]:
@@ -151,20 +166,11 @@ def firmware_of(key: KnownKey) -> int | None:
     return None if version is None else firmware_number(version)
 
 
-def firmware_beginning(beginning: tuple[int, ...]) -> tuple[str, int]:
-    """Return the column in which all versions that begin so have one number, and that number."""
+def firmware_range(beginning: tuple[int, ...]) -> tuple[int, int]:
+    """Return the numbers [from, below) of all versions that begin so."""
     parts = beginning[:_PARTS]
-    missing = _PARTS - len(parts)
-    return _BEGINNINGS[missing], firmware_number(parts) // _STEP**missing
-
-
-def firmware_columns(key: KnownKey) -> dict[str, int | None]:
-    """Return the firmware of a key and how it begins, by the columns of `fleet_key`."""
-    number = firmware_of(key)
-    return {
-        column: None if number is None else number // _STEP**missing
-        for missing, column in enumerate(_BEGINNINGS)
-    }
+    below = (*parts[:-1], parts[-1] + 1)
+    return firmware_number(parts), firmware_number(below)
 
 
 def firmware_text(number: int | None) -> str:

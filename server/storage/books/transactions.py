@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,6 +16,7 @@ def reason(error: BaseException) -> str:
     return f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"
 
 
+T = TypeVar("T")
 StoreClock: TypeAlias = Callable[[AsyncConnection], Awaitable[int]]
 """Tells the store's time within a transaction, in microseconds since the epoch."""
 
@@ -33,6 +34,14 @@ class Transactions(Protocol):
 
     def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Return a transaction that is durable when the context has been left."""
+        ...
+
+    async def in_one_go(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do the work of a `writing` transaction, with nothing of the service between its steps.
+
+        For what comes often, where those who wait for the only writer feel it. The work awaits
+        nothing but its connection.
+        """
         ...
 
     def mark(self) -> int | None:

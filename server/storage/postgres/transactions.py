@@ -1,6 +1,6 @@
 """Administrative transactions on PostgreSQL."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from sqlalchemy import BigInteger, cast, extract, func, select
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.otp.ports import StoreUnavailableError, UnknownOutcomeError
 from server.storage.books.steps import Step
-from server.storage.books.transactions import reason
+from server.storage.books.transactions import T, reason
 from server.storage.postgres.connection import UNREACHABLE
 
 _NOW_US = select(cast(extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger))
@@ -53,6 +53,11 @@ class PostgresTransactions:
             if committing:
                 raise UnknownOutcomeError(f"the commit failed: {reason(error)}") from error
             raise StoreUnavailableError(f"nothing was written: {reason(error)}") from error
+
+    async def in_one_go(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do the work of a `writing` transaction; here nobody waits for another's."""
+        async with self.writing() as connection:
+            return await work(connection)
 
     def mark(self) -> None:
         """Return None: other machines write here, too."""

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from server.clock import Clock
 from server.otp.ports import StoreUnavailableError, UnknownOutcomeError
 from server.storage.books.steps import Step
-from server.storage.books.transactions import reason
+from server.storage.books.transactions import T, reason
+from server.storage.sqlite.aside import Aside
 from server.storage.sqlite.connection import WRITES
 
 _LOG_PAGES = 8  # what a small administrative change may write, generously
@@ -20,7 +21,7 @@ _STEP_PAGES = 2  # the same for a row of a step: most lie in one page, some have
 class SqliteTransactions:
     """Keeps `Transactions`. turn: held by whoever writes, so that nobody finds the file locked.
 
-    execute: makes a transaction of steps, for who holds the turn.
+    execute: makes a transaction of steps, for who holds the turn; aside: runs one by itself.
     """
 
     def __init__(
@@ -31,12 +32,14 @@ class SqliteTransactions:
         clock: Clock,
         note: Callable[[int], None],
         execute: Callable[[Sequence[Step]], Awaitable[None]],
+        aside: Aside,
     ) -> None:
         self._engine = engine
         self._turn = turn
         self._clock = clock
         self._note = note
         self._execute = execute
+        self._aside = aside
         self._written = 0
 
     @asynccontextmanager
@@ -65,6 +68,26 @@ class SqliteTransactions:
                     # While the turn is held: whoever reads after this number sees the commit.
                     self._written += 1
                     await transaction.close()
+                    self._note(_LOG_PAGES)
+        except SQLAlchemyError as error:
+            if committing:
+                raise UnknownOutcomeError(f"the commit failed: {reason(error)}") from error
+            raise StoreUnavailableError(f"nothing was written: {reason(error)}") from error
+
+    async def in_one_go(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do the work of a `writing` transaction on a thread of its own."""
+        committing = False
+
+        def commits() -> None:
+            nonlocal committing
+            committing = True
+
+        try:
+            async with self._turn:
+                try:
+                    return await self._aside.run(work, commits)
+                finally:
+                    self._written += 1
                     self._note(_LOG_PAGES)
         except SQLAlchemyError as error:
             if committing:

@@ -1,0 +1,76 @@
+"""Which keys are to be proved to the server, and when: once they were read and reported. Pure.
+
+Once for every reading, so once per insertion and then once a day. A server proves nothing of a key
+that no report told it of. What fails is tried again, few times: the key is in somebody's way.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from agent.slots import Phase, Slots
+
+TRIES = 3
+PAUSE_S = 60.0
+
+
+class Due(NamedTuple):
+    """A slot whose key is to be proved. changes: the slot's when it was read; at: not before, by
+    a monotonic clock; tries: in vain.
+    """  # noqa: D205 - one thought
+
+    changes: int
+    at: float
+    tries: int = 0
+
+
+@dataclass(frozen=True)
+class ProofsDue:
+    """By the slot's name."""
+
+    due: Mapping[str, Due] = field(default_factory=dict)
+
+    def read(self, name: str, changes: int, now: float) -> "ProofsDue":
+        """Return them when a key was read."""
+        return replace(self, due={**self.due, name: Due(changes, now)})
+
+    def begun(self, name: str) -> "ProofsDue":
+        """Return them when a proof has begun."""
+        return replace(self, due={one: due for one, due in self.due.items() if one != name})
+
+    def failed(self, name: str, was: Due, now: float) -> "ProofsDue":
+        """Return them when a proof came to nothing. One that was read anew meanwhile stays so."""
+        tries = was.tries + 1
+        if name in self.due or tries >= TRIES:
+            return self
+        again = was._replace(at=now + PAUSE_S * 2.0**was.tries, tries=tries)
+        return replace(self, due={**self.due, name: again})
+
+    def still(self, slots: Slots) -> "ProofsDue":
+        """Return them without keys that are not there any more."""
+        left = {
+            name: due
+            for name, due in self.due.items()
+            if name in slots.slots and slots.slots[name].changes == due.changes
+        }
+        return self if left == self.due else replace(self, due=left)
+
+    def ready(self, slots: Slots, now: float) -> list[str]:
+        """Return what can be proved now: read, and in nobody's hands. The longest due first."""
+        found = [
+            (due.at, name)
+            for name, due in self.due.items()
+            if due.at <= now and _is_free(slots, name, due)
+        ]
+        return [name for _at, name in sorted(found)]
+
+    def due_at(self, now: float) -> float | None:
+        """Return when something is to be tried again, as far as time alone decides."""
+        return min((one.at for one in self.due.values() if one.at > now), default=None)
+
+
+def _is_free(slots: Slots, name: str, due: Due) -> bool:
+    slot = slots.slots.get(name)
+    return (
+        slot is not None and slot.changes == due.changes and slot.free and slot.phase is Phase.READ
+    )
