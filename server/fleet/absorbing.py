@@ -45,11 +45,11 @@ class KnownKey(NamedTuple):
     def is_whole(self) -> bool:
         """Tell whether its newest word, come again on a later day, changes nothing but days.
 
-        It does more where another host saw the key after it, and where the key proved what that
-        word outlives.
+        It does more where another host saw the key after it, where the key proved what that word
+        outlives, and where words contradict each other.
         """
         return self.said == self.last_seen and not any(
-            fact.trust > Trust.HOST_SIGNED and name not in FIXED
+            fact.others if name in FIXED else fact.trust > Trust.HOST_SIGNED
             for name, fact in self.facts.items()
         )
 
@@ -128,7 +128,7 @@ def absorb(
         name
         for name in report.facts
         if (fact := facts.get(name)) is not None and fact[1:3] == (day, host_id)
-        if fact.trust is Trust.HOST_SIGNED
+        if fact.trust is Trust.HOST_SIGNED and not fact.others
     )
     key = KnownKey(
         key_id_of(report.identity, host_id),

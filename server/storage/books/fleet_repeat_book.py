@@ -80,16 +80,16 @@ class SqlFleetRepeatBook(SqlFleetReportBook):
             if mark is None:
                 break
             async with self._transactions.reading() as connection:
-                decided = await self._decide(connection, read)
+                decided = await self._decide_repeats(connection, read)
             if not decided.steps or await self._transactions.write_if(mark, decided.steps):
                 return decided.receipts
         async with self._transactions.writing() as connection:
             await take_turn(connection)
-            decided = await self._decide(connection, read)
+            decided = await self._decide_repeats(connection, read)
             await execute(connection, decided.steps)
             return decided.receipts
 
-    async def _decide(self, connection: AsyncConnection, read: Sequence[_Read]) -> _Decided:
+    async def _decide_repeats(self, connection: AsyncConnection, read: Sequence[_Read]) -> _Decided:
         reports = [one.report for one in read]
         now_us = await self._transactions.now_us(connection)
         standings = await standings_of(connection, reports)

@@ -1,7 +1,7 @@
 """Rows of the fleet's tables and the values of its room, one into the other."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -56,29 +56,27 @@ def token_of(row: Row[Any]) -> Token:
 
 def key_of(row: Row[Any]) -> KnownKey:
     """Read what is known of a key."""
-    said = date.fromisoformat(row.said)
-    written: dict[str, Any] = json.loads(row.facts)
-    facts = {
-        name: KnownFact(
-            _value(value),
-            date.fromisoformat(day) if day else said,
-            host_id,
-            tuple(Claim(_value(other), date.fromisoformat(on), by) for other, on, by in others),
-            trust,
-        )
-        for name, (value, day, host_id, *more) in written.items()
-        for trust, others in (_trust_and_others(more),)
-    }
+    said, written = date.fromisoformat(row.said), json.loads(row.facts)
     return KnownKey(
         row.key_id,
         row.serial,
-        facts,
+        {name: _fact(fact, said, row.host_id) for name, fact in written.items()},
         json.loads(row.unreadable),
         date.fromisoformat(row.first_seen),
         date.fromisoformat(row.last_seen),
         said,
-        frozenset(name for name, fact in written.items() if not fact[1]),
+        frozenset(name for name, fact in written.items() if len(fact) == 1),
     )
+
+
+def _fact(written: Sequence[Any], said: date, said_by: str) -> KnownFact:
+    """Read a fact. said, said_by: of the newest word, whose facts tell neither day nor host."""
+    if len(written) == 1:
+        return KnownFact(_value(written[0]), said, said_by)
+    value, day, host_id, *more = written
+    trust, others = _trust_and_others(more)
+    claims = tuple(Claim(_value(other), date.fromisoformat(on), by) for other, on, by in others)
+    return KnownFact(_value(value), date.fromisoformat(day), host_id, claims, trust)
 
 
 def standing_of(row: Row[Any]) -> Standing:
@@ -97,28 +95,28 @@ def standing_of(row: Row[Any]) -> Standing:
 def write_facts(key: KnownKey) -> str:
     """Write the facts of a key as `key_of` reads them.
 
-    What the newest word said has no day of its own: when it comes again on a later day, as nearly
-    all do, nothing of this is written anew.
+    What is of the newest word has no day and no host of its own: when that comes again on a later
+    day, as nearly all do, nothing of this is written anew.
     """
     return _json(
         {
-            name: [
-                *_said(
-                    fact.value,
-                    None if name in key.repeats and _is_of(key, fact) else fact.day,
-                    fact.host_id,
-                ),
-                *(() if fact.trust is Trust.HOST_SIGNED else (fact.trust.word,)),
-                *(_said(claim.value, claim.day, claim.host_id) for claim in fact.others),
-            ]
+            name: [fact.value] if name in key.repeats and _is_plain(key, fact) else _whole(fact)
             for name, fact in key.facts.items()
         }
     )
 
 
-def _is_of(key: KnownKey, fact: KnownFact) -> bool:
-    """Tell whether a fact is as the newest word has it: a proof may have come between."""
-    return fact.day == key.said and fact.trust is Trust.HOST_SIGNED
+def _is_plain(key: KnownKey, fact: KnownFact) -> bool:
+    """Tell whether a fact is just as the newest word has it: a proof may have come between."""
+    return fact.day == key.said and fact.trust is Trust.HOST_SIGNED and not fact.others
+
+
+def _whole(fact: KnownFact) -> list[object]:
+    return [
+        *_said(fact.value, fact.day, fact.host_id),
+        *(() if fact.trust is Trust.HOST_SIGNED else (fact.trust.word,)),
+        *(_said(claim.value, claim.day, claim.host_id) for claim in fact.others),
+    ]
 
 
 def _trust_and_others(more: list[Any]) -> tuple[Trust, list[Any]]:
@@ -128,8 +126,8 @@ def _trust_and_others(more: list[Any]) -> tuple[Trust, list[Any]]:
     return Trust.HOST_SIGNED, more
 
 
-def _said(value: Value, day: date | None, host_id: str) -> list[object]:
-    return [value, "" if day is None else day.isoformat(), host_id]
+def _said(value: Value, day: date, host_id: str) -> list[object]:
+    return [value, day.isoformat(), host_id]
 
 
 def write_unreadable(key: KnownKey) -> str:
