@@ -77,7 +77,7 @@ class Ends(NamedTuple):
     first: int | None
     last: int
 
-    def __call__(self, value: Value, today: date) -> bool | None:
+    def __call__(self, value: Value, today: date, /) -> bool | None:
         """Tell it of a day as text; None when it is none."""
         left = _days_left(value, today)
         if left is None:
@@ -273,7 +273,9 @@ def _matching(key: KeyReport, pattern: str) -> Iterable[tuple[str, Value]]:
     facts = key.facts
     if "*" not in pattern:
         return [(pattern, facts[pattern])] if pattern in facts else []
-    return [(name, facts[name]) for name in sorted(facts) if fnmatchcase(name, pattern)]
+    start = pattern.partition("*")[0]
+    names = sorted(name for name in facts if name.startswith(start) and fnmatchcase(name, pattern))
+    return [(name, facts[name]) for name in names]
 
 
 def _could_not_be_read(key: KeyReport, pattern: str, some_read: bool) -> bool:  # noqa: FBT001

@@ -1,7 +1,7 @@
 """A store filled with a fleet straight away: hosts, keys, faults and sightings, as reports would.
 
 Each kind of key is absorbed and judged once, by the server's own functions; of its rows the numbers
-are exchanged. `tests/server/storage/test_fleet_filling.py` takes the same fleet by reports and compares.
+are exchanged. tests/server/storage/test_fleet_filling.py takes the same fleet as reports.
 """
 
 import hashlib
@@ -102,7 +102,7 @@ class _Kind:
         self._rules = sorted({fault.rule.name for fault in health.faults})
         self._row = {
             "firmware": firmware_of(key),
-            "line": line_word(key),
+            "line": line_word(said),
             "level": LEVELS[health.worst],
             "first_seen": today.isoformat(),
             "last_seen": today.isoformat(),
