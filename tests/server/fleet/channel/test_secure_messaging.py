@@ -46,7 +46,7 @@ class Wire(ApduProcessor):
     def __init__(self) -> None:
         self.sent: list[bytes] = []
 
-    def send_apdu(
+    def send_apdu(  # noqa: PLR0917 - as yubikit has it
         self, cla: int, ins: int, p1: int, p2: int, data: bytes, le: int
     ) -> tuple[bytes, int]:
         self.sent.append(ShortApduFormatter().format_apdu(cla, ins, p1, p2, data, le))
