@@ -10,7 +10,9 @@ from server.fleet.channel.card import GarbageError, read_tlvs
 
 MAX_CERTIFICATES = 6
 _STORE, _CERTIFICATE = 0xBF21, 0x30
-_SERIAL = x509.ObjectIdentifier("1.3.6.1.4.1.41482.3.7")
+_SERIAL = x509.ObjectIdentifier("1.3.6.1.4.1.41482.7.2")
+"""As a retail key of firmware 5.7.4 has it; PIV's certificates have another (.3.7)."""
+
 _INTEGER = 0x02
 _SHORT = 0x80
 

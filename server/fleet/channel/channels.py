@@ -7,9 +7,9 @@ or nothing. A process that ends forgets those that are under way; their agents t
 import hmac
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from agent.proof_wire import key_name
 from agent.report import Identity, serial_hash
 from server.clock import Clock
-from server.fleet.channel.chain import Roots
+from server.fleet.attestation_bundle import AttestationBundle
 from server.fleet.channel.dialogue import Ask, Dialogue, Proven, Refusal, Refused
+from server.fleet.channel.roots import BundleRoots
 from server.fleet.channel.steps import Told, asked_for, done, read_step
 from server.fleet.proof import Proof, ProofRefusedError
 from server.fleet.reception import BusyError
@@ -78,13 +79,13 @@ def new_private_key() -> ec.EllipticCurvePrivateKey:
 class Channels:
     """serial_key: what the organisation hashes serial numbers with; counted: outcomes, by word.
 
-    Every step is of a host that signed it (`server.web.fleet_proofs`).
+    bundle: the roots of now. Every step is of a host that signed it (`server.web.fleet_proofs`).
     """
 
     def __init__(
         self,
         book: ProofBook,
-        roots: Roots,
+        bundle: Callable[[], Awaitable[AttestationBundle]],
         serial_key: bytes,
         *,
         clock: Clock,
@@ -93,7 +94,7 @@ class Channels:
         at_once: int = AT_ONCE,
     ) -> None:
         self._book = book
-        self._roots = roots
+        self._bundle = bundle
         self._serial_key = serial_key
         self._clock = clock
         self._counted = counted
@@ -109,7 +110,7 @@ class Channels:
         self._forget_late()
         told = read_step(asked)
         if told.channel is None:
-            return self._begin(host_id, told, asked)
+            return await self._begin(host_id, told, asked)
         running = self._running.get(host_id)
         if running is None or running.channel != told.channel:
             raise ProofRefusedError(
@@ -126,14 +127,15 @@ class Channels:
                 del self._running[host_id]
             raise
 
-    def _begin(self, host_id: str, told: Told, asked: dict[str, Any]) -> Mapping[str, Any]:
+    async def _begin(self, host_id: str, told: Told, asked: dict[str, Any]) -> Mapping[str, Any]:
         if told.answers:
             raise MalformedError('"answers" come after questions')
+        roots = BundleRoots(await self._bundle(), self._now)
         # Another one takes the place of the host's own: a key that was pulled out ends none.
         self._running.pop(host_id, None)
         if len(self._running) >= self._at_once:
             raise BusyError
-        dialogue = Dialogue(self._namer(told.key), self._roots, self._fresh)
+        dialogue = Dialogue(self._namer(told.key), roots, self._fresh)
         ask = dialogue.begin()
         channel = secrets.token_hex(16)
         answered = asked_for(channel, 1, ask)
@@ -171,7 +173,7 @@ class Channels:
             if step.why.is_altered:
                 await self._book.note_altered(host_id, key_id, step.why.value)
             raise ProofRefusedError(step.why.value, _WORDS[step.why])
-        proof = Proof(key_id, host_id, self._today(), step.trust, step.facts)
+        proof = Proof(key_id, host_id, self._now().date(), step.trust, step.facts)
         if await self._book.prove(proof) is None:
             raise ProofRefusedError(
                 "unknown-key", "this host has not reported this key: report it, then prove it"
@@ -193,5 +195,5 @@ class Channels:
         for host_id in late:
             del self._running[host_id]
 
-    def _today(self) -> date:
-        return datetime.fromtimestamp(self._clock.now_us() // 1_000_000, UTC).date()
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.now_us() / 1e6, UTC)

@@ -1,13 +1,14 @@
 """A virtual key, a host that relays (or does not), and the server's end of the channel."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from server.fleet.attestation_bundle import AttestationBundle
 from server.fleet.channel.card import CardAnswer
 from server.fleet.channel.dialogue import Ask, Dialogue, Proven, Refused
+from server.fleet.channel.roots import BundleRoots
 from tests.virtual_yubikey.identity import Transport, yubikey_5c_nfc
 from tests.virtual_yubikey.manufacturer import Manufacturer
 from tests.virtual_yubikey.yubikey import VirtualYubiKey
@@ -18,32 +19,13 @@ Host = Callable[[int, Sequence[bytes], Sequence[bytes]], Sequence[bytes]]
 """Given the round, its commands and the key's answers: returns what the server gets."""
 
 
-class MadeUpRoots:
-    """The virtual manufacturer's, as a bundle has the real one's."""
-
-    def __init__(self, maker: Manufacturer) -> None:
-        self.maker = maker
-
-    def proves(self, chain: Sequence[x509.Certificate]) -> bool:
-        known = [*self.maker.intermediates, *self.maker.roots]
-        above: Sequence[x509.Certificate] = [*reversed(chain[:-1]), *known]
-        below = chain[-1]
-        for _ in range(6):
-            found = next((one for one in above if issued(below, one)), None)
-            if found is None:
-                return False
-            if found in self.maker.roots:
-                return True
-            below = found
-        return False
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
 
-def issued(one: x509.Certificate, by: x509.Certificate) -> bool:
-    try:
-        one.verify_directly_issued_by(by)
-    except (InvalidSignature, ValueError):
-        return False
-    return True
+def roots_of(maker: Manufacturer) -> BundleRoots:
+    """Return what a server knows of the virtual manufacturer, as it does of the real one."""
+    bundle = AttestationBundle(1, NOW.date(), tuple(maker.roots), tuple(maker.intermediates))
+    return BundleRoots(bundle, lambda: NOW)
 
 
 def a_key(serial: int = SERIAL, firmware: str = "5.7.4") -> VirtualYubiKey:
@@ -69,7 +51,7 @@ def talk(key: VirtualYubiKey, command: bytes) -> bytes:
 
 
 def dialogue_about(serial: int, maker: Manufacturer) -> Dialogue:
-    return Dialogue(lambda told: told == serial, MadeUpRoots(maker), fresh)
+    return Dialogue(lambda told: told == serial, roots_of(maker), fresh)
 
 
 def relayed(
