@@ -1,7 +1,8 @@
 """Which keys are to be proved to the server, and when: once they were read and reported. Pure.
 
-Once for every reading, so once per insertion and then once a day. A server proves nothing of a key
-that no report told it of. What fails is tried again, few times: the key is in somebody's way.
+Once for every reading, so once per insertion, and again as often as there are reports. A server
+proves nothing of a key that no report told it of. What fails is tried again, few times: the key is
+in somebody's way.
 """
 
 from collections.abc import Mapping
@@ -37,6 +38,12 @@ class ProofsDue:
     def begun(self, name: str) -> "ProofsDue":
         """Return them when a proof has begun."""
         return replace(self, due={one: due for one, due in self.due.items() if one != name})
+
+    def again(self, name: str, was: Due, at: float) -> "ProofsDue":
+        """Return them when a proof worked: the next one is due then, if the key is still there."""
+        if name in self.due:
+            return self
+        return replace(self, due={**self.due, name: Due(was.changes, at)})
 
     def failed(self, name: str, was: Due, now: float) -> "ProofsDue":
         """Return them when a proof came to nothing. One that was read anew meanwhile stays so."""

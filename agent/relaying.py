@@ -62,11 +62,12 @@ class Voice(Protocol):
 
 
 class Wanted(NamedTuple):
-    """A key that is to be read by the server. key: how it is reported; serial: its number."""
+    """A key that is to prove itself. key: how it is reported; serial: its number; ways: how."""
 
     reader: str
     serial: int
     key: Identity
+    ways: tuple[str, ...] = ()
 
 
 class _Step(NamedTuple):

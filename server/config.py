@@ -774,6 +774,18 @@ class Fleet(_Section):
             examples=[["signed"]],
         ),
     ] = ()
+    attestation_keys: Annotated[
+        tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...],
+        Field(
+            description="who may sign newer attestation roots: Ed25519 keys, hexadecimal",
+            examples=[[]],
+        ),
+    ] = ()
+
+    @property
+    def trusted_attestation_keys(self) -> tuple[bytes, ...]:
+        """The keys themselves, 32 octets each."""
+        return tuple(map(bytes.fromhex, self.attestation_keys))
 
 
 class Config(_Section):
