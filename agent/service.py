@@ -161,12 +161,20 @@ def _open_free(reader: str, rules: Permit) -> Card:
     return PcscCards(lambda: rules).open(reader)
 
 
+class _FreeCards:
+    """Cards under the rules of a channel, with which no other program is connected."""
+
+    def open(self, reader: str) -> Card:
+        """Begin a transaction."""
+        return _open_free(reader, ChannelRules().permit)
+
+
 def relay(identity: Identity, wanted: Wanted) -> str:
     """Let the enrolled server read a key through channels of its own. RelayError."""
     client = _client(identity)
     try:
-        cards = PcscCards(lambda: ChannelRules().permit)
-        return Relaying(cards, ServerVoice(identity, client), time.monotonic).relay(wanted)
+        voice = ServerVoice(identity, client)
+        return Relaying(_FreeCards(), voice, time.monotonic).relay(wanted)
     finally:
         client.close()
 

@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING
 import structlog
 from prometheus_client.core import CounterMetricFamily, Metric
 
-from agent.proof_wire import CHALLENGE_CONTEXT, CHALLENGES, SIGNATURE_CONTEXT, SIGNATURES
+from agent.proof_wire import (
+    CHALLENGE_CONTEXT,
+    CHALLENGES,
+    CHANNEL_CONTEXT,
+    CHANNELS,
+    SIGNATURE_CONTEXT,
+    SIGNATURES,
+)
 from server.clock import Clock
 from server.config import Config
+from server.fleet.channel.channels import Channels
 from server.fleet.key_signed import KeySigned
 from server.fleet.nonces import Nonces
 from server.fleet.policy import SERIAL_KEY, SERIAL_KEY_OCTETS, FleetPolicy
@@ -99,13 +107,17 @@ async def open_fleet_door(
     )
     reception = Reception(store, policy)
     stack.push_async_callback(reception.close)
+    roots = RootsDesk(store, wanted.trusted_attestation_keys)
     key_signed = KeySigned(
         store,
         Nonces(clock.monotonic, secrets.token_bytes),
-        RootsDesk(store, wanted.trusted_attestation_keys).current,
+        roots.current,
         server_key=identity.public_key,
         serial_key=policy.serial_key,
         clock=clock,
+    )
+    channels = Channels(
+        store, roots.current, policy.serial_key, clock=clock, counted=reception.outcomes
     )
     proofs = ProofDoor(
         reception,
@@ -113,6 +125,7 @@ async def open_fleet_door(
         [
             Dialogue(CHALLENGES, CHALLENGE_CONTEXT, key_signed.challenge),
             Dialogue(SIGNATURES, SIGNATURE_CONTEXT, key_signed.signature),
+            Dialogue(CHANNELS, CHANNEL_CONTEXT, channels.step),
         ],
     )
     # A tally of its own: the other one counts connections of clients.
