@@ -1,4 +1,4 @@
-"""Relaying for the enrolled server: what it may have said, how long, and what a bad one achieves."""
+"""Relaying for the enrolled server: what it has said, how long, and what a bad one achieves."""
 
 import base64
 from collections.abc import Callable, Mapping
