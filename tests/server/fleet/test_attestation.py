@@ -203,6 +203,8 @@ def usage(*, certifies: bool) -> x509.KeyUsage:
 def test_a_chain_of_ones_own_making_is_believed_with_usage_and_paths_that_allow_it() -> None:
     chain = Chain()
     chain.f9.append((usage(certifies=True), True))
+    policy = x509.PolicyInformation(x509.ObjectIdentifier("1.2.840.114283.100.0.10.2.1.50"), None)
+    chain.f9.append((x509.CertificatePolicies([policy]), True))
     assert chain.judged().serial == SERIAL
 
 

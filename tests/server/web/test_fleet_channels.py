@@ -1,4 +1,4 @@
-"""A key read by the server over real HTTP, through an agent: both sides sign, and nobody else may."""
+"""A key read by the server over HTTP, through an agent: both sides sign, and nobody else may."""
 
 import asyncio
 import time
