@@ -1,7 +1,6 @@
 """What a relaying host says, step by step, and what it is told (docs/agent.md)."""
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -75,8 +74,11 @@ def _identity(found: dict[str, object]) -> Identity:
 def _answer(found: object) -> CardAnswer:
     try:
         octets = base64.b64decode(found, validate=True) if isinstance(found, str) else b""
-        if len(octets) > MAX_ANSWER_OCTETS:
-            raise MalformedError(f"an answer is longer than {MAX_ANSWER_OCTETS:,} octets")
+    except ValueError:
+        octets = b""
+    if len(octets) > MAX_ANSWER_OCTETS:
+        raise MalformedError(f"an answer is longer than {MAX_ANSWER_OCTETS:,} octets")
+    try:
         return CardAnswer.parse(octets)
-    except (binascii.Error, GarbageError, UnicodeError):
+    except GarbageError:
         raise MalformedError('"answers" has something that is no answer of a card') from None

@@ -33,7 +33,6 @@ from tests.server.memory_store import MemoryStore
 from tests.server.still_clock import StillClock
 from tests.server.web.conftest import OpenDoor
 from tests.server.web.office import DEFAULT
-from tests.virtual_yubikey.faults import altered
 from tests.virtual_yubikey.plug import Distortion
 
 SERVER, STRANGER = ServerIdentity(bytes(range(32))), ServerIdentity(bytes(32))
@@ -43,6 +42,10 @@ WANTED = Wanted("reader", SERIAL, KeyIdentity(serial=SERIAL))
 
 def as_it_is(_command: bytes, answer: bytes) -> bytes:
     return answer
+
+
+def meddling(command: bytes, answer: bytes) -> bytes:
+    return bytes((answer[0] ^ 1,)) + answer[1:] if command[0] & 0x04 else answer
 
 
 class House:
@@ -108,7 +111,7 @@ async def test_a_laptop_that_alters_an_answer_is_told_counted_and_nothing_is_kep
     house: House,
 ) -> None:
     with pytest.raises(RelayError, match="altered"):
-        await house.relay(altered(0x1D))
+        await house.relay(meddling)
     assert house.reception.outcomes == {"altered": 1}
     kept = await house.store.fleet_host(house.host.host)
     assert kept is not None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.report import Identity, Value, serial_hash
@@ -307,7 +307,8 @@ values = st.recursive(
 members = st.sampled_from(["channel", "step", "key", "answers", "id", "more"])
 
 
-@given(st.dictionaries(members, values, max_size=6))
+@settings(max_examples=50)
+@given(st.dictionaries(members, values, max_size=4))
 def test_whatever_a_host_says_is_a_step_or_malformed(changes: dict[str, Any]) -> None:
     said: dict[str, Any] = {
         "format": 1,

@@ -60,7 +60,7 @@ def test_the_card_reads_what_was_said_and_the_host_what_was_answered(
     ours, other = host(), card()
     secured = [ours.secure(HEADER, said) for said, _ in talk]
     for one, (said, answer) in zip(secured, talk, strict=True):
-        assert said == b"" or said not in one.octets
+        assert len(said) < 4 or said not in one.octets
         opened = other.opened(Command.parse(one.octets))
         assert (opened.header, opened.data) == (HEADER, said)
         closed = CardAnswer.parse(other.closed(Response(answer)).encode())
@@ -128,7 +128,7 @@ def test_an_error_proves_nothing_whatever_comes_with_it(status: int, data: bytes
 def test_an_answer_of_another_channel_is_none_of_this() -> None:
     ours = host()
     secured = ours.secure(HEADER)
-    others = SecureChannel(CardKeys(bytes(16), KEYS.command_mac, bytes(16)), CHAIN)
+    others = SecureChannel(CardKeys(KEYS.encryption, KEYS.command_mac, bytes(16)), CHAIN)
     with pytest.raises(AlteredError):
         ours.open(secured, answered(others, host().secure(HEADER).octets, b"told"))
 
