@@ -240,12 +240,13 @@ class Agent:
 
     def _wanted(self, name: str, reported: Mapping[int, KeyReport]) -> Wanted | None:
         reader, findings = reader_of(name), self._slots.slots[name].findings
-        if reader is None or findings is None or findings.serial not in reported:
+        if reader is None or findings is None or findings.serial is None:
             return None
+        report = reported.get(findings.serial)
         ways = ways_of(findings, self._identity.policy.proofs)
-        if not ways:
+        if report is None or not ways:
             return None
-        return Wanted(reader, findings.serial, reported[findings.serial].identity, ways)
+        return Wanted(reader, findings.serial, report.identity, ways)
 
     def _reported(self) -> Mapping[int, KeyReport]:
         """Return the keys that the server has, by serial number: none while reports wait."""

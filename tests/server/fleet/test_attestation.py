@@ -153,10 +153,11 @@ class Chain:
             (x509.BasicConstraints(ca=True, path_length=0), True)
         ]
         self.slot: list[tuple[x509.ExtensionType, bool]] = [
-            (one, False) for one in told_about(self.key.identity)
-        ] + [(x509.UnrecognizedExtension(POLICIES, b"\x01\x01"), False)]
+            *((one, False) for one in told_about(self.key.identity)),
+            (x509.UnrecognizedExtension(POLICIES, b"\x01\x01"), False),
+        ]
         self.above = MAKER.old_root
-        self.hash: hashes.HashAlgorithm = hashes.SHA256()
+        self.hash: hashes.SHA224 | hashes.SHA256 = hashes.SHA256()
 
     def judged(self, bundle: AttestationBundle = BUNDLE) -> Attested:
         subject = name("Virtual PIV Attestation")
