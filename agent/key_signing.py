@@ -101,9 +101,8 @@ class KeySigning:
         except LateError:
             raise RelayError("the key took longer than it may be held") from None
         except _CARD_TROUBLE as error:
-            raise RelayError(
-                f"the key could not be asked: {error or type(error).__name__}"
-            ) from None
+            words = str(error) or type(error).__name__
+            raise RelayError(f"the key could not be asked: {words}") from None
 
     def _prove(self, wanted: Wanted, deadline_s: float) -> str:
         key = key_name(wanted.key)

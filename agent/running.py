@@ -167,12 +167,14 @@ class Agent:
         except StoreError as error:
             self._complain(str(error))
         if ways_of(findings, PROOFS):
-            self._proofs = self._proofs.read(name, changes, self._tools.monotonic())
+            self._proofs = self._proofs.read(name, changes)
         self._note_if_changed()
 
     def _on_trip(self, trip: Trip) -> None:
         if trip.problem:
             _LOG.warning("%s", trip.problem)
+        if trip.delivered:
+            self._proofs = self._proofs.reported(self._tools.monotonic())
         if trip.policy is not None:
             self._take_policy(trip.policy)
 

@@ -769,6 +769,7 @@ class Fleet(_Section):
     ] = 3600
     proofs: Annotated[
         tuple[Literal["signed", "channel"], ...],
+        BeforeValidator(_tuple),
         Field(
             description='what keys prove of themselves: "signed" (slot 9E), "channel" (SCP11b)',
             examples=[["signed"]],
@@ -776,6 +777,7 @@ class Fleet(_Section):
     ] = ()
     attestation_keys: Annotated[
         tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...],
+        BeforeValidator(_tuple),
         Field(
             description="who may sign newer attestation roots: Ed25519 keys, hexadecimal",
             examples=[[]],

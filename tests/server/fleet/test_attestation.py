@@ -153,10 +153,11 @@ class Chain:
             (x509.BasicConstraints(ca=True, path_length=0), True)
         ]
         self.slot: list[tuple[x509.ExtensionType, bool]] = [
-            (one, False) for one in told_about(self.key.identity)
-        ] + [(x509.UnrecognizedExtension(POLICIES, b"\x01\x01"), False)]
+            *((one, False) for one in told_about(self.key.identity)),
+            (x509.UnrecognizedExtension(POLICIES, b"\x01\x01"), False),
+        ]
         self.above = MAKER.old_root
-        self.hash: hashes.HashAlgorithm = hashes.SHA256()
+        self.hash: hashes.SHA224 | hashes.SHA256 = hashes.SHA256()
 
     def judged(self, bundle: AttestationBundle = BUNDLE) -> Attested:
         subject = name("Virtual PIV Attestation")
@@ -203,6 +204,8 @@ def usage(*, certifies: bool) -> x509.KeyUsage:
 def test_a_chain_of_ones_own_making_is_believed_with_usage_and_paths_that_allow_it() -> None:
     chain = Chain()
     chain.f9.append((usage(certifies=True), True))
+    policy = x509.PolicyInformation(x509.ObjectIdentifier("1.2.840.114283.100.0.10.2.1.50"), None)
+    chain.f9.append((x509.CertificatePolicies([policy]), True))
     assert chain.judged().serial == SERIAL
 
 

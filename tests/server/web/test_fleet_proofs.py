@@ -341,7 +341,7 @@ async def test_nonsense_is_refused_as_nonsense(house: House, changes: dict[str, 
     await house.report(PLAIN)
     challenge = await house.challenge()
     signed = signed_by(a_provisioned_key(maker=MAKER), challenge)
-    assert await house.why(signed, challenge, **changes) in {"malformed", "malformed-proof"}
+    assert await house.why(signed, challenge, None, **changes) in {"malformed", "malformed-proof"}
 
 
 def _imported(key: VirtualYubiKey) -> None:
@@ -378,7 +378,7 @@ async def test_the_agent_asks_no_signature_of_a_slot_that_is_none_of_this_use(
     spoil(key)
     with pytest.raises(RelayError, match=words):
         await house.prove(key)
-    assert not any(sent[1] == 0x87 for sent in key.traffic.sent())
+    assert not any(sent[2:4] == "87" for sent in key.traffic.sent())
     assert await house.proven() == set()
 
 
@@ -399,9 +399,9 @@ async def test_nothing_is_said_to_the_key_but_the_list_and_one_signature(house: 
     await house.report(PLAIN)
     key = a_provisioned_key(maker=MAKER)
     await house.prove(key)
-    headers = {sent[:4].hex() for sent in key.traffic.sent()} - {"00c00000"}
-    assert headers == {"00a40400", "001d0000", "00f99e00", "00cb3fff", "0087119e"}
-    assert sum(sent[1] == 0x87 for sent in key.traffic.sent()) == 1
+    headers = {sent[:8] for sent in key.traffic.sent()} - {"00C00000"}
+    assert headers == {"00A40400", "001D0000", "00F99E00", "00CB3FFF", "0087119E"}
+    assert sum(sent[2:4] == "87" for sent in key.traffic.sent()) == 1
 
 
 def test_a_list_permits_one_signature_over_one_digest_and_no_other_use_of_the_slot() -> None:
