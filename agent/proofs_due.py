@@ -1,9 +1,15 @@
 """Which keys are to be proved to the server, and when: once they were read and reported. Pure.
 
-Once for every reading, so once per insertion and then once a day. A server proves nothing of a key
-that no report told it of. What fails is tried again, few times: the key is in somebody's way.
+Once for every reading, so once per insertion, and then as the policy has it, else once a day: what
+a key proved stands for its day, and each proof takes its applications from others. A server proves
+nothing of a key that no report told it of. What fails is tried again, few times: the key is in
+somebody's way.
+
+The first one waits for the next report that the server takes, whenever that is: when a key is
+plugged in is nobody's business, and a proof at once would tell it.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -30,13 +36,29 @@ class ProofsDue:
 
     due: Mapping[str, Due] = field(default_factory=dict)
 
-    def read(self, name: str, changes: int, now: float) -> "ProofsDue":
-        """Return them when a key was read."""
-        return replace(self, due={**self.due, name: Due(changes, now)})
+    def read(self, name: str, changes: int) -> "ProofsDue":
+        """Return them when a key was read: it is due after the next report."""
+        return replace(self, due={**self.due, name: Due(changes, math.inf)})
+
+    def reported(self, now: float) -> "ProofsDue":
+        """Return them when the server took a report."""
+        if all(one.at < math.inf for one in self.due.values()):
+            return self
+        due = {
+            name: one if one.at < math.inf else one._replace(at=now)
+            for name, one in self.due.items()
+        }
+        return replace(self, due=due)
 
     def begun(self, name: str) -> "ProofsDue":
         """Return them when a proof has begun."""
         return replace(self, due={one: due for one, due in self.due.items() if one != name})
+
+    def again(self, name: str, was: Due, at: float) -> "ProofsDue":
+        """Return them when a proof worked: the next one is due then, if the key is still there."""
+        if name in self.due:
+            return self
+        return replace(self, due={**self.due, name: Due(was.changes, at)})
 
     def failed(self, name: str, was: Due, now: float) -> "ProofsDue":
         """Return them when a proof came to nothing. One that was read anew meanwhile stays so."""

@@ -11,6 +11,7 @@ is held for two round trips.
 
 import base64
 import binascii
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -62,11 +63,12 @@ class Voice(Protocol):
 
 
 class Wanted(NamedTuple):
-    """A key that is to be read by the server. key: how it is reported; serial: its number."""
+    """A key that is to prove itself. key: how it is reported; serial: its number; ways: how."""
 
     reader: str
     serial: int
     key: Identity
+    ways: tuple[str, ...] = ()
 
 
 class _Step(NamedTuple):
@@ -86,10 +88,12 @@ class Relaying:
         self._cards = cards
         self._voice = voice
         self._monotonic = monotonic
+        self._id = ""
 
     def relay(self, wanted: Wanted, deadline_s: float = DEADLINE_S) -> str:
         """Relay until the server has read the key. Return what its facts are worth. RelayError."""
         try:
+            self._id = secrets.token_hex(16)
             step = self._ask(wanted.key, None, (), _PATIENCE_S)
             return self._hold(wanted, step, self._monotonic() + deadline_s)
         except UnreachableError as error:
@@ -105,9 +109,8 @@ class Relaying:
         except LateError:
             raise RelayError("key and server took longer than a key may be held") from None
         except _CARD_TROUBLE as error:
-            raise RelayError(
-                f"the key could not be asked: {error or type(error).__name__}"
-            ) from None
+            why = str(error) or type(error).__name__
+            raise RelayError(f"the key could not be asked: {why}") from None
 
     def _hold(self, wanted: Wanted, step: _Step, until: float) -> str:
         card = self._cards.open(wanted.reader)
@@ -144,6 +147,7 @@ class Relaying:
         if within_s <= 0:
             raise LateError
         asked = {
+            "id": self._id,  # this host's own randomness: an old answer is none to this
             "channel": None if step is None else step.channel,
             "step": 0 if step is None else step.step,
             "key": {name: value for name, value in key._asdict().items() if value is not None},

@@ -19,7 +19,8 @@ from agent.findings import Findings
 from agent.identity import Identity, save
 from agent.ports import FidoDevices, ReaderState
 from agent.prober import Prober
-from agent.proof_wire import CHANNEL
+from agent.proof_ways import ways_of
+from agent.proof_wire import PROOFS
 from agent.proofs_due import Due, ProofsDue
 from agent.prover import Proved, Prover
 from agent.relaying import Wanted
@@ -165,13 +166,15 @@ class Agent:
             self._tools.store.remember(keys, self._tools.today())
         except StoreError as error:
             self._complain(str(error))
-        if findings.facts.get("scp.scp11b") is True:
-            self._proofs = self._proofs.read(name, changes, self._tools.monotonic())
+        if ways_of(findings, PROOFS):
+            self._proofs = self._proofs.read(name, changes)
         self._note_if_changed()
 
     def _on_trip(self, trip: Trip) -> None:
         if trip.problem:
             _LOG.warning("%s", trip.problem)
+        if trip.delivered:
+            self._proofs = self._proofs.reported(self._tools.monotonic())
         if trip.policy is not None:
             self._take_policy(trip.policy)
 
@@ -179,9 +182,28 @@ class Agent:
         if self._proving is None:
             return
         (proving, due), self._proving = self._proving, None
-        if proved.problem and proving == name:
+        if proving != name:
+            return
+        now = self._tools.monotonic()
+        if proved.problem:
             _LOG.warning("%s was not proved: %s", name, proved.problem)
-            self._proofs = self._proofs.failed(name, due, self._tools.monotonic())
+            self._proofs = self._proofs.failed(name, due, now)
+        else:
+            self._proofs = self._proofs.again(
+                name, due, now + self._identity.policy.proof_interval_s
+            )
+        self._note_proof(proved)
+
+    def _note_proof(self, proved: Proved) -> None:
+        """Keep what came of the last proof, for people."""
+        day = self._tools.today().isoformat()
+        told = {"proof_problem": proved.problem}
+        if not proved.problem:
+            told |= {"proved": f"{day} {proved.trust}"}
+        try:
+            self._tools.store.set_notes(told)
+        except StoreError as error:
+            self._complain(str(error))
 
     def _on_stop(self) -> None:
         self._stopped = True
@@ -202,7 +224,7 @@ class Agent:
             not ready
             or self._prover is None
             or self._proving is not None
-            or CHANNEL not in self._identity.policy.proofs
+            or not self._identity.policy.proofs
         ):
             return
         try:
@@ -220,9 +242,13 @@ class Agent:
 
     def _wanted(self, name: str, reported: Mapping[int, KeyReport]) -> Wanted | None:
         reader, findings = reader_of(name), self._slots.slots[name].findings
-        if reader is None or findings is None or findings.serial not in reported:
+        if reader is None or findings is None or findings.serial is None:
             return None
-        return Wanted(reader, findings.serial, reported[findings.serial].identity)
+        report = reported.get(findings.serial)
+        ways = ways_of(findings, self._identity.policy.proofs)
+        if report is None or not ways:
+            return None
+        return Wanted(reader, findings.serial, report.identity, ways)
 
     def _reported(self) -> Mapping[int, KeyReport]:
         """Return the keys that the server has, by serial number: none while reports wait."""

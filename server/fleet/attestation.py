@@ -31,7 +31,10 @@ _NEVER = 1
 _MAX_ABOVE = 4
 _PURPOSE = "PIV"
 _NAME = f"YubiKey PIV Attestation {SLOT:02x}"
-_KNOWN_CRITICAL = (x509.BasicConstraints, x509.KeyUsage)
+_KNOWN_CRITICAL = (x509.BasicConstraints, x509.KeyUsage, x509.CertificatePolicies)
+"""What is understood. Every policy is accepted, so there is nothing in them to be looked at; a
+retail key's certificates name some, as critical ones, at least those of its Security Domain."""
+
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _INTEGER, _OCTET_STRING = 0x02, 0x04
 _UNREADABLE = (

@@ -8,6 +8,7 @@ says later, that the key is what it proved not to be, alters what keys say: it i
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from agent.report import Value
 from server.fleet.absorbing import MAX_FACTS_KEPT, OWN, Change, KnownKey
 from server.fleet.claims import FIXED, MAX_CLAIMS, Claim, KnownFact, contradict
 from server.fleet.proof import Proof
@@ -56,8 +57,11 @@ def _settled(known: KnownFact | None, said: KnownFact) -> KnownFact:
     if known.trust > said.trust:
         return known
     if not said.trust.is_proven:
-        # Its chain is documented for no such key: it settles nothing, and is no party either.
-        return known if known.others or contradict(known.value, said.value) else said
+        # Its chain is documented for no such key: it settles nothing, and is no party either. Nor
+        # does it take another laptop's word away: that of who sent it is all that stands behind it.
+        own = known.host_id in {said.host_id, ""}
+        stands = known.others or not own or contradict(known.value, said.value)
+        return known if stands else said
     words = [*known.others]
     if not known.trust.is_proven:
         words.insert(0, Claim(known.value, known.day, known.host_id))
@@ -83,6 +87,6 @@ def _newly_altered(
             yield host_id, name
 
 
-def _value(known: KnownKey, name: str) -> object:
+def _value(known: KnownKey, name: str) -> Value | None:
     fact = known.facts.get(name)
     return None if fact is None else fact.value

@@ -6,11 +6,11 @@ document, so that one made for another kind of file is none.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from server.journal.canonical import canonical, exactly, member, octets, parse_object
 
@@ -53,11 +53,16 @@ def open_signed(text: bytes, trusted: Iterable[bytes], prefix: bytes) -> dict[st
     return document
 
 
-def sign(document: dict[str, Any], key: Ed25519PrivateKey, prefix: bytes) -> bytes:
-    """Return the file of a document; `open_signed` is its inverse. MalformedError."""
+def sign_with(
+    document: dict[str, Any], public_key: bytes, sign: Callable[[bytes], bytes], prefix: bytes
+) -> bytes:
+    """Return the file of a document; `open_signed` is its inverse. MalformedError.
+
+    sign: with the private half of `public_key`, Ed25519.
+    """
     envelope = {
         "document": document,
-        "key": key_id_of(key.public_key().public_bytes_raw()).hex(),
-        "signature": key.sign(prefix + canonical(document)).hex(),
+        "key": key_id_of(public_key).hex(),
+        "signature": sign(prefix + canonical(document)).hex(),
     }
     return json.dumps(envelope, indent=1, sort_keys=True).encode() + b"\n"

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 
 from agent.report import Report
-from server.facts import NewFact
 from server.fleet.absorbing import KnownKey, as_report, said_again
 from server.fleet.channel.blame import relayed_otherwise
 from server.fleet.enrolment import Admission, Asked, Token, admit, check_new_token, digest_of
@@ -32,7 +31,7 @@ class MemoryFleet:
         self._standings: dict[str, Standing] = {}
         self._seen: dict[tuple[str, str], Seen] = {}
         self._noted: list[tuple[int, NewChange]] = []
-        self.told_of_hosts: list[NewFact] = []
+        self.told_of_hosts: list[dict[str, object]] = []
 
     def _write_down(
         self, act: Act, subject: Subject, before: State | None, after: State | None
@@ -169,7 +168,8 @@ class MemoryFleet:
         host = self._hosts.get(host_id)
         if host is not None:
             self._hosts[host_id] = host._replace(altered=host.altered + 1)
-            self.told_of_hosts.append(relayed_otherwise(host_id, key_id, how))
+            told = relayed_otherwise(host_id, key_id, how)
+            self.told_of_hosts.append({"kind": told.kind, "host": told.subject, **told.detail})
 
     async def fleet_keys(self, search: Search, after: str, limit: int) -> Sequence[FleetKey]:
         wanted = [

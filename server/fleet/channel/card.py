@@ -38,16 +38,21 @@ class CardAnswer(NamedTuple):
         return self.status == OK
 
 
-def command(header: bytes, data: bytes = b"") -> bytes:
-    """Return a command that takes an answer of any length. header: class, instruction, P1, P2."""
+def command(header: bytes, data: bytes = b"", most: bytes = b"\x00") -> bytes:
+    """Return a command. header: class, instruction, P1, P2; most: that any answer is taken."""
     if len(data) > _SHORT_MOST:
         raise ValueError("no command here is that long")
-    return header + (bytes([len(data)]) + data if data else b"") + b"\x00"
+    return header + (bytes([len(data)]) + data if data else b"") + most
+
+
+def plain(header: bytes, data: bytes) -> bytes:
+    """Return a command with data in the one form in which agents have it on their list."""
+    return command(header, data, b"")
 
 
 def select(application: bytes) -> bytes:
-    """Return SELECT by name, in the one form that agents send."""
-    return bytes.fromhex("00a40400") + bytes([len(application)]) + application
+    """Return SELECT by name."""
+    return plain(bytes.fromhex("00a40400"), application)
 
 
 def tlv(tag: int, value: bytes) -> bytes:

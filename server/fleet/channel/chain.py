@@ -10,7 +10,9 @@ from server.fleet.channel.card import GarbageError, read_tlvs
 
 MAX_CERTIFICATES = 6
 _STORE, _CERTIFICATE = 0xBF21, 0x30
-_SERIAL = x509.ObjectIdentifier("1.3.6.1.4.1.41482.3.7")
+_SERIAL = x509.ObjectIdentifier("1.3.6.1.4.1.41482.7.2")
+"""As a retail key of firmware 5.7.4 has it; PIV's certificates have another (.3.7)."""
+
 _INTEGER = 0x02
 _SHORT = 0x80
 
@@ -45,8 +47,8 @@ def read_chain(data: bytes) -> Chain:
     try:
         key = certificates[-1].public_key()
         extensions = certificates[-1].extensions
-    except (ValueError, TypeError, x509.DuplicateExtension) as error:
-        raise GarbageError("a certificate that cannot be read") from error
+    except Exception:  # noqa: BLE001 - of a library that reads strangers' octets
+        raise GarbageError("a certificate that cannot be read") from None
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise GarbageError("a certificate that is for no key on P-256")
     return Chain(certificates, key, _serial(extensions))
@@ -55,7 +57,7 @@ def read_chain(data: bytes) -> Chain:
 def _certificate(value: bytes) -> x509.Certificate:
     try:
         return x509.load_der_x509_certificate(_sequence(value))
-    except ValueError:
+    except Exception:  # noqa: BLE001 - as above
         raise GarbageError("something that is no certificate") from None
 
 

@@ -7,9 +7,9 @@ or nothing. A process that ends forgets those that are under way; their agents t
 import hmac
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,15 +17,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from agent.proof_wire import key_name
 from agent.report import Identity, serial_hash
 from server.clock import Clock
-from server.fleet.channel.chain import Roots
+from server.fleet.attestation_bundle import AttestationBundle
 from server.fleet.channel.dialogue import Ask, Dialogue, Proven, Refusal, Refused
+from server.fleet.channel.roots import BundleRoots
 from server.fleet.channel.steps import Told, asked_for, done, read_step
 from server.fleet.proof import Proof, ProofRefusedError
 from server.fleet.reception import BusyError
 from server.journal.canonical import MalformedError
+from server.otp.bounded_map import BoundedMap
 
 AT_ONCE = 64
 """Dialogues of one process. Each is a few kilobytes, and a few milliseconds of computing."""
+
+FINISHED = 1024
+"""Of which the last answer is kept, for who did not hear it."""
 
 LIFETIME_S = 20.0
 """Of a dialogue. An agent holds a key for five seconds at most."""
@@ -78,13 +83,13 @@ def new_private_key() -> ec.EllipticCurvePrivateKey:
 class Channels:
     """serial_key: what the organisation hashes serial numbers with; counted: outcomes, by word.
 
-    Every step is of a host that signed it (`server.web.fleet_proofs`).
+    bundle: the roots of now. Every step is of a host that signed it (`server.web.fleet_proofs`).
     """
 
     def __init__(
         self,
         book: ProofBook,
-        roots: Roots,
+        bundle: Callable[[], Awaitable[AttestationBundle]],
         serial_key: bytes,
         *,
         clock: Clock,
@@ -93,13 +98,16 @@ class Channels:
         at_once: int = AT_ONCE,
     ) -> None:
         self._book = book
-        self._roots = roots
+        self._bundle = bundle
         self._serial_key = serial_key
         self._clock = clock
         self._counted = counted
         self._fresh = fresh
         self._at_once = at_once
         self._running: dict[str, _Running] = {}
+        self._finished: BoundedMap[str, tuple[dict[str, Any], Mapping[str, Any]]] = BoundedMap(
+            FINISHED
+        )
 
     async def step(self, host_id: str, asked: dict[str, Any]) -> Mapping[str, Any]:
         """Take one step of a host's dialogue, and return the answer.
@@ -109,9 +117,12 @@ class Channels:
         self._forget_late()
         told = read_step(asked)
         if told.channel is None:
-            return self._begin(host_id, told, asked)
+            return await self._begin(host_id, told, asked)
         running = self._running.get(host_id)
         if running is None or running.channel != told.channel:
+            finished = self._finished.get(host_id)
+            if finished is not None and finished[0] == asked:
+                return finished[1]
             raise ProofRefusedError(
                 "channel-over", "there is no such channel, or not any more: begin another"
             )
@@ -126,14 +137,15 @@ class Channels:
                 del self._running[host_id]
             raise
 
-    def _begin(self, host_id: str, told: Told, asked: dict[str, Any]) -> Mapping[str, Any]:
+    async def _begin(self, host_id: str, told: Told, asked: dict[str, Any]) -> Mapping[str, Any]:
         if told.answers:
             raise MalformedError('"answers" come after questions')
+        roots = BundleRoots(await self._bundle(), self._now)
         # Another one takes the place of the host's own: a key that was pulled out ends none.
         self._running.pop(host_id, None)
         if len(self._running) >= self._at_once:
             raise BusyError
-        dialogue = Dialogue(self._namer(told.key), self._roots, self._fresh)
+        dialogue = Dialogue(self._namer(told.key), roots, self._fresh)
         ask = dialogue.begin()
         channel = secrets.token_hex(16)
         answered = asked_for(channel, 1, ask)
@@ -151,17 +163,18 @@ class Channels:
         if len(told.answers) != running.expected:
             raise MalformedError(f'"answers" has not one for each of {running.expected} commands')
         step = running.dialogue.take(told.answers)
-        if isinstance(step, Ask):
-            answered = asked_for(running.channel, running.step + 1, step)
-            running.expected = len(step.commands)
-        else:
+        if not isinstance(step, Ask):
             running.busy = True
             answered = await self._end(host_id, running, step)
-            running.busy = False
-            running.expected = -1
+            self._finished.put(host_id, (asked, answered))
+            if self._running.get(host_id) is running:
+                del self._running[host_id]
+            return answered
         running.step += 1
-        running.asked, running.answered = asked, answered
-        return answered
+        running.expected = len(step.commands)
+        running.asked = asked
+        running.answered = asked_for(running.channel, running.step, step)
+        return running.answered
 
     async def _end(
         self, host_id: str, running: _Running, step: Proven | Refused
@@ -171,7 +184,7 @@ class Channels:
             if step.why.is_altered:
                 await self._book.note_altered(host_id, key_id, step.why.value)
             raise ProofRefusedError(step.why.value, _WORDS[step.why])
-        proof = Proof(key_id, host_id, self._today(), step.trust, step.facts)
+        proof = Proof(key_id, host_id, self._now().date(), step.trust, step.facts)
         if await self._book.prove(proof) is None:
             raise ProofRefusedError(
                 "unknown-key", "this host has not reported this key: report it, then prove it"
@@ -193,5 +206,5 @@ class Channels:
         for host_id in late:
             del self._running[host_id]
 
-    def _today(self) -> date:
-        return datetime.fromtimestamp(self._clock.now_us() // 1_000_000, UTC).date()
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.now_us() / 1e6, UTC)

@@ -26,6 +26,7 @@ from server.fleet.channel.card import (
     CardAnswer,
     GarbageError,
     command,
+    plain,
     read_tlvs,
     select,
     tlv,
@@ -156,7 +157,7 @@ class Dialogue:
         asked = _FACTORY_VERSION
         for _ in range(2):
             handshake = Handshake(self._fresh(), asked)
-            of_domain = (command(_LIST_KEYS), command(_GET_CHAIN, _key_name(asked)))
+            of_domain = (command(_LIST_KEYS), plain(_GET_CHAIN, _key_name(asked)))
             answers = yield Ask(
                 (select(SECURITY_DOMAIN), *of_domain, select(MANAGEMENT), handshake.command)
             )

@@ -1,7 +1,6 @@
 """What a relaying host says, step by step, and what it is told (docs/agent.md)."""
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ MAX_ANSWERS = 16
 MAX_ANSWER_OCTETS = 4096
 """Of a key's: certificates are the longest, some 1,500."""
 
-_MEMBERS = frozenset({"format", "host", "channel", "step", "key", "answers"})
+_MEMBERS = frozenset({"format", "host", "id", "channel", "step", "key", "answers"})
 _ID = re.compile(r"[0-9a-f]{32}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MAX_STEP = 100
@@ -34,6 +33,7 @@ class Told(NamedTuple):
 def read_step(asked: dict[str, Any]) -> Told:
     """Read a step of which format and host are known. MalformedError."""
     exactly(asked, _MEMBERS)
+    member(asked, "id", str)  # the host's own randomness: an answer to it is no old one
     channel = asked["channel"]
     if channel is not None and (not isinstance(channel, str) or _ID.fullmatch(channel) is None):
         raise MalformedError('"channel" is not null and not 32 hexadecimal digits')
@@ -74,8 +74,11 @@ def _identity(found: dict[str, object]) -> Identity:
 def _answer(found: object) -> CardAnswer:
     try:
         octets = base64.b64decode(found, validate=True) if isinstance(found, str) else b""
-        if len(octets) > MAX_ANSWER_OCTETS:
-            raise MalformedError(f"an answer is longer than {MAX_ANSWER_OCTETS:,} octets")
+    except ValueError:
+        octets = b""
+    if len(octets) > MAX_ANSWER_OCTETS:
+        raise MalformedError(f"an answer is longer than {MAX_ANSWER_OCTETS:,} octets")
+    try:
         return CardAnswer.parse(octets)
-    except (binascii.Error, GarbageError, UnicodeError):
+    except GarbageError:
         raise MalformedError('"answers" has something that is no answer of a card') from None

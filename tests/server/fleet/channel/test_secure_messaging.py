@@ -46,10 +46,11 @@ class Wire(ApduProcessor):
     def __init__(self) -> None:
         self.sent: list[bytes] = []
 
-    def send_apdu(
+    def send_apdu(  # noqa: PLR0917 - as yubikit has it
         self, cla: int, ins: int, p1: int, p2: int, data: bytes, le: int
     ) -> tuple[bytes, int]:
-        self.sent.append(ShortApduFormatter().format_apdu(cla, ins, p1, p2, data, le))
+        formatter = ShortApduFormatter()
+        self.sent.append(formatter.format_apdu(cla, ins, p1, p2, data, le))  # type: ignore[no-untyped-call]
         return b"", 0x6A80
 
 
@@ -60,7 +61,7 @@ def test_the_card_reads_what_was_said_and_the_host_what_was_answered(
     ours, other = host(), card()
     secured = [ours.secure(HEADER, said) for said, _ in talk]
     for one, (said, answer) in zip(secured, talk, strict=True):
-        assert said == b"" or said not in one.octets
+        assert len(said) < 4 or said not in one.octets
         opened = other.opened(Command.parse(one.octets))
         assert (opened.header, opened.data) == (HEADER, said)
         closed = CardAnswer.parse(other.closed(Response(answer)).encode())
@@ -74,7 +75,8 @@ def test_commands_are_octet_for_octet_those_of_yubikit(datas: list[bytes]) -> No
     theirs = ScpProcessor(wire, ShortApduFormatter(), state)
     ours = host()
     for data in datas:
-        theirs.send_apdu(*HEADER, data, 0)
+        cla, ins, first, second = HEADER
+        theirs.send_apdu(cla, ins, first, second, data, 0)
         sent = ours.secure(HEADER, data).octets
         assert sent.rstrip(b"\0")[:5] == wire.sent[-1][:5]
         assert sent[:-1] == wire.sent[-1][: len(sent) - 1]
@@ -128,7 +130,7 @@ def test_an_error_proves_nothing_whatever_comes_with_it(status: int, data: bytes
 def test_an_answer_of_another_channel_is_none_of_this() -> None:
     ours = host()
     secured = ours.secure(HEADER)
-    others = SecureChannel(CardKeys(bytes(16), KEYS.command_mac, bytes(16)), CHAIN)
+    others = SecureChannel(CardKeys(KEYS.encryption, KEYS.command_mac, bytes(16)), CHAIN)
     with pytest.raises(AlteredError):
         ours.open(secured, answered(others, host().secure(HEADER).octets, b"told"))
 
