@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from server.settings.kinds import Section
+from server.settings.kinds import Section, as_tuple
 
 
 class Fleet(Section):
@@ -37,3 +37,24 @@ class Fleet(Section):
     interval_seconds: Annotated[
         int, Field(ge=60, le=86_400, description="agents report at least so often", examples=[3600])
     ] = 3600
+    proofs: Annotated[
+        tuple[Literal["signed", "channel"], ...],
+        BeforeValidator(as_tuple),
+        Field(
+            description='what keys prove of themselves: "signed" (slot 9E), "channel" (SCP11b)',
+            examples=[["signed"]],
+        ),
+    ] = ()
+    attestation_keys: Annotated[
+        tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...],
+        BeforeValidator(as_tuple),
+        Field(
+            description="who may sign newer attestation roots: Ed25519 keys, hexadecimal",
+            examples=[[]],
+        ),
+    ] = ()
+
+    @property
+    def trusted_attestation_keys(self) -> tuple[bytes, ...]:
+        """The keys themselves, 32 octets each."""
+        return tuple(map(bytes.fromhex, self.attestation_keys))
