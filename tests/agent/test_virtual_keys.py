@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from smartcard import scard
 
-from agent.fido_hid import HidDevice
+from agent.fido_device import HidDevice
 from agent.fido_reading import read_device
 from agent.findings import Findings, Reason
 from agent.inventory import take_inventory
