@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from agent.measured import MeasuredSocket, TooLongError
+from agent.report import SIGNATURE_HEADER
 from agent.server_url import ServerUrl
 
 if TYPE_CHECKING:
@@ -29,11 +30,16 @@ class UnreachableError(Exception):
 
 
 class HttpAnswer(NamedTuple):
-    """An answer. value: the JSON object in it, empty when it has none."""
+    """An answer. value: the JSON object in it, empty when it has none.
+
+    content: the body as it came; signature: the header that a server signs it in, "" = none.
+    """
 
     status: int
     retry_after_s: float | None
     value: Mapping[str, Any]
+    content: bytes = b""
+    signature: str = ""
 
     @property
     def code(self) -> str:
@@ -112,7 +118,11 @@ class Client:
         if answer.will_close:
             self.close()
         return HttpAnswer(
-            answer.status, _seconds(answer.getheader("Retry-After")), _object(bytes(content))
+            answer.status,
+            _seconds(answer.getheader("Retry-After")),
+            _object(bytes(content)),
+            bytes(content),
+            answer.getheader(SIGNATURE_HEADER) or "",
         )
 
     def _connect(self) -> "http.client.HTTPConnection":
