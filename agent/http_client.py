@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from agent.measured import MeasuredSocket, TooLongError
 from agent.report import SIGNATURE_HEADER
 from agent.server_url import ServerUrl
+from agent.shown import shown
 
 if TYPE_CHECKING:
     import http.client
@@ -21,7 +22,6 @@ _MAX_HEADS = 32 * 1024
 _STEP_S = 20.0
 _WHOLE_S = 60.0
 _PIECE = 8 * 1024
-_MAX_WORDS = 500
 _CODE = re.compile(r"[a-z0-9-]{1,40}")
 
 
@@ -46,13 +46,13 @@ class HttpAnswer(NamedTuple):
         """What a problem is, for programs."""
         found = self.value.get("code")
         # It is shown to people as well, and whoever answers may want to steer a terminal.
-        return found if isinstance(found, str) and _is_code(found) else ""
+        return found if isinstance(found, str) and _CODE.fullmatch(found) else ""
 
     @property
     def detail(self) -> str:
         """What a problem is, for people."""
         found = self.value.get("detail")
-        return _shown(found) if isinstance(found, str) else ""
+        return shown(found) if isinstance(found, str) else ""
 
 
 class Client:
@@ -154,17 +154,9 @@ class Client:
         return self._tls
 
 
-def _is_code(text: str) -> bool:
-    return _CODE.fullmatch(text) is not None
-
-
-def _shown(text: str) -> str:
-    return "".join(one if one.isprintable() else " " for one in text)[:_MAX_WORDS]
-
-
 def _words(error: Exception) -> str:
     # What a server sent may be in it, octet by octet.
-    return _shown(str(error)) or type(error).__name__
+    return shown(str(error)) or type(error).__name__
 
 
 def _seconds(header: str | None) -> float | None:
