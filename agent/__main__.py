@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent import __version__
+from agent.owner import become_owner
 from agent.this_host import data_directory
 
 
@@ -90,6 +91,7 @@ def _run(directory: Path, *, as_service: bool) -> int:
 
     from agent.service import Service  # noqa: PLC0415
 
+    become_owner(directory)
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO)
     service = Service(directory)
     if as_service:

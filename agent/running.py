@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -28,7 +28,6 @@ from agent.store import Store, StoreError
 
 _LOG = logging.getLogger("keystead-agent")
 
-_KEEP = timedelta(days=90)
 _FIDO_LOOK_S = 10.0
 _DAILY_S = 24 * 3600.0
 _RETRY_STORE_S = 60.0
@@ -177,10 +176,13 @@ class Agent:
         found = (self._slots.slots[name].findings for name in names)
         return [one for one in found if one is not None]
 
+    def _attached(self) -> frozenset[str]:
+        return frozenset(key.name for key in join(self._readings(), self._identity.host))
+
     def _known(self) -> list[tuple[KnownKey, KeyReport, str]]:
         """Return the keys that are reported, each with its report and what was said last."""
-        attached = frozenset(key.name for key in join(self._readings(), self._identity.host))
-        since = self._tools.today() - _KEEP
+        attached = self._attached()
+        since = self._tools.store.since(self._tools.today())
         local = self._identity.local_key
         return [
             (key, of_key(key, self._identity.policy, local), reported)
@@ -215,7 +217,7 @@ class Agent:
         today = self._tools.today()
         # A key that stays where it is was seen today as well.
         self._tools.store.remember(join(self._readings(), self._identity.host), today)
-        self._tools.store.forget(today - _KEEP)
+        self._tools.store.tidy(today, self._attached())
         known = self._known()
         keys = [report for _key, report, _said in known]
         self._tools.store.put(
