@@ -192,7 +192,8 @@ def _run(step: Run) -> None:
 
 def _windows_own(program: str) -> str:
     """Return a program of the system's: one where somebody stands would be found before it."""
-    return rf"{os.environ.get('SYSTEMROOT', r'C:\Windows')}\System32\{program}"
+    windows = os.environ.get("SYSTEMROOT", r"C:\Windows")
+    return rf"{windows}\System32\{program}"
 
 
 def _below(root: Path | None, path: str) -> Path:
