@@ -23,11 +23,13 @@ def check_program(files: Iterable[Path], *, hidden: bool) -> None:
     hidden: homes are hidden from the program, so that it could not be started from one.
     """
     for file in files:
-        for part in _ways_to(file):
-            if hidden and str(part) in _HOMES:
-                raise UntrustedProgramError(
-                    f"{file} is below {part}, which systemd hides from the agent. {_ADVICE}"
-                )
+        ways = tuple(_ways_to(file))
+        homes = [str(part) for part in ways if hidden and str(part) in _HOMES]
+        if homes:
+            raise UntrustedProgramError(
+                f"{file} is below {homes[0]}, which systemd hides from the agent. {_ADVICE}"
+            )
+        for part in ways:
             if others_can_change(part.lstat()):
                 raise UntrustedProgramError(
                     f"{part} can be changed by others than root, and so can {file}. {_ADVICE}"
