@@ -162,19 +162,29 @@ def test_a_certificate_that_was_changed_anywhere_is_read_or_is_garbage(at: int, 
 
 def test_a_key_full_of_long_names_keeps_no_other_key_from_being_told() -> None:
     """Of each name 120 characters are kept, each of which takes twelve octets in a report."""
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "\N{KEY}" * 64)] * 2)
+    common = x509.NameAttribute(x509.NameOID.COMMON_NAME, "\N{KEY}" * 16)
+    name = x509.Name([common] * 8)
     crowded = Findings({"device.firmware": "5.7.4"}, {}, 666)
     for slot in PIV_CERTIFICATES:
         read_object(f"piv.certificate.{slot:02x}", in_object(certificate(name)), crowded)
     honest = [Findings({"device.firmware": "5.7.4", "n": number}, {}, number) for number in (7, 8)]
-    found = reports(honest[0], crowded, honest[1])
+    found = reports(honest[0], crowded, honest[1], Findings(dict(crowded.facts), {}, 667))
     assert all(len(encode(one)) <= MAX_REPORT_OCTETS for one in found)
     told = {key.identity.serial: key for one in found for key in parse(encode(one)).keys}
-    assert set(told) == {7, 8, 666}
+    assert set(told) == {7, 8, 666, 667}
+    assert len(found) == 2
     assert [told[number].facts["n"] for number in (7, 8)] == [7, 8]
-    assert told[666].facts["device.firmware"] == "5.7.4"
-    assert Reason.TOO_LONG in told[666].unreadable.values()
-    assert not any(Reason.TOO_LONG in told[number].unreadable.values() for number in (7, 8))
+    assert told[666].facts == crowded.facts
+
+
+def test_a_key_that_says_more_than_a_report_holds_is_told_without_its_longest_facts() -> None:
+    long = {f"piv.slot.a{number}": "\N{KEY}" * 120 for number in range(60)}
+    found = reports(Findings({"device.firmware": "5.7.4", **long}, {}, 666))
+    ((key,),) = (parse(encode(one)).keys for one in found)
+    assert key.facts["device.firmware"] == "5.7.4"
+    assert 0 < len(key.unreadable) < 60
+    assert set(key.unreadable.values()) == {Reason.TOO_LONG.value}
+    assert set(key.facts) | set(key.unreadable) == {"device.firmware", *long}
 
 
 def test_many_keys_of_ordinary_size_share_reports_as_before() -> None:
