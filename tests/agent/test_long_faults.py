@@ -169,11 +169,10 @@ def test_a_device_that_names_itself_anew_each_time_fills_neither_disk_nor_report
     tmp_path: Path,
 ) -> None:
     store = opened(tmp_path)
-    facts: dict[str, bool] = {"piv.pin.default": False}
-    honest = SeenKey(SERIAL, Findings({**facts}, {}, 12345678))
-    store.remember([honest], TODAY)
-    for number in range(1, MAX_KEYS_KNOWN * 2):
-        store.remember([SeenKey(f"serial:{number}", Findings({**facts}, {}, number))], TODAY)
+    serials = (12345678, *range(1, MAX_KEYS_KNOWN * 2))
+    facts = {"device.firmware": "5.7.4"}
+    keys = [SeenKey(f"serial:{serial}", Findings({**facts}, {}, serial)) for serial in serials]
+    store.remember(keys, TODAY)
     store.tidy(TODAY, frozenset({SERIAL}))
     known = {one.key.name for one, _said in store.known(store.since(TODAY), frozenset())}
     assert len(known) == MAX_KEYS_KNOWN
