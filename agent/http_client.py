@@ -65,13 +65,22 @@ class Client:
         self._ca_file = ca_file
         self._connection: http.client.HTTPConnection | None = None
 
-    def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
-        """Send a body. UnreachableError. A connection that worked is used again."""
+    def post(
+        self,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        within_s: float = _WHOLE_S,
+    ) -> HttpAnswer:
+        """Send a body. UnreachableError. A connection that worked is used again.
+
+        within_s: for all of it; a connection that has to be made anew takes that much once more.
+        """
         import http.client  # noqa: PLC0415
 
         for fresh in (self._connection is None, True):
             try:
-                return self._post(path, body, headers)
+                return self._post(path, body, headers, within_s)
             except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError) as error:
                 self.close()
                 # The server may have closed an old connection; a new one says more.
@@ -88,14 +97,18 @@ class Client:
             self._connection.close()
             self._connection = None
 
-    def _post(self, path: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
+    def _post(
+        self, path: str, body: bytes, headers: Mapping[str, str], within_s: float
+    ) -> HttpAnswer:
         import http.client  # noqa: PLC0415
 
+        # One wait for the answer's head, one for its body.
+        step_s = min(_STEP_S, within_s / 2)
         if self._connection is None:
-            self._connection = self._connect()
-        cast("MeasuredSocket", self._connection.sock).begin(
-            _WHOLE_S, MAX_ANSWER_OCTETS + _MAX_HEADS
-        )
+            self._connection = self._connect(step_s)
+        socket = cast("MeasuredSocket", self._connection.sock)
+        socket.settimeout(step_s)
+        socket.begin(within_s, MAX_ANSWER_OCTETS + _MAX_HEADS)
         self._connection.request(
             "POST",
             self._url.path + path,
@@ -125,16 +138,16 @@ class Client:
             answer.getheader(SIGNATURE_HEADER) or "",
         )
 
-    def _connect(self) -> "http.client.HTTPConnection":
+    def _connect(self, step_s: float) -> "http.client.HTTPConnection":
         import http.client  # noqa: PLC0415
 
         where = (self._url.host, self._url.port)
         connection: http.client.HTTPConnection
         if not self._url.secure:
-            connection = http.client.HTTPConnection(*where, timeout=_STEP_S)
+            connection = http.client.HTTPConnection(*where, timeout=step_s)
         else:
             connection = http.client.HTTPSConnection(
-                *where, timeout=_STEP_S, context=self._trusting()
+                *where, timeout=step_s, context=self._trusting()
             )
         try:
             connection.connect()

@@ -33,6 +33,10 @@ class MeasuredSocket:
         self._until = self._monotonic() + within_s
         self._left = most
 
+    def settimeout(self, seconds: float) -> None:
+        """Wait so long for one step."""
+        self._inner.settimeout(seconds)
+
     def sendall(self, data: bytes) -> None:
         """Send all of it."""
         self._inner.sendall(data)
