@@ -7,6 +7,7 @@ packages are known it asks their list, never the programs themselves.
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,8 @@ def of_dpkg(lines: Iterable[str]) -> Iterable[tuple[str, str]]:
     """Read dpkg's status file: stanzas of "Name: value" lines. Pure."""
     package = version = ""
     is_installed = False
-    for line in (*lines, "\n"):
+    # One by one: all lines of a desktop's list at once are ten mebibytes, most of which stay.
+    for line in chain(lines, ("\n",)):
         if line.startswith("Package: "):
             package = line[9:].strip()
         elif line.startswith("Status: "):
