@@ -104,6 +104,7 @@ async def open_fleet_door(
         wanted.interval_seconds,
         identity.public_key,
         wanted.proofs,
+        wanted.proof_interval_seconds,
     )
     reception = Reception(store, policy)
     stack.push_async_callback(reception.close)
