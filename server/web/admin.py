@@ -29,7 +29,7 @@ from server.counter_journal.desk import FenceDesk, FenceError
 from server.fleet.desk import FleetDesk, UnknownAdvisoryError, UnknownFleetKeyError
 from server.fleet.enrolment import HostEnrolledError
 from server.fleet.ports import UnknownHostError
-from server.fleet.roots_desk import RootsDesk
+from server.fleet.roots_desk import EditionRefusedError, RootsDesk
 from server.incidents.business_calendar import CalendarError
 from server.incidents.decisions import AmendingError, IncidentStateError
 from server.incidents.desk import IncidentDesk
@@ -292,6 +292,7 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (UnknownFleetKeyError, HTTPStatus.NOT_FOUND),
     (UnknownAdvisoryError, HTTPStatus.NOT_FOUND),
     (HostEnrolledError, HTTPStatus.CONFLICT),
+    (EditionRefusedError, HTTPStatus.CONFLICT),
     (UnknownMaintenanceError, HTTPStatus.NOT_FOUND),
     (MaintenanceStateError, HTTPStatus.CONFLICT),
     (OverlapError, HTTPStatus.CONFLICT),

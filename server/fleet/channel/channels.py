@@ -21,15 +21,25 @@ from server.fleet.attestation_bundle import AttestationBundle
 from server.fleet.channel.dialogue import Ask, Dialogue, Proven, Refusal, Refused
 from server.fleet.channel.roots import BundleRoots
 from server.fleet.channel.steps import Told, asked_for, done, read_step
+from server.fleet.pace import TooFastError
 from server.fleet.proof import Proof, ProofRefusedError
 from server.fleet.reception import BusyError
 from server.journal.canonical import MalformedError
+from server.otp.bounded_map import BoundedMap
 
 AT_ONCE = 64
 """Dialogues of one process. Each is a few kilobytes, and a few milliseconds of computing."""
 
+FINISHED = 1024
+"""Of which the last answer is kept, for who did not hear it."""
+
 LIFETIME_S = 20.0
 """Of a dialogue. An agent holds a key for five seconds at most."""
+
+PENALTY_S = 30.0
+"""Until a host that altered an answer may begin again: each time is told as a fact, and kept."""
+
+_SUSPECTS = 10_000
 
 _WORDS: Mapping[Refusal, str] = {
     Refusal.NO_CHANNEL_KEY: "this key has no key for such a channel: firmware 5.7.2 and later do",
@@ -101,11 +111,16 @@ class Channels:
         self._fresh = fresh
         self._at_once = at_once
         self._running: dict[str, _Running] = {}
+        self._suspects: BoundedMap[str, float] = BoundedMap(_SUSPECTS)
+        self._finished: BoundedMap[str, tuple[dict[str, Any], Mapping[str, Any]]] = BoundedMap(
+            FINISHED
+        )
 
     async def step(self, host_id: str, asked: dict[str, Any]) -> Mapping[str, Any]:
         """Take one step of a host's dialogue, and return the answer.
 
-        ProofRefusedError, MalformedError, BusyError and the store's errors: the dialogue is over.
+        ProofRefusedError, MalformedError, BusyError, TooFastError and the store's errors: the
+        dialogue is over.
         """
         self._forget_late()
         told = read_step(asked)
@@ -113,6 +128,9 @@ class Channels:
             return await self._begin(host_id, told, asked)
         running = self._running.get(host_id)
         if running is None or running.channel != told.channel:
+            finished = self._finished.get(host_id)
+            if finished is not None and finished[0] == asked:
+                return finished[1]
             raise ProofRefusedError(
                 "channel-over", "there is no such channel, or not any more: begin another"
             )
@@ -130,6 +148,8 @@ class Channels:
     async def _begin(self, host_id: str, told: Told, asked: dict[str, Any]) -> Mapping[str, Any]:
         if told.answers:
             raise MalformedError('"answers" come after questions')
+        if self._clock.monotonic() < (self._suspects.get(host_id) or 0.0):
+            raise TooFastError
         roots = BundleRoots(await self._bundle(), self._now)
         # Another one takes the place of the host's own: a key that was pulled out ends none.
         self._running.pop(host_id, None)
@@ -153,17 +173,18 @@ class Channels:
         if len(told.answers) != running.expected:
             raise MalformedError(f'"answers" has not one for each of {running.expected} commands')
         step = running.dialogue.take(told.answers)
-        if isinstance(step, Ask):
-            answered = asked_for(running.channel, running.step + 1, step)
-            running.expected = len(step.commands)
-        else:
+        if not isinstance(step, Ask):
             running.busy = True
             answered = await self._end(host_id, running, step)
-            running.busy = False
-            running.expected = -1
+            self._finished.put(host_id, (asked, answered))
+            if self._running.get(host_id) is running:
+                del self._running[host_id]
+            return answered
         running.step += 1
-        running.asked, running.answered = asked, answered
-        return answered
+        running.expected = len(step.commands)
+        running.asked = asked
+        running.answered = asked_for(running.channel, running.step, step)
+        return running.answered
 
     async def _end(
         self, host_id: str, running: _Running, step: Proven | Refused
@@ -171,6 +192,7 @@ class Channels:
         key_id = key_name(running.key)
         if isinstance(step, Refused):
             if step.why.is_altered:
+                self._suspects.put(host_id, self._clock.monotonic() + PENALTY_S)
                 await self._book.note_altered(host_id, key_id, step.why.value)
             raise ProofRefusedError(step.why.value, _WORDS[step.why])
         proof = Proof(key_id, host_id, self._now().date(), step.trust, step.facts)
