@@ -184,10 +184,9 @@ class Intake:
         if disputed and (known is None or disputed != known.disputed):
             said = {"facts": " ".join(disputed), "host": report.host}
             self.told.append(NewFact("fleet.key-disputed", key_id, said))
-        said, last_seen = absorbed.key.said, absorbed.key.last_seen
         self._keys[key_id] = absorbed.key
-        now = Standing(digest, report.host, self._today, last_seen, number)
-        now = now._replace(said=said, whole=absorbed.key.is_whole)
+        now = Standing(digest, report.host, self._today, absorbed.key.last_seen, number)
+        now = now._replace(said=absorbed.key.said, whole=absorbed.key.is_whole)
         self._standings[key_id] = now
         health = judge_health(as_report(absorbed.key), self._today)
         rules = sorted({fault.rule.name for fault in health.faults})
