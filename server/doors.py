@@ -26,6 +26,7 @@ from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
 from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
+from server.fleet.holder_desk import HolderDesk
 from server.fleet_door import fleet_families, open_fleet_door
 from server.foundation import Foundation
 from server.hsm_care import HsmCare
@@ -258,6 +259,7 @@ async def open_desks(
         ),
         report_mail=report_mail_desk(config, base, clock, board, VERSION),
         fleet=FleetDesk(base.store, shipped(), clock=clock),
+        holders=HolderDesk(base.store, plain=config.fleet.serial == "plain"),
         status=status,
     )
 

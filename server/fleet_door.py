@@ -40,6 +40,7 @@ async def open_fleet_door(
         wanted.certificate_names,
         wanted.openpgp_fingerprints,
         wanted.interval_seconds,
+        claims=wanted.claims,
     )
     reception = Reception(store, policy)
     stack.push_async_callback(reception.close)

@@ -10,7 +10,10 @@ SERIAL_KEY_OCTETS = 32
 
 
 class FleetPolicy(NamedTuple):
-    """serial_key: what serial numbers are hashed with; each agent has it."""
+    """serial_key: what serial numbers are hashed with; each agent has it.
+
+    claims: hosts' users may say who holds a key.
+    """
 
     serial_key: bytes
     serial: Literal["hash", "plain"] = "hash"
@@ -18,6 +21,7 @@ class FleetPolicy(NamedTuple):
     certificate_names: bool = False
     openpgp_fingerprints: bool = False
     interval_s: int = 3600
+    claims: bool = False
 
     def __repr__(self) -> str:
         return f"FleetPolicy(serial={self.serial!r})"
@@ -31,4 +35,5 @@ class FleetPolicy(NamedTuple):
             "certificate_names": self.certificate_names,
             "openpgp_fingerprints": self.openpgp_fingerprints,
             "interval_seconds": self.interval_s,
+            "claims": self.claims,
         }

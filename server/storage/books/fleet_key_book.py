@@ -11,6 +11,7 @@ from server.fleet.absorbing import key_id_of
 from server.fleet.hosts import HostState
 from server.fleet.policy import SERIAL_KEY
 from server.fleet.ports import FleetKey, NotedChange, Search, Sighting
+from server.storage.books.fleet_custody import custodies
 from server.storage.books.fleet_rows import LEVELS, firmware_range, key_of, read_value
 from server.storage.books.transactions import Transactions
 from server.storage.schema import (
@@ -100,14 +101,25 @@ async def _of_serial(connection: AsyncConnection, serial: int) -> ColumnElement[
 async def _keys(connection: AsyncConnection, wanted: Select[Any]) -> list[FleetKey]:
     rows = list(await connection.execute(wanted))
     seen = (
-        select(fleet_sighting, fleet_host.c.name)
+        select(
+            fleet_sighting, fleet_host.c.name, fleet_host.c.person, fleet_host.c.person_after
+        )
         .join(fleet_host, fleet_host.c.host_id == fleet_sighting.c.host_id)
         .where(fleet_sighting.c.key_id.in_([row.key_id for row in rows]))
         .order_by(fleet_sighting.c.last_day.desc(), fleet_sighting.c.host_id)
     )
-    sightings: dict[str, list[Sighting]] = {}
+    sightings: dict[str, list[Sighting]] = {row.key_id: [] for row in rows}
     for row in await connection.execute(seen):
-        sightings.setdefault(row.key_id, []).append(
-            Sighting(row.host_id, row.name, row.first_day, row.last_day, row.attached)
+        sightings[row.key_id].append(
+            Sighting(
+                row.host_id,
+                row.name,
+                row.first_day,
+                row.last_day,
+                row.attached,
+                row.person,
+                row.person_after,
+            )
         )
-    return [FleetKey(key_of(row), sightings.get(row.key_id, [])) for row in rows]
+    custody = await custodies(connection, sightings)
+    return [FleetKey(key_of(row), sightings[row.key_id], custody[row.key_id]) for row in rows]

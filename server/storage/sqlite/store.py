@@ -31,6 +31,7 @@ from server.storage.books.customer_book import SqlCustomerBook
 from server.storage.books.delivery_book import SqlDeliveryBook
 from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
+from server.storage.books.fleet_claim_book import SqlFleetClaimBook
 from server.storage.books.fleet_host_book import SqlFleetHostBook
 from server.storage.books.fleet_key_book import SqlFleetKeyBook
 from server.storage.books.fleet_report_book import SqlFleetReportBook
@@ -84,6 +85,7 @@ class SqliteStore(
     SqlMaintenanceBook,
     SqlMintingBook,
     SqlFleetHostBook,
+    SqlFleetClaimBook,
     SqlFleetReportBook,
     SqlFleetKeyBook,
     SqlLedgerBook,
