@@ -14,6 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     directory = Path(options.data) if options.data else data_directory()
     # Imported now: a word misspelt, or --help, costs no library.
+    from agent.claim import ClaimError  # noqa: PLC0415
     from agent.commands import CommandError  # noqa: PLC0415
     from agent.enrolment import EnrolmentError  # noqa: PLC0415
     from agent.identity import IdentityError  # noqa: PLC0415
@@ -25,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _carry_out(options, directory)
     except (
         AlreadyRunningError,
+        ClaimError,
         CommandError,
         EnrolmentError,
         IdentityError,
@@ -66,6 +68,8 @@ def _carry_out(options: argparse.Namespace, directory: Path) -> int:
         said = commands.once(as_data=options.json)
     elif command == "show":
         said = commands.show(directory, as_data=options.json)
+    elif command == "claim":
+        said = commands.claim(directory, options.serial, options.person, options.kind)
     elif command == "status":
         said = commands.status(directory, as_data=options.json)
     else:
@@ -118,6 +122,13 @@ def _parser() -> argparse.ArgumentParser:
 
     status = commands.add_parser("status", help="say how the agent is")
     status.add_argument("--json", action="store_true", help="as one JSON object")
+
+    claim = commands.add_parser("claim", help="say who holds a key, where that is wanted")
+    claim.add_argument("serial", nargs="?", default="", metavar="SERIAL", help="of the key")
+    claim.add_argument("--person", required=True, metavar="NAME", help="who holds it")
+    claim.add_argument(
+        "--kind", required=True, choices=("primary", "spare", "lost"), help="what it is to them"
+    )
 
     enroll = commands.add_parser("enroll", help="enrol this host, once, with a token")
     enroll.add_argument("--server", required=True, metavar="URL")

@@ -19,7 +19,10 @@ class Serials(StrEnum):
 
 @dataclass(frozen=True)
 class Policy:
-    """The members of docs/agent.md. serial_key: None = no serial may leave, not even hashed."""
+    """The members of docs/agent.md. serial_key: None = no serial may leave, not even hashed.
+
+    claims: this host's user may say who holds a key.
+    """
 
     serial: Serials = Serials.HASH
     serial_key: bytes | None = field(default=None, repr=False)
@@ -27,6 +30,7 @@ class Policy:
     certificate_names: bool = False
     openpgp_fingerprints: bool = False
     interval_s: int = _INTERVAL_S
+    claims: bool = False
 
     def changed(self, found: object) -> "Policy":
         """Return this policy with what a server said. What makes no sense changes nothing."""
@@ -38,6 +42,7 @@ class Policy:
             _flag(said.get("certificate_names"), self.certificate_names),
             _flag(said.get("openpgp_fingerprints"), self.openpgp_fingerprints),
             _interval(said.get("interval_seconds"), self.interval_s),
+            _flag(said.get("claims"), self.claims),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -49,6 +54,7 @@ class Policy:
             "certificate_names": self.certificate_names,
             "openpgp_fingerprints": self.openpgp_fingerprints,
             "interval_seconds": self.interval_s,
+            "claims": self.claims,
             **key,
         }
 

@@ -1,4 +1,4 @@
-"""What a host's user says of a key, read strictly (docs/agent.md). Who signed it is known by then."""
+"""What a host's user says of a key, read strictly (docs/agent.md). Who signed it is known."""
 
 import re
 from datetime import date
@@ -8,10 +8,15 @@ from agent.report import MAX_SEQUENCE, MAX_SERIAL, Identity
 from server.accounts.text import InputError
 from server.fleet.absorbing import key_id_of
 from server.fleet.holders import HolderKind, checked_person
+from server.fleet.hosts import HostState
+from server.fleet.receipt import Receipt
 from server.journal.canonical import MalformedError, exactly, member, parse_object
 
 FORMAT = 1
 MAX_OCTETS = 4 * 1024
+MAX_CLAIMS_OF_HOST = 200
+"""Keys about which one host may say something."""
+
 _MEMBERS = frozenset({"format", "id", "host", "number", "day", "key", "person", "kind"})
 _ID = re.compile(r"[0-9a-f]{32}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -43,6 +48,32 @@ class AskedClaim(NamedTuple):
     key_id: str
     person: str
     kind: HolderKind
+
+
+class Earlier(NamedTuple):
+    """What the same host's user said of the same key before."""
+
+    claim_id: str
+    number: int
+
+
+def weigh(
+    claim: AskedClaim, state: HostState | None, earlier: Earlier | None, *, taken: bool, mine: int
+) -> Receipt:
+    """Return what becomes of a claim. state: the host's, None = there is no such host.
+
+    taken: another claim has its id; mine: of how many keys the host claims something.
+    """
+    if state is None or state is HostState.REPLACED:
+        return Receipt.UNKNOWN_HOST
+    if state is HostState.ERASED:
+        return Receipt.ERASED
+    if earlier is not None and earlier.claim_id == claim.claim_id:
+        return Receipt.AGAIN
+    # A number that does not rise is an older claim: the host was copied, or put back.
+    if taken or (earlier is not None and claim.number <= earlier.number):
+        return Receipt.CLASH
+    return Receipt.FULL if earlier is None and mine >= MAX_CLAIMS_OF_HOST else Receipt.NEW
 
 
 def read_claim(body: bytes) -> AskedClaim:

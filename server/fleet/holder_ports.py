@@ -9,9 +9,6 @@ from server.fleet.hosts import Host
 from server.fleet.receipt import Receipt
 from server.journal.acts import Act
 
-MAX_CLAIMS_OF_HOST = 200
-"""Keys about which one host may say something."""
-
 
 class UnknownHolderError(LookupError):
     """Nobody is registered for the key."""

@@ -12,22 +12,27 @@ import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 from agent.report import (
+    CLAIM_CONTEXT,
     REPORT_CONTEXT,
     MalformedReportError,
     Report,
     parse,
     signature_input,
 )
+from server.fleet.claiming import ClaimsOffError, read_claim
 from server.fleet.enrolling import read_enrolment
 from server.fleet.enrolment import Admission, BadTokenError, digest_of
+from server.fleet.holder_ports import HolderBook
 from server.fleet.hosts import HostState
 from server.fleet.pace import Pace, TooFastError
 from server.fleet.policy import FleetPolicy
 from server.fleet.ports import MAX_BATCH, FleetBook
 from server.fleet.receipt import Receipt
 from server.fleet.signatures import HostKey, read_signature
+from server.journal.canonical import MalformedError
 from server.otp.bounded_map import BoundedMap
 from server.otp.ports import StoreError
 
@@ -48,12 +53,16 @@ class BusyError(Exception):
         super().__init__("too many reports are waiting to be stored: send this one again later")
 
 
+class ReceptionBook(FleetBook, HolderBook, Protocol):
+    """What hosts bring is kept there."""
+
+
 class Reception:
-    """Takes enrolments and reports. outcomes: how many of each there were, since the start."""
+    """Takes enrolments, reports and claims. outcomes: how many of each, since the start."""
 
     def __init__(
         self,
-        book: FleetBook,
+        book: ReceptionBook,
         policy: FleetPolicy,
         *,
         pace: Pace | None = None,
@@ -109,6 +118,31 @@ class Reception:
         if self._task is None:
             self._task = asyncio.create_task(self._drain())
         return await future
+
+    async def claim(self, host_id: str, body: bytes, signature: str) -> Receipt:
+        """Take what a host's user says of a key, durably when this returns NEW or AGAIN.
+
+        BadSignatureError, ClaimsOffError, MalformedError, BusyError, TooFastError and the store's
+        errors: nothing is stored.
+        """
+        key = await self._key(host_id)
+        if isinstance(key, Receipt):
+            return key
+        key.check(signature_input(CLAIM_CONTEXT, body), read_signature(signature))
+        if not self.policy.claims:
+            raise ClaimsOffError
+        if not self._pace.allows(host_id):
+            raise TooFastError
+        claim = read_claim(body)
+        if claim.host_id != host_id:
+            raise MalformedError("host: another one than the header says")
+        if host_id in self._in_flight:
+            raise BusyError
+        self._in_flight.add(host_id)
+        try:
+            return await self._book.take_claim(claim)
+        finally:
+            self._in_flight.discard(host_id)
 
     async def close(self) -> None:
         """Finish what waits. Whoever brings reports has to have ended before."""

@@ -429,6 +429,7 @@ def _search(query: dict[str, str]) -> Search:
 
 
 def show_host(host: Host) -> HostShown:
+    """Return a host as it is shown."""
     return HostShown(
         id=host.host_id,
         name=host.name,

@@ -19,6 +19,8 @@ from agent.report import (
     MalformedReportError,
     UnknownFormatError,
 )
+from server.fleet.claiming import MAX_OCTETS as MAX_CLAIM_OCTETS
+from server.fleet.claiming import ClaimsOffError, UnknownClaimFormatError
 from server.fleet.enrolling import MAX_OCTETS
 from server.fleet.enrolling import UnknownFormatError as UnknownEnrolmentError
 from server.fleet.enrolment import BadTokenError
@@ -35,6 +37,7 @@ from server.web.problems import ProblemError, problem_answer
 
 ENROLMENTS = "/fleet/v1/enrolments"
 REPORTS = "/fleet/v1/reports"
+CLAIMS = "/fleet/v1/claims"
 
 _BODY_S = 10.0
 _RETRY_S = 30
@@ -69,6 +72,21 @@ _REFUSALS = {
     ),
 }
 
+_CLAIM_REFUSALS = {
+    **_REFUSALS,
+    Receipt.CLASH: _problem(
+        HTTPStatus.CONFLICT,
+        "sequence-taken",
+        "a newer claim about this key is here: the host was copied or put back to an older state."
+        " Enrol it anew",
+    ),
+    Receipt.FULL: _problem(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too-many-claims",
+        "this host claims something of more keys than one host may: ask your operator",
+    ),
+}
+
 
 class FleetDoor:
     """Handlers over the reception."""
@@ -81,6 +99,7 @@ class FleetDoor:
         app = web.Application(middlewares=[self._translate])
         app.router.add_post(ENROLMENTS, self.enrol)
         app.router.add_post(REPORTS, self.report)
+        app.router.add_post(CLAIMS, self.claim)
         app.on_response_prepare.append(_guard_headers)
         return app
 
@@ -95,9 +114,7 @@ class FleetDoor:
 
     async def report(self, request: web.Request) -> web.Response:
         """Take a report: it is durable when the answer is 202."""
-        host_id = request.headers.get(HOST_HEADER, "")
-        if len(host_id) != _HOST_LENGTH or not host_id.isalnum():
-            raise _UNKNOWN_HOST
+        host_id = _host_id(request)
         body = await _body(request, MAX_REPORT_OCTETS)
         receipt = await self._reception.report(host_id, body, _signature(request))
         if (refusal := _REFUSALS.get(receipt)) is not None:
@@ -106,6 +123,16 @@ class FleetDoor:
         return web.json_response(
             {"policy": self._reception.policy.to_json()}, status=HTTPStatus.ACCEPTED
         )
+
+    async def claim(self, request: web.Request) -> web.Response:
+        """Take what a host's user says of a key: it is durable when the answer is 202."""
+        host_id = _host_id(request)
+        body = await _body(request, MAX_CLAIM_OCTETS)
+        receipt = await self._reception.claim(host_id, body, _signature(request))
+        if (refusal := _CLAIM_REFUSALS.get(receipt)) is not None:
+            raise refusal
+        self._reception.outcomes[f"claim-{receipt.value}"] += 1
+        return web.json_response({}, status=HTTPStatus.ACCEPTED)
 
     @web.middleware
     async def _translate(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
@@ -125,13 +152,14 @@ class FleetDoor:
 
 _CODES: tuple[tuple[tuple[type[Exception], ...], HTTPStatus, str], ...] = (
     (
-        (UnknownFormatError, UnknownEnrolmentError),
+        (UnknownFormatError, UnknownEnrolmentError, UnknownClaimFormatError),
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "unknown-format",
     ),
     ((MalformedReportError, MalformedError), HTTPStatus.BAD_REQUEST, "malformed"),
     ((BadSignatureError,), HTTPStatus.UNAUTHORIZED, "bad-signature"),
     ((BadTokenError,), HTTPStatus.FORBIDDEN, "bad-token"),
+    ((ClaimsOffError,), HTTPStatus.UNPROCESSABLE_ENTITY, "claims-off"),
 )
 """The first that fits counts: an unknown format is a malformed report, too."""
 
@@ -177,6 +205,13 @@ async def _body(request: web.Request, cap: int) -> bytes:
             raise _problem(HTTPStatus.REQUEST_TIMEOUT, "slow", "the body ended early")
         case bytes():
             return body
+
+
+def _host_id(request: web.Request) -> str:
+    host_id = request.headers.get(HOST_HEADER, "")
+    if len(host_id) != _HOST_LENGTH or not host_id.isalnum():
+        raise _UNKNOWN_HOST
+    return host_id
 
 
 def _signature(request: web.Request) -> str:

@@ -6,8 +6,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.fleet.claiming import AskedClaim
-from server.fleet.holder_ports import MAX_CLAIMS_OF_HOST, Entrusting, HeldKey
+from server.fleet.claiming import AskedClaim, Earlier, weigh
+from server.fleet.holder_ports import Entrusting, HeldKey
 from server.fleet.holders import HolderClaim, KeyName, folded
 from server.fleet.hosts import HostState
 from server.fleet.receipt import Receipt
@@ -26,15 +26,9 @@ class SqlFleetClaimBook(SqlFleetHolderBook):
         """Keep what a host's user says of a key, in the place of what they said before."""
         async with self._transactions.writing() as connection:
             await take_turn(connection)
-            state = select(fleet_host.c.state).where(fleet_host.c.host_id == claim.host_id)
-            found = (await connection.execute(state)).scalar_one_or_none()
-            if found is None or found == HostState.REPLACED.value:
-                return Receipt.UNKNOWN_HOST
-            if found == HostState.ERASED.value:
-                return Receipt.ERASED
-            refusal = await _refusal(connection, claim)
-            if refusal is not None:
-                return refusal
+            receipt = await _weighed(connection, claim)
+            if receipt is not Receipt.NEW:
+                return receipt
             today = day_of(await self._transactions.now_us(connection))
             insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
             row = {
@@ -93,31 +87,28 @@ class SqlFleetClaimBook(SqlFleetHolderBook):
             return claim
 
 
-async def _refusal(connection: AsyncConnection, claim: AskedClaim) -> Receipt | None:
-    """Return why a claim is not kept; None: it is to be."""
+async def _weighed(connection: AsyncConnection, claim: AskedClaim) -> Receipt:
+    """Return what becomes of a claim, by what is known of its host and of what that said."""
     table = fleet_claim.c
     mine = table.host_id == claim.host_id
-    known = select(fleet_claim).where(mine, table.key_id == claim.key_id)
+    state = select(fleet_host.c.state).where(fleet_host.c.host_id == claim.host_id)
+    found = (await connection.execute(state)).scalar_one_or_none()
+    known = select(table.claim_id, table.number).where(mine, table.key_id == claim.key_id)
     row = (await connection.execute(known)).one_or_none()
-    if row is not None and row.claim_id == claim.claim_id:
-        return Receipt.AGAIN
     taken = select(table.claim_id).where(table.claim_id == claim.claim_id)
-    if (await connection.execute(taken)).first() is not None:
-        return Receipt.CLASH
-    if row is not None:
-        return Receipt.CLASH if claim.number <= row.number else None
     count = select(func.count()).select_from(fleet_claim).where(mine)
-    full = (await connection.execute(count)).scalar_one() >= MAX_CLAIMS_OF_HOST
-    return Receipt.FULL if full else None
-
-
-async def _waiting(
-    connection: AsyncConnection, key_id: str, host_id: str
-) -> HolderClaim | None:
-    table = fleet_claim.c
-    found = select(fleet_claim).where(
-        table.key_id == key_id, table.host_id == host_id, table.waits
+    return weigh(
+        claim,
+        None if found is None else HostState(found),
+        None if row is None else Earlier(*row),
+        taken=(await connection.execute(taken)).first() is not None,
+        mine=(await connection.execute(count)).scalar_one(),
     )
+
+
+async def _waiting(connection: AsyncConnection, key_id: str, host_id: str) -> HolderClaim | None:
+    table = fleet_claim.c
+    found = select(fleet_claim).where(table.key_id == key_id, table.host_id == host_id, table.waits)
     row = (await connection.execute(found)).one_or_none()
     return None if row is None else claim_of(row)
 
@@ -125,7 +116,5 @@ async def _waiting(
 async def _end(connection: AsyncConnection, claim: HolderClaim) -> None:
     """Keep of a claim that it was there, so that it does not come again, and nobody's name."""
     table = fleet_claim.c
-    this = update(fleet_claim).where(
-        table.key_id == claim.key_id, table.host_id == claim.host_id
-    )
+    this = update(fleet_claim).where(table.key_id == claim.key_id, table.host_id == claim.host_id)
     await connection.execute(this.values(waits=False, person="", person_folded=""))

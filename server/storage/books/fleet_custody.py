@@ -44,9 +44,7 @@ Item = TypeVar("Item")
 PIECE = 500
 """Keys in one statement."""
 
-_LEVEL = {
-    rule.name: LEVELS[rule.level] for rule in RULES if rule.name in {SHARED_RULE, LOST_RULE}
-}
+_LEVEL = {rule.name: LEVELS[rule.level] for rule in RULES if rule.name in {SHARED_RULE, LOST_RULE}}
 
 
 class Moved(NamedTuple):
@@ -54,6 +52,9 @@ class Moved(NamedTuple):
 
     keys: frozenset[str] = frozenset()
     fresh: frozenset[tuple[str, str]] = frozenset()
+
+
+NOTHING = Moved()
 
 
 async def custodies(
@@ -124,7 +125,7 @@ async def moved_sightings(connection: AsyncConnection, intake: Intake) -> Moved:
 
 
 async def judge_custody(
-    connection: AsyncConnection, ids: Collection[str], today: date, moved: Moved = Moved()
+    connection: AsyncConnection, ids: Collection[str], today: date, moved: Moved = NOTHING
 ) -> list[NewFact]:
     """Judge these keys anew after something that bears on who has them; return what to tell."""
     facts: list[NewFact] = []
@@ -136,7 +137,9 @@ async def judge_custody(
         for key_id in piece:
             holder, seen_by = holders.get(key_id), witnesses.get(key_id, [])
             before = frozenset(standing.get(key_id, ()))
-            fresh = frozenset(one.host_id for one in seen_by if (key_id, one.host_id) in moved.fresh)
+            fresh = frozenset(
+                one.host_id for one in seen_by if (key_id, one.host_id) in moved.fresh
+            )
             now = alarms(holder, seen_by, fresh=fresh, before=before)
             facts += told(key_id, holder, seen_by, before=before, now=now)
             begun += [{"key_id": key_id, **one._asdict()} for one in now - before]

@@ -204,9 +204,7 @@ async def held(connection: AsyncConnection, holders: Sequence[Holder]) -> list[H
     for row in await connection.execute(days):
         seen[row.key_id] = row.last_seen
     claims = await claims_of(connection, ids)
-    return [
-        HeldKey(one, seen.get(one.key_id, ""), claims.get(one.key_id, ())) for one in holders
-    ]
+    return [HeldKey(one, seen.get(one.key_id, ""), claims.get(one.key_id, ())) for one in holders]
 
 
 async def _known(connection: AsyncConnection, ids: Sequence[str]) -> set[str]:

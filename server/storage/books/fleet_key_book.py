@@ -101,9 +101,7 @@ async def _of_serial(connection: AsyncConnection, serial: int) -> ColumnElement[
 async def _keys(connection: AsyncConnection, wanted: Select[Any]) -> list[FleetKey]:
     rows = list(await connection.execute(wanted))
     seen = (
-        select(
-            fleet_sighting, fleet_host.c.name, fleet_host.c.person, fleet_host.c.person_after
-        )
+        select(fleet_sighting, fleet_host.c.name, fleet_host.c.person, fleet_host.c.person_after)
         .join(fleet_host, fleet_host.c.host_id == fleet_sighting.c.host_id)
         .where(fleet_sighting.c.key_id.in_([row.key_id for row in rows]))
         .order_by(fleet_sighting.c.last_day.desc(), fleet_sighting.c.host_id)
