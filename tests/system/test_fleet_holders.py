@@ -92,18 +92,16 @@ def keys(keystead: KeysteadProcess, *options: str) -> list[Any]:
 def sheet(keystead: KeysteadProcess, *command: str) -> list[dict[str, str]]:
     """Run a command that prints a sheet, and read it as a spreadsheet does."""
     ended = keystead.run(*command)
-    assert ended.code == 0, ended.stderr
-    return list(csv.DictReader(io.StringIO(ended.stdout)))
+    assert ended.code == 0, ended.err
+    return list(csv.DictReader(io.StringIO(ended.out)))
 
 
-def test_holders_come_from_a_sheet_and_alarms_come_and_go(
-    keystead: KeysteadProcess, tmp_path: Path
-) -> None:
-    file = tmp_path / "holders.csv"
+def import_holders(keystead: KeysteadProcess, file: Path) -> None:
+    """Import a sheet, after it was wrong once and tried once."""
     file.write_text(f"serial;person;kind\n{SHARED};=Anna;primary\n{AHEAD};Bo;borrowed\n")
     refused = keystead.run("fleet", "holders", "import", str(file))
     assert refused.code == 1
-    assert f"{file}:3:3: kind: it must be primary, spare or lost" in refused.stderr
+    assert f"{file}:3:3: kind: it must be primary, spare or lost" in refused.err
     assert keystead.cli("fleet", "holders", "list")["holders"] == []
     file.write_text(
         f"serial,person,kind\n{SHARED},Anna Berg,primary\n{AHEAD},Bo,spare\n{LOST},Bo,lost\n",
@@ -114,6 +112,24 @@ def test_holders_come_from_a_sheet_and_alarms_come_and_go(
     assert keystead.cli("fleet", "holders", "import", str(file))["new"] == 3
     assert keystead.cli("fleet", "holders", "import", str(file))["unchanged"] == 3
 
+
+def read_sheets(keystead: KeysteadProcess, file: Path, key_id: str) -> None:
+    """Read what the commands print as sheets, and import what was exported."""
+    exported = keystead.run("fleet", "holders", "export").out
+    file.write_text(exported)
+    assert keystead.cli("fleet", "holders", "import", str(file))["unchanged"] == 3
+    rows = {row["id"]: row for row in sheet(keystead, "fleet", "keys", "--csv")}
+    assert rows[key_id]["person"] == "Bo"
+    hosts = sheet(keystead, "fleet", "hosts", "--csv")
+    assert {row["person"] for row in hosts} == {"Anna Berg", "Bo"}
+    assert {row["release"][:2] for row in hosts} == {"'="}
+
+
+def test_holders_come_from_a_sheet_and_alarms_come_and_go(
+    keystead: KeysteadProcess, tmp_path: Path
+) -> None:
+    file = tmp_path / "holders.csv"
+    import_holders(keystead, file)
     anna = Laptop(keystead, tmp_path / "anna", "laptop-17")
     bo = Laptop(keystead, tmp_path / "bo", "laptop-18")
     for name, person in (("laptop-17", "Anna Berg"), (bo.identity.host, "Bo")):
@@ -127,8 +143,8 @@ def test_holders_come_from_a_sheet_and_alarms_come_and_go(
     assert [one["person"] for one in shared["seen"]].count("Bo") == 1
     (lost,) = keys(keystead, "--rule", "lost-key-seen", "--level", "danger")
     shown = keystead.run("fleet", "key", lost["id"])
-    assert "Bo, lost since" in shown.stdout
-    assert "A host saw the key after it was called lost" in shown.stdout
+    assert "Bo, lost since" in shown.out
+    assert "A host saw the key after it was called lost" in shown.out
 
     listed = keystead.cli("fleet", "holders", "list", "--serial", str(AHEAD))["holders"]
     assert [(one["person"], one["last_seen"]) for one in listed] == [("Bo", None)]
@@ -146,15 +162,7 @@ def test_holders_come_from_a_sheet_and_alarms_come_and_go(
     keystead.cli("fleet", "holders", "set", str(LOST), "--person", "Bo", "--kind", "spare")
     assert keys(keystead, "--rule", "lost-key-seen") == []
 
-    exported = keystead.run("fleet", "holders", "export").stdout
-    file.write_text(exported)
-    assert keystead.cli("fleet", "holders", "import", str(file))["unchanged"] == 3
-    rows = {row["id"]: row for row in sheet(keystead, "fleet", "keys", "--csv")}
-    assert rows[shared["id"]]["person"] == "Bo"
-    hosts = sheet(keystead, "fleet", "hosts", "--csv")
-    assert {row["person"] for row in hosts} == {"Anna Berg", "Bo"}
-    assert {row["release"][:2] for row in hosts} == {"'="}
-
+    read_sheets(keystead, file, shared["id"])
     gone = keystead.cli("fleet", "holders", "erase", "BO", "--reason", "left")
     assert gone == {"holders": 3, "hosts": 1, "claims": 0}
     everything = [keystead.cli("fleet", what) for what in ("keys", "hosts")]
