@@ -27,8 +27,11 @@ DAY = date(2026, 11, 27)
 ACTIVE = HostState.ACTIVE
 
 
-def body(key: Identity = Identity(serial=7), **changes: object) -> bytes:  # noqa: B008 - a value
-    made = encode_claim("ab" * 16, HOST, 3, DAY, key, person="Anna Berg", kind="lost")
+SEVEN = Identity(serial=7)
+
+
+def body(named: Identity = SEVEN, /, **changes: object) -> bytes:
+    made = encode_claim("ab" * 16, HOST, 3, DAY, named, person="Anna Berg", kind="lost")
     return json.dumps({**json.loads(made), **changes}).encode()
 
 
