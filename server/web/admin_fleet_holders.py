@@ -138,13 +138,13 @@ class ClaimsShown(Shown):
     next: str | None
 
 
-class ReleasedShown(Shown):
+class HolderReleasedShown(Shown):
     """A key for which nobody is registered any more."""
 
     key: str
 
 
-class ImportedShown(Shown):
+class HoldersImportedShown(Shown):
     """What an import did, or would do: keys. imported: false for a dry run."""
 
     imported: bool
@@ -153,7 +153,7 @@ class ImportedShown(Shown):
     unchanged: int
 
 
-class ForgottenShown(Shown):
+class PersonForgottenShown(Shown):
     """How much was known of a person, and is not any more."""
 
     holders: int
@@ -191,7 +191,7 @@ class AdminFleetHolders:
                 self.import_,
                 write,
                 whole,
-                ImportedShown,
+                HoldersImportedShown,
                 query=(DRY_RUN, REASON),
                 upload=_SHEET,
             ),
@@ -215,7 +215,7 @@ class AdminFleetHolders:
                 query=why,
                 body=ClaimNamed,
             ),
-            Route(delete, _ONE, self.release, write, whole, ReleasedShown, query=why),
+            Route(delete, _ONE, self.release, write, whole, HolderReleasedShown, query=why),
             Route(
                 get,
                 "/fleet/claims",
@@ -241,7 +241,7 @@ class AdminFleetHolders:
                 self.forget,
                 erase,
                 whole,
-                ForgottenShown,
+                PersonForgottenShown,
                 query=why,
                 body=PersonNamed,
             ),
@@ -278,7 +278,7 @@ class AdminFleetHolders:
         """Take out who holds a key."""
         was = await self._desk.release(request.match_info["key_id"], cause=read_cause(request))
         write_down(request, "fleet-holder.remove", key=was.key_id)
-        return answer(request, ReleasedShown(key=was.key_id))
+        return answer(request, HolderReleasedShown(key=was.key_id))
 
     async def import_(self, request: web.Request) -> web.Response:
         """Import a sheet of holders: all of it, or nothing and every fault with its line."""
@@ -291,7 +291,7 @@ class AdminFleetHolders:
             raise _faults(error) from None
         if not dry_run:
             write_down(request, "fleet-holder.import", **done._asdict())
-        return answer(request, ImportedShown(imported=not dry_run, **done._asdict()))
+        return answer(request, HoldersImportedShown(imported=not dry_run, **done._asdict()))
 
     async def list_claims(self, request: web.Request) -> web.Response:
         """List what hosts' users say and nobody has decided on, by the claims' ids."""
@@ -331,7 +331,7 @@ class AdminFleetHolders:
         wanted = await read_json(request, PersonNamed)
         gone = await self._desk.forget(wanted.person, cause=cause)
         write_down(request, "fleet-person.erase", **gone._asdict())
-        return answer(request, ForgottenShown(**gone._asdict()))
+        return answer(request, PersonForgottenShown(**gone._asdict()))
 
 
 def _held(one: HeldKey) -> HeldKeyShown:
