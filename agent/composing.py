@@ -85,7 +85,7 @@ def reports_of(
 
 
 def identity_of(key: SeenKey, policy: Policy, local_key: bytes) -> Identity:
-    """Return what a key is called to the server."""
+    """Return how a key is named to the server. local_key: as in `of_key`."""
     serial = key.findings.serial
     if serial is None:
         return Identity(kind=key.name.removeprefix("kind:"))

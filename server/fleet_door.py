@@ -1,19 +1,40 @@
 """The door of endpoint agents, with the room behind it, and what Prometheus sees of it."""
 
+import asyncio
 import secrets
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+import structlog
 from prometheus_client.core import CounterMetricFamily, Metric
 
+from agent.proof_wire import (
+    CHALLENGE_CONTEXT,
+    CHALLENGES,
+    CHANNEL_CONTEXT,
+    CHANNELS,
+    SIGNATURE_CONTEXT,
+    SIGNATURES,
+)
+from server.clock import Clock
 from server.config import Config
+from server.fleet.channel.channels import Channels
+from server.fleet.key_signed import KeySigned
+from server.fleet.nonces import Nonces
 from server.fleet.policy import SERIAL_KEY, SERIAL_KEY_OCTETS, FleetPolicy
 from server.fleet.reception import Reception
-from server.foundation import Store
+from server.fleet.roots_desk import RootsDesk
+from server.fleet.server_identity import ServerIdentity, is_made, open_identity, reseal
+from server.foundation import Foundation, Store
+from server.handed_keys import HandedKeys
+from server.journal.acts import Cause
+from server.local_users import this_process
 from server.metrics.tally import Tally
 from server.web.fleet import FleetDoor
+from server.web.fleet_claims import ClaimDoor
+from server.web.fleet_proofs import Dialogue, ProofDoor
 from server.web.guard import Caps
 from server.web.runner import serve
 
@@ -21,14 +42,56 @@ if TYPE_CHECKING:
     from server.web.certificate import ServedCertificate
 
 
+_SETTLE_S = 1.0
+"""After other keys were told of: who listens is told before the vault seals with them."""
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+async def keep_identity(
+    stack: AsyncExitStack, base: Foundation, *, needed: bool
+) -> ServerIdentity | None:
+    """Return who this server is to hosts; None when nobody needs it and it was never made.
+
+    Until `stack` ends it is sealed anew whenever other keys seal. VaultError, store errors.
+    """
+    if not needed and not await is_made(base.store):
+        return None
+    cause = Cause(this_process())
+    identity = await open_identity(base.store, base.keys.vault, cause=cause)
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def seal_anew() -> None:
+        try:
+            await asyncio.sleep(_SETTLE_S)
+            await reseal(base.store, base.keys.vault, identity, cause=cause)
+        except Exception as error:  # noqa: BLE001 - tried again at the next change, and the next start
+            _log.error("fleet_identity_not_resealed", error=str(error))
+
+    async def other_keys(_keys: HandedKeys) -> None:
+        task = asyncio.create_task(seal_anew())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def end() -> None:
+        await asyncio.gather(*tasks)
+
+    base.keys.listen(other_keys)
+    stack.push_async_callback(end)
+    await reseal(base.store, base.keys.vault, identity, cause=cause)
+    return identity
+
+
 async def open_fleet_door(
     stack: AsyncExitStack,
     config: Config,
     store: Store,
+    clock: Clock,
     *,
     listener: socket.socket,
     caps: Caps,
     certificate: "ServedCertificate | None",
+    identity: ServerIdentity,
 ) -> Reception:
     """Take enrolments and reports until `stack` ends; what was accepted by then is stored."""
     proposed = secrets.token_bytes(SERIAL_KEY_OCTETS).hex()
@@ -40,13 +103,37 @@ async def open_fleet_door(
         wanted.certificate_names,
         wanted.openpgp_fingerprints,
         wanted.interval_seconds,
-        claims=wanted.claims,
+        identity.public_key,
+        wanted.proofs,
+        wanted.claims,
     )
     reception = Reception(store, policy)
     stack.push_async_callback(reception.close)
+    roots = RootsDesk(store, wanted.trusted_attestation_keys)
+    key_signed = KeySigned(
+        store,
+        Nonces(clock.monotonic, secrets.token_bytes),
+        roots.current,
+        server_key=identity.public_key,
+        serial_key=policy.serial_key,
+        clock=clock,
+    )
+    channels = Channels(
+        store, roots.current, policy.serial_key, clock=clock, counted=reception.outcomes
+    )
+    proofs = ProofDoor(
+        reception,
+        identity,
+        [
+            Dialogue(CHALLENGES, CHALLENGE_CONTEXT, key_signed.challenge),
+            Dialogue(SIGNATURES, SIGNATURE_CONTEXT, key_signed.signature),
+            Dialogue(CHANNELS, CHANNEL_CONTEXT, channels.step),
+        ],
+    )
+    claims = ClaimDoor(reception, store)
     # A tally of its own: the other one counts connections of clients.
     door = await serve(
-        FleetDoor(reception).app(),
+        FleetDoor(reception, identity, [*proofs.handlers(), *claims.handlers()]).app(),
         [listener],
         tally=Tally.in_memory(),
         caps=caps,

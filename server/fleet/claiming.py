@@ -22,15 +22,6 @@ _ID = re.compile(r"[0-9a-f]{32}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-class ClaimsOffError(Exception):
-    """The organisation does not let hosts' users say who holds a key."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "this organisation takes no claims: tell your operator who holds which key"
-        )
-
-
 class UnknownClaimFormatError(Exception):
     """The agent speaks a format that this version does not know."""
 

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple, TypeAlias
 
 from agent.report import KeyReport, Value
-from server.fleet.claims import DISPUTED
+from server.fleet.claims import ALTERED, DISPUTED
 from server.fleet.holders import LOST_SEEN, SHARED
 
 
@@ -211,6 +211,13 @@ RULES: Sequence[Rule] = (
         Level.DANGER,
         "A host saw the key after it was called lost",
         LOST_SEEN,
+        lambda value, _today: bool(value),
+    ),
+    Rule(
+        "altered",
+        Level.WARNING,
+        "A host contradicts what this key proved of itself",
+        ALTERED,
         lambda value, _today: bool(value),
     ),
 )

@@ -13,6 +13,7 @@ class FleetPolicy(NamedTuple):
     """serial_key: what serial numbers are hashed with; each agent has it.
 
     claims: hosts' users may say who holds a key.
+    server_key: the public half of the server's identity, 32 octets; proofs: which are wanted.
     """
 
     serial_key: bytes
@@ -21,6 +22,8 @@ class FleetPolicy(NamedTuple):
     certificate_names: bool = False
     openpgp_fingerprints: bool = False
     interval_s: int = 3600
+    server_key: bytes | None = None
+    proofs: tuple[str, ...] = ()
     claims: bool = False
 
     def __repr__(self) -> str:
@@ -28,7 +31,10 @@ class FleetPolicy(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Return the policy as agents read it."""
-        return {
+        known: dict[str, Any] = {}
+        if self.server_key is not None:
+            known["server_key"] = base64.b64encode(self.server_key).decode()
+        return known | {
             "serial": self.serial,
             "serial_key": base64.b64encode(self.serial_key).decode(),
             "attached": self.attached,
@@ -36,4 +42,5 @@ class FleetPolicy(NamedTuple):
             "openpgp_fingerprints": self.openpgp_fingerprints,
             "interval_seconds": self.interval_s,
             "claims": self.claims,
+            "proofs": list(self.proofs),
         }

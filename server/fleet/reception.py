@@ -12,27 +12,22 @@ import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Protocol
 
 from agent.report import (
-    CLAIM_CONTEXT,
     REPORT_CONTEXT,
     MalformedReportError,
     Report,
     parse,
     signature_input,
 )
-from server.fleet.claiming import ClaimsOffError, read_claim
 from server.fleet.enrolling import read_enrolment
 from server.fleet.enrolment import Admission, BadTokenError, digest_of
-from server.fleet.holder_ports import HolderBook
 from server.fleet.hosts import HostState
 from server.fleet.pace import Pace, TooFastError
 from server.fleet.policy import FleetPolicy
 from server.fleet.ports import MAX_BATCH, FleetBook
 from server.fleet.receipt import Receipt
 from server.fleet.signatures import HostKey, read_signature
-from server.journal.canonical import MalformedError
 from server.otp.bounded_map import BoundedMap
 from server.otp.ports import StoreError
 
@@ -40,6 +35,9 @@ QUEUE = 2_000
 _KEYS_KNOWN = 100_000
 """Hosts whose key is in memory: about 20 MB."""
 
+
+_PROOF_BURST, _PROOFS_PER_SECOND = 240, 1.0
+"""Requests of one host about proofs: some 30 for a key that opens a channel, once a day."""
 
 _ASKING = 4
 _ASKERS = 128
@@ -53,19 +51,16 @@ class BusyError(Exception):
         super().__init__("too many reports are waiting to be stored: send this one again later")
 
 
-class ReceptionBook(FleetBook, HolderBook, Protocol):
-    """What hosts bring is kept there."""
-
-
 class Reception:
-    """Takes enrolments, reports and claims. outcomes: how many of each, since the start."""
+    """Takes enrolments and reports. outcomes: how many of each there were, since the start."""
 
     def __init__(
         self,
-        book: ReceptionBook,
+        book: FleetBook,
         policy: FleetPolicy,
         *,
         pace: Pace | None = None,
+        proof_pace: Pace | None = None,
         queue: int = QUEUE,
         askers: int = _ASKERS,
     ) -> None:
@@ -74,6 +69,9 @@ class Reception:
         self._book = book
         self._queue = queue
         self._pace = pace or Pace(time.monotonic)
+        self._proof_pace = proof_pace or Pace(
+            time.monotonic, burst=_PROOF_BURST, per_second=_PROOFS_PER_SECOND
+        )
         self._in_flight: set[str] = set()
         self._askers = askers
         self._asked = 0
@@ -119,30 +117,20 @@ class Reception:
             self._task = asyncio.create_task(self._drain())
         return await future
 
-    async def claim(self, host_id: str, body: bytes, signature: str) -> Receipt:
-        """Take what a host's user says of a key, durably when this returns NEW or AGAIN.
+    async def hear(
+        self, host_id: str, context: bytes, body: bytes, signature: str
+    ) -> Receipt | None:
+        """Return None when this host signed a request that is no report; or why it is not heard.
 
-        BadSignatureError, ClaimsOffError, MalformedError, BusyError, TooFastError and the store's
-        errors: nothing is stored.
+        BadSignatureError, BusyError, TooFastError and the store's errors.
         """
         key = await self._key(host_id)
         if isinstance(key, Receipt):
             return key
-        key.check(signature_input(CLAIM_CONTEXT, body), read_signature(signature))
-        if not self.policy.claims:
-            raise ClaimsOffError
-        if not self._pace.allows(host_id):
+        key.check(signature_input(context, body), read_signature(signature))
+        if not self._proof_pace.allows(host_id):
             raise TooFastError
-        claim = read_claim(body)
-        if claim.host_id != host_id:
-            raise MalformedError("host: another one than the header says")
-        if host_id in self._in_flight:
-            raise BusyError
-        self._in_flight.add(host_id)
-        try:
-            return await self._book.take_claim(claim)
-        finally:
-            self._in_flight.discard(host_id)
+        return None
 
     async def close(self) -> None:
         """Finish what waits. Whoever brings reports has to have ended before."""

@@ -6,6 +6,7 @@ import typer
 
 from server.programs import fleet_holder_commands
 from server.programs.admin_client import because
+from server.programs.fleet_roots_commands import roots_app
 from server.programs.options import Data, Database, Json, Reason, admin_api
 from server.programs.remote_options import RemoteTyper
 from server.programs.sheets import Csv, one_form, say_sheet
@@ -16,11 +17,12 @@ token_app = RemoteTyper(help="Tokens that let hosts in.", no_args_is_help=True)
 app.add_typer(token_app, name="token")
 app.add_typer(fleet_holder_commands.app, name="holders")
 app.add_typer(fleet_holder_commands.host_app, name="host")
+app.add_typer(roots_app, name="roots")
 
 _PAGE = 1000
 _HOST_COLUMNS = (
     *("id", "name", "person", "state", "system", "release", "agent", "enrolled", "reported"),
-    *("reports", "dropped", "missing", "clashes"),
+    *("reports", "dropped", "missing", "clashes", "altered"),
 )
 _KEY_COLUMNS = (
     *("id", "serial", "firmware", "level", "faults", "unknown", "first_seen", "last_seen", "seen"),
@@ -73,8 +75,8 @@ def hosts(
     if as_json:
         say_json({"hosts": found})
         return
-    columns = ("id", "name", "person", "state", "system", "agent", "reported", "missing", "clashes")
-    table(found, columns)
+    columns = ("id", "name", "person", "state", "system", "agent", "reported")
+    table(found, [*columns, "missing", "clashes", "altered"])
 
 
 @app.command("erase")
@@ -177,7 +179,7 @@ def key(
     fields({name: value for name, value in found.items() if name not in parts} | _held(found))
     say()
     facts = [
-        {"fact": name, "trust": one["trust"], **said}
+        {"fact": name, **said}
         for name, one in found["facts"].items()
         for said in (one, *one["others"])
     ]

@@ -641,6 +641,7 @@ fleet_host = Table(
     Column("person", Text, nullable=False, server_default=""),
     Column("person_folded", Text, nullable=False, server_default=""),
     Column("person_after", Text, nullable=False, server_default=""),
+    Column("altered", BigInteger, nullable=False, server_default="0"),
     Index("fleet_host_by_name", "folded"),
     Index("fleet_host_by_person", "person_folded"),
     sqlite_with_rowid=False,

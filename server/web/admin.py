@@ -31,6 +31,7 @@ from server.fleet.enrolment import HostEnrolledError
 from server.fleet.holder_desk import HolderDesk
 from server.fleet.holder_ports import UnknownClaimError, UnknownHolderError
 from server.fleet.ports import UnknownHostError
+from server.fleet.roots_desk import RootsDesk
 from server.incidents.business_calendar import CalendarError
 from server.incidents.decisions import AmendingError, IncidentStateError
 from server.incidents.desk import IncidentDesk
@@ -89,6 +90,7 @@ from server.web.admin_customer_reports import AdminCustomerReports
 from server.web.admin_customers import AdminCustomers
 from server.web.admin_fleet import AdminFleet
 from server.web.admin_fleet_holders import AdminFleetHolders
+from server.web.admin_fleet_roots import AdminFleetRoots
 from server.web.admin_incidents import AdminIncidents
 from server.web.admin_journal import AdminJournal
 from server.web.admin_keys import AdminKeys
@@ -148,6 +150,7 @@ class Desks(NamedTuple):
     report_mail: ReportMailDesk
     fleet: FleetDesk
     holders: HolderDesk
+    roots: RootsDesk
     status: _Status
 
 
@@ -193,6 +196,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminNotices(desks.notices).routes(),
             *AdminFleet(desks.fleet).routes(),
             *AdminFleetHolders(desks.holders).routes(),
+            *AdminFleetRoots(desks.roots).routes(),
             *AdminKeys(desks.keys).routes(),
             *AdminMinting(desks.minting).routes(),
             *AdminMoving(desks.moving, translate=problem_of).routes(),

@@ -1,7 +1,7 @@
 """The admin API on the fleet: `/api/v1/fleet`, hosts and the keys that they report."""
 
 from http import HTTPMethod, HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated
 
 from aiohttp import web
 from pydantic import ConfigDict, Field
@@ -16,6 +16,7 @@ from server.fleet.firmware import VersionError, parse_beginning
 from server.fleet.health import Fault, Level
 from server.fleet.hosts import Host, HostState
 from server.fleet.ports import FleetKey, NotedChange, Search
+from server.fleet.trust import WORDS, Trust
 from server.web.admin_holder_shown import HeldShown, HolderClaimShown, show_claim, show_held
 from server.web.admin_request import (
     answer,
@@ -49,6 +50,7 @@ _SEARCH = (SERIAL, HOST, FIRMWARE, RULE, LEVEL, *_PAGE)
 _LARGEST_CHANGE = 2**31 - 1
 
 FactValue = bool | int | str | list[str] | None
+TrustWord = Annotated[str, Field(json_schema_extra={"enum": list(WORDS)})]
 
 
 class NewHostToken(Body):
@@ -75,6 +77,7 @@ class HostShown(Shown):
     """A host. missing: reports that never came; clashes: reports under a number that was used.
 
     person: whose it is, null while nobody said.
+    altered: times that it contradicted what a key proved of itself.
     """
 
     id: str
@@ -90,6 +93,7 @@ class HostShown(Shown):
     missing: int
     clashes: int
     person: str | None
+    altered: int
 
 
 class HostsShown(Shown):
@@ -103,6 +107,7 @@ class ClaimShown(Shown):
     """What another host says of a fact that no key can change."""
 
     value: FactValue
+    trust: TrustWord = Trust.HOST_SIGNED.word
     day: str
     host: str
 
@@ -110,11 +115,11 @@ class ClaimShown(Shown):
 class FactShown(Shown):
     """A fact. trust: how far it can be believed; day: on which the key was seen so.
 
-    others: what is said against it; with any, it counts as not known.
+    others: what is said against it; with any, it counts as not known, unless the key proved it.
     """
 
     value: FactValue
-    trust: Literal["host-signed"]
+    trust: TrustWord
     day: str
     host: str
     others: list[ClaimShown]
@@ -381,7 +386,7 @@ class AdminFleet:
             facts={
                 name: FactShown(
                     value=_value(fact.value),
-                    trust="host-signed",
+                    trust=fact.trust.word,
                     day=fact.day.isoformat(),
                     host=fact.host_id,
                     others=[
@@ -444,6 +449,7 @@ def show_host(host: Host) -> HostShown:
         missing=host.missing,
         clashes=host.clashes,
         person=host.person or None,
+        altered=host.altered,
     )
 
 

@@ -1,9 +1,14 @@
 """Who holds a key, as the admin API shows it: beside the key, and in the registry."""
 
-from typing import Literal
+from typing import Annotated
+
+from pydantic import Field
 
 from server.fleet.holders import Holder, HolderClaim, HolderKind
+from server.fleet.trust import WORDS, Trust
 from server.web.json_types import Shown
+
+TrustWord = Annotated[str, Field(json_schema_extra={"enum": list(WORDS)})]
 
 
 class HeldShown(Shown):
@@ -14,7 +19,7 @@ class HeldShown(Shown):
 
     person: str
     kind: HolderKind
-    trust: Literal["reported"]
+    trust: TrustWord
     handed_over: str | None
     lost: str | None
 
@@ -28,7 +33,7 @@ class HolderClaimShown(Shown):
     day: str
     person: str
     kind: HolderKind
-    trust: Literal["host-signed"]
+    trust: TrustWord
 
 
 def show_held(holder: Holder | None) -> HeldShown | None:
@@ -38,7 +43,7 @@ def show_held(holder: Holder | None) -> HeldShown | None:
     return HeldShown(
         person=holder.person,
         kind=holder.kind,
-        trust="reported",
+        trust=Trust.REPORTED.word,
         handed_over=holder.after or None,
         lost=holder.lost or None,
     )
@@ -53,5 +58,5 @@ def show_claim(claim: HolderClaim) -> HolderClaimShown:
         day=claim.day,
         person=claim.person,
         kind=claim.kind,
-        trust="host-signed",
+        trust=Trust.HOST_SIGNED.word,
     )

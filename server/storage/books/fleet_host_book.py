@@ -105,6 +105,7 @@ class SqlFleetHostBook:
                     dropped=0,
                     missing=0,
                     clashes=0,
+                    altered=0,
                     **_owner(admission.replaced),
                 )
             )

@@ -13,7 +13,8 @@ from server.fleet.enrolment import Asked, digest_of
 from server.fleet.pace import Pace
 from server.fleet.policy import FleetPolicy
 from server.fleet.reception import Reception
-from server.web.fleet import CLAIMS, FleetDoor
+from server.web.fleet import FleetDoor
+from server.web.fleet_claims import CLAIMS, ClaimDoor
 from tests.server.acts import ACT
 from tests.server.memory_store import MemoryStore
 from tests.server.still_clock import StillClock
@@ -61,8 +62,9 @@ class House:
 async def house(open_door: OpenDoor, request: pytest.FixtureRequest) -> AsyncIterator[House]:
     store = MemoryStore(clock=StillClock(), default_policy=DEFAULT)
     policy = FleetPolicy(bytes(32), claims=getattr(request, "param", True))
-    reception = Reception(store, policy, pace=Pace(lambda: 0.0, burst=30))
-    door = await open_door(FleetDoor(reception).app())
+    reception = Reception(store, policy, proof_pace=Pace(lambda: 0.0, burst=30))
+    claims = ClaimDoor(reception, store)
+    door = await open_door(FleetDoor(reception, more=claims.handlers()).app())
     made = House(f"http://{door.host}:{door.port}", store, reception)
     await store.add_enrolment_token(
         "laptop-17", digest_of("token"), lifetime_us=10**12, replaces=False, act=ACT
