@@ -58,6 +58,7 @@ class HolderDesk:
     def __init__(self, book: HolderBook, *, plain: bool) -> None:
         self._book = book
         self._plain = plain
+        self._known_key = b""
 
     async def list(
         self, search: HolderSearch, serial: int | None, after: str, limit: int
@@ -131,9 +132,11 @@ class HolderDesk:
         return name_of_serial(key.serial, await self._serial_key(), plain=self._plain)
 
     async def _serial_key(self) -> bytes:
-        # It is there once agents could come, or from now on, before the first of them.
-        proposed = secrets.token_bytes(SERIAL_KEY_OCTETS).hex()
-        return bytes.fromhex(await self._book.settle_meta(SERIAL_KEY, proposed))
+        if not self._known_key:
+            # It is there once agents could come, or from now on, and never becomes another one.
+            proposed = secrets.token_bytes(SERIAL_KEY_OCTETS).hex()
+            self._known_key = bytes.fromhex(await self._book.settle_meta(SERIAL_KEY, proposed))
+        return self._known_key
 
 
 def _read(octets: bytes, serial_key: bytes, *, plain: bool) -> Sequence[Entrusting]:

@@ -17,7 +17,7 @@ from server.fleet.holders import HolderKind, checked_person
 from server.sheet_cells import unguard
 
 MAX_OCTETS = 8 * 1024 * 1024
-MAX_ROWS = 50_000
+MAX_ROWS = 20_000
 """Rows of one file: they are stored at once, and nobody else writes meanwhile."""
 
 MAX_LISTED = 100

@@ -99,7 +99,7 @@ class HolderBook(Protocol):
         ...
 
     async def assign_host(self, host_id: str, person: str, *, act: Act) -> Host | None:
-        """Say whose an active host is, "" = nobody's. None: there is no such host."""
+        """Say whose a host is, "" = nobody's. None: there is none, or it was erased."""
         ...
 
     async def forget_person(self, person: str, *, act: Act) -> Forgotten:

@@ -146,7 +146,7 @@ class MemoryHolders:
 
     async def assign_host(self, host_id: str, person: str, *, act: Act) -> Host | None:
         host = self._hosts_known().get(host_id)
-        if host is None or host.state is not HostState.ACTIVE:
+        if host is None or host.state is HostState.ERASED:
             return None
         another = host.person and folded(host.person) != folded(person)
         after = await self._day() if another else host.person_after

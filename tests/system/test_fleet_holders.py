@@ -117,7 +117,7 @@ def read_sheets(keystead: KeysteadProcess, file: Path, key_id: str) -> None:
     """Read what the commands print as sheets, and import what was exported."""
     exported = keystead.run("fleet", "holders", "export").out
     file.write_text(exported)
-    assert keystead.cli("fleet", "holders", "import", str(file))["unchanged"] == 3
+    assert keystead.cli("fleet", "holders", "import", str(file))["unchanged"] == 2
     rows = {row["id"]: row for row in sheet(keystead, "fleet", "keys", "--csv")}
     assert rows[key_id]["person"] == "Bo"
     hosts = sheet(keystead, "fleet", "hosts", "--csv")
@@ -161,10 +161,16 @@ def test_holders_come_from_a_sheet_and_alarms_come_and_go(
     assert keys(keystead, "--rule", "shared") == []
     keystead.cli("fleet", "holders", "set", str(LOST), "--person", "Bo", "--kind", "spare")
     assert keys(keystead, "--rule", "lost-key-seen") == []
+    assert bo.agent.command("claim", "5", "--person", "Bo", "--kind", "spare").returncode == 0
+    bo.report()
+    dismissed = keystead.cli("fleet", "holders", "dismiss", "5")
+    assert (dismissed["person"], dismissed["kind"]) == ("Bo", "spare")
+    removed = keystead.cli("fleet", "holders", "remove", str(AHEAD))
+    assert removed["key"] == listed[0]["key"]
 
     read_sheets(keystead, file, shared["id"])
     gone = keystead.cli("fleet", "holders", "erase", "BO", "--reason", "left")
-    assert gone == {"holders": 3, "hosts": 1, "claims": 0}
+    assert gone == {"holders": 2, "hosts": 1, "claims": 0}
     everything = [keystead.cli("fleet", what) for what in ("keys", "hosts")]
     assert '"Bo"' not in json.dumps(everything)
     journal = json.dumps(keystead.cli("journal", "list"))

@@ -1,8 +1,8 @@
 """Who holds which key in the store, and whose a host is."""
 
 import hashlib
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -26,6 +26,18 @@ from server.storage.schema import (
     fleet_key,
     fleet_sighting,
 )
+
+
+class _Weighed(NamedTuple):
+    """A row of an import that changes something. place: among those that were weighed."""
+
+    place: int
+    was: Holder | None
+    now: Holder
+
+    @property
+    def key_id(self) -> str:
+        return self.now.key_id
 
 
 class SqlFleetHolderBook:
@@ -74,40 +86,35 @@ class SqlFleetHolderBook:
         self, rows: Sequence[Entrusting], *, dry_run: bool, act: Act
     ) -> Imported:
         """Do many at once, or none; no two of them name one key."""
+        # What changes nothing, mostly all, is sorted out without a turn at writing: whoever says
+        # something else of it meanwhile says it after this.
+        async with self._transactions.reading() as connection:
+            named = [one async for one in _named(connection, rows)]
+            weighed = await self._weighed(connection, named)
+        done = _counted(weighed, len(rows))
+        if dry_run or not weighed:
+            return done
+        unsure = [(one.key_id, named[one.place][1]) for one in weighed]
         async with self._transactions.writing() as connection:
             await take_turn(connection)
-            today = day_of(await self._transactions.now_us(connection)).isoformat()
-            before: dict[str, Holder] = {}
-            changed: list[Holder] = []
-            new = 0
-            for piece in pieces(rows):
-                known = await _known(connection, [one for row in piece for one in row.key.ids])
-                ids = [row.key.among(known) for row in piece]
-                holders = await holders_of(connection, ids)
-                for key_id, row in zip(ids, piece, strict=True):
-                    was = holders.get(key_id)
-                    now = entrusted(was, key_id, row.person, row.kind, today)
-                    if was is not None:
-                        before[key_id] = was
-                    if was != now:
-                        new += was is None
-                        changed.append(now)
-            done = Imported(new, len(changed) - new, len(rows) - len(changed))
-            if dry_run or not changed:
+            weighed = await self._weighed(connection, unsure)
+            done = _counted(weighed, len(rows))
+            if not weighed:
                 return done
-            await _write(connection, changed)
-            await self._judge(connection, await _concerned(connection, changed, before))
-            made: State = {**done._asdict(), "keys": _digest(changed)}
+            for piece in pieces(weighed):
+                await _write(connection, [one.now for one in piece])
+            await self._judge(connection, await _concerned(connection, weighed))
+            made: State = {**done._asdict(), "keys": _digest(weighed)}
             deed = Deed(act, Subject("fleet-holders", ""), None, made)
             await record(self._transactions.now_us, connection, deed)
             return done
 
     async def assign_host(self, host_id: str, person: str, *, act: Act) -> Host | None:
-        """Say whose an active host is, "" = nobody's. None: there is no such host."""
+        """Say whose a host is, "" = nobody's. None: there is none, or it was erased."""
         async with self._transactions.writing() as connection:
             await take_turn(connection)
             found = select(fleet_host).where(
-                fleet_host.c.host_id == host_id, fleet_host.c.state == HostState.ACTIVE.value
+                fleet_host.c.host_id == host_id, fleet_host.c.state != HostState.ERASED.value
             )
             row = (await connection.execute(found)).one_or_none()
             if row is None:
@@ -159,6 +166,23 @@ class SqlFleetHolderBook:
             deed = Deed(act, Subject("fleet-person", ""), dict(gone._asdict()), None)
             await record(self._transactions.now_us, connection, deed)
             return gone
+
+    async def _weighed(
+        self, connection: AsyncConnection, named: Sequence[tuple[str, Entrusting]]
+    ) -> list[_Weighed]:
+        """Return those that say something new of a key."""
+        today = day_of(await self._transactions.now_us(connection)).isoformat()
+        found: list[_Weighed] = []
+        place = 0
+        for piece in pieces(named):
+            holders = await holders_of(connection, [key_id for key_id, _ in piece])
+            for key_id, row in piece:
+                was = holders.get(key_id)
+                now = entrusted(was, key_id, row.person, row.kind, today)
+                if was != now:
+                    found.append(_Weighed(place, was, now))
+                place += 1
+        return found
 
     async def _put(
         self,
@@ -231,15 +255,29 @@ async def _write(connection: AsyncConnection, holders: Sequence[Holder]) -> None
     await connection.execute(written, rows)
 
 
-async def _concerned(
-    connection: AsyncConnection, changed: Sequence[Holder], before: dict[str, Holder]
-) -> set[str]:
+async def _named(
+    connection: AsyncConnection, rows: Sequence[Entrusting]
+) -> AsyncIterator[tuple[str, Entrusting]]:
+    """Yield rows with the ids that their keys have here."""
+    for piece in pieces(rows):
+        known = await _known(connection, [one for row in piece for one in row.key.ids])
+        for row in piece:
+            yield row.key.among(known), row
+
+
+def _counted(weighed: Sequence[_Weighed], rows: int) -> Imported:
+    new = sum(one.was is None for one in weighed)
+    return Imported(new, len(weighed) - new, rows - len(weighed))
+
+
+async def _concerned(connection: AsyncConnection, weighed: Sequence[_Weighed]) -> set[str]:
     """Return the keys at which an alarm may begin or end by this: few of many."""
-    concerned = {one.key_id for one in changed if _reach(before.get(one.key_id)) != _reach(one)}
-    for piece in pieces([one.key_id for one in changed]):
-        found = select(fleet_alarm.c.key_id).where(fleet_alarm.c.key_id.in_(piece))
-        concerned |= set((await connection.execute(found)).scalars())
-    return concerned
+    standing = set((await connection.execute(select(fleet_alarm.c.key_id).distinct())).scalars())
+    return {
+        one.key_id
+        for one in weighed
+        if one.key_id in standing or _reach(one.was) != _reach(one.now)
+    }
 
 
 def _reach(holder: Holder | None) -> tuple[str, str]:
@@ -256,7 +294,7 @@ def _state(holder: Holder) -> State:
     return {"kind": holder.kind.value}
 
 
-def _digest(holders: Sequence[Holder]) -> str:
+def _digest(weighed: Sequence[_Weighed]) -> str:
     """Return what names all keys of an import: SHA-256 of their ids, one a line, sorted."""
-    lines = "".join(f"{key_id}\n" for key_id in sorted(one.key_id for one in holders))
+    lines = "".join(f"{key_id}\n" for key_id in sorted(one.key_id for one in weighed))
     return hashlib.sha256(lines.encode()).hexdigest()

@@ -216,8 +216,18 @@ async def test_a_machine_set_up_anew_is_whose_it_was(fleet: Fleet) -> None:
     assert host.person == "Anna Berg"
     await fleet.see(OTHER, THIRD)
     assert await fleet.found(rule="shared") == [KEY]
-    assert await fleet.store.assign_host(HOST, "Bo", act=ACT) is None  # replaced
     assert await fleet.store.assign_host("ab" * 16, "Bo", act=ACT) is None
+    await fleet.store.erase_host(OTHER, act=ACT)
+    assert await fleet.store.assign_host(OTHER, "Bo", act=ACT) is None
+
+
+async def test_what_was_said_of_an_earlier_enrolment_can_be_mended(fleet: Fleet) -> None:
+    await fleet.see(HOST)
+    await enrolled(fleet.store, THIRD, "laptop-17", replaces=True)
+    await fleet.see(OTHER)
+    assert await fleet.found(rule="shared") == [KEY]
+    assert await fleet.store.assign_host(HOST, "Bo", act=ACT) is not None
+    assert await fleet.found(rule="shared") == []
 
 
 async def imported(
