@@ -24,6 +24,7 @@ MAX_KEYS = 8
 
 REPORT_CONTEXT = b"keystead-agent-report-v1\x00"
 ENROLMENT_CONTEXT = b"keystead-agent-enrolment-v1\x00"
+CLAIM_CONTEXT = b"keystead-agent-claim-v1\x00"
 """What a host's signature begins with: one made for a report is none for anything else."""
 
 HOST_HEADER = "Keystead-Host"

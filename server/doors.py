@@ -26,6 +26,7 @@ from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
 from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
+from server.fleet.holder_desk import HolderDesk
 from server.fleet.roots_desk import RootsDesk
 from server.fleet_door import fleet_families, keep_identity, open_fleet_door
 from server.foundation import Foundation
@@ -260,6 +261,7 @@ async def open_desks(
         ),
         report_mail=report_mail_desk(config, base, clock, board, VERSION),
         fleet=FleetDesk(base.store, shipped(), clock=clock),
+        holders=HolderDesk(base.store, plain=config.fleet.serial == "plain"),
         roots=RootsDesk(base.store, config.fleet.trusted_attestation_keys),
         status=status,
     )

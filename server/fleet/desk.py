@@ -117,7 +117,9 @@ class FleetDesk:
 
     def health(self, known: FleetKey) -> Health:
         """Return what is wrong with a key today."""
-        return judge_health(as_report(known.key), self.today())
+        said = as_report(known.key)
+        facts = {**said.facts, **known.custody.facts()}
+        return judge_health(said._replace(facts=facts), self.today())
 
     def today(self) -> date:
         """Return the day (UTC)."""

@@ -37,6 +37,14 @@ class Fleet(Section):
     interval_seconds: Annotated[
         int, Field(ge=60, le=86_400, description="agents report at least so often", examples=[3600])
     ] = 3600
+    claims: Annotated[
+        bool,
+        Field(
+            description="take from hosts' users who holds a key, as a claim that waits for an"
+            " operator",
+            examples=[False],
+        ),
+    ] = False
     proofs: Annotated[
         tuple[Literal["signed", "channel"], ...],
         BeforeValidator(as_tuple),
