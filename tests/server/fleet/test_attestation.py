@@ -24,6 +24,7 @@ from tests.server.fleet.attestations import (
     bundle_of,
     f9_of,
 )
+from tests.server.fleet.real_certificates import F9_OF_4_3, F9_OF_5_7, SLOT_9E
 from tests.virtual_yubikey.identity import Identity, yubikey_4, yubikey_5_nfc, yubikey_5c_nfc
 from tests.virtual_yubikey.manufacturer import Manufacturer, Signer, issue, name
 from tests.virtual_yubikey.piv_attestation import FIRMWARE, POLICIES, told_about
@@ -244,31 +245,18 @@ def test_slot_f9_of_firmware_4_says_nothing_but_its_firmware_below_the_old_root(
     assert why(chain.judged) == "chain"
 
 
-def test_a_real_keys_slot_f9_ends_in_the_root_that_ships() -> None:
-    require_path(shipped_roots(), x509.load_pem_x509_certificate(REAL_F9), NOW)
-    assert why(lambda: require_path(BUNDLE, x509.load_pem_x509_certificate(REAL_F9), NOW)) == "root"
+def test_a_real_keys_slot_9e_is_believed_under_the_roots_that_ship() -> None:
+    slot, f9 = map(x509.load_pem_x509_certificate, (SLOT_9E, F9_OF_4_3))
+    found = judged(slot, f9, shipped_roots())
+    assert (found.serial, str(found.firmware), found.form_factor) == (5213681, "4.3.3", None)
+    assert why(lambda: judged(slot, f9)) == "root"
 
 
-REAL_F9 = b"""-----BEGIN CERTIFICATE-----
-MIIC5jCCAc6gAwIBAgIJAIDJ0Mz+WTdUMA0GCSqGSIb3DQEBCwUAMCsxKTAnBgNV
-BAMMIFl1YmljbyBQSVYgUm9vdCBDQSBTZXJpYWwgMjYzNzUxMCAXDTE2MDMxNDAw
-MDAwMFoYDzIwNTIwNDE3MDAwMDAwWjAhMR8wHQYDVQQDDBZZdWJpY28gUElWIEF0
-dGVzdGF0aW9uMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAwbtblxQC
-Xlyh/2yI/e/4MAWboIXhQDDhsT2GBoE/wCF3Yan1dQ5VfFMxa4aIaJIVfxvjw574
-q/7MbS9oVFqqrqc5f7hS/kW0fCYuzgpCEcod3hOcJOIPjplDmBHhOaR3punP57Je
-n8MKS6iU/qwa1aKLpYvBcV1Q2Ep9pQMtSqJ1GXXwSNe0V8LNTRh9gJlolHJdp9OS
-9YTYlvB3O0TSd2QLAxOnUkfEwXdsi33n3usgcCEqMsPRnz6ULeOMeWPEnW/rZr7E
-mbNcf/VFDwxytbWm/rHva02EQvJ7scVRcnA8hPWY9S5iiOplM69FJ7Y2u8nCoz/3
-PwyKPwluYkWL4QIDAQABoxUwEzARBgorBgEEAYLECgMDBAMEAwQwDQYJKoZIhvcN
-AQELBQADggEBAGYtvFFppUdbMuEvcQoI/1NmSi0YSjoNq2Yxv6HlIOWOrtmU1CNU
-NyE1rmb8jWIDQJp7iDbxUjTpRiGTqZUx1I6DOA2Jl1UJFIV40G3WZno8s8VEc+S7
-3U/f5jbuSYrn27uOw7a10jl7eGhZO4I2Kp0sIcmPzT8Y/GoRlPVj6V+g8yOOlvUA
-lSnC/SnEdd7eN4+nLZ19v3HfpP6XK14YGApdHl4M1Qq1ucngpG2K4VEVl5V/OrmI
-IbgcOpOvXvLmyhy8yoGCP27LS0qO9AT7tJiLcGJXnG3sN2D7ewsRHj1Sszfi6QKt
-LL62+racaCSKom8Ty1yBgNiZmcho8+buAfU=
------END CERTIFICATE-----
-"""
-"""Of a YubiKey with firmware 4.3.4: Laban Sköllermark's "broken attestation certificate chain"."""
+def test_a_real_keys_slot_f9_of_the_newer_line_ends_in_the_newer_root_that_ships() -> None:
+    f9 = x509.load_pem_x509_certificate(F9_OF_5_7)
+    require_path(shipped_roots(), f9, NOW)
+    only_roots = shipped_roots()._replace(intermediates=())
+    assert why(lambda: require_path(only_roots, f9, NOW)) == "root"
 
 
 def _something_of_another_purpose(chain: Chain) -> None:
