@@ -243,7 +243,7 @@ def test_https_finds_the_systems_certificates_by_their_hashes(
     with FleetServer(files.certificate, files.key) as server:
         server.tokens["a token"] = "laptop"
         written = authority.write(system / "ca.pem")
-        asked = [openssl, "x509", "-in", written, "-noout", "-hash"]
+        asked = [openssl, "x509", "-in", str(written), "-noout", "-hash"]
         name = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
         (system / "0a1b2c3d.0").symlink_to(files.certificate)
         with pytest.raises(EnrolmentError, match="certificate"):
