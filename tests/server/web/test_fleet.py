@@ -2,12 +2,14 @@
 
 import asyncio
 import base64
+import gc
 import json
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any, NamedTuple
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from agent.identity import Identity
 from agent.report import (
@@ -27,7 +29,7 @@ from server.fleet.ports import Search
 from server.fleet.receipt import Receipt
 from server.fleet.reception import Reception
 from server.otp.ports import StoreUnavailableError
-from server.web.fleet import ENROLMENTS, REPORTS, FleetDoor
+from server.web.fleet import ENROLMENTS, REPORTS, FleetDoor, refusal_of
 from tests.server.acts import ACT
 from tests.server.fleet.reports import HEALTHY, a_key, a_report
 from tests.server.memory_store import MemoryStore
@@ -336,3 +338,14 @@ async def test_a_report_that_cannot_be_taken_keeps_nobody_else_out(
     answers = await asyncio.gather(*both, return_exceptions=True)
     assert isinstance(answers[0], ZeroDivisionError)
     assert answers[1] is Receipt.NEW
+
+
+async def test_refusals_keep_nothing_of_the_requests_before_them(house: House) -> None:
+    """An exception that is raised twice keeps the frames, and so the requests, of both times."""
+    for _ in range(5):
+        answer = await house.report(a_report(), headers={HOST_HEADER: "ab" * 16})
+        assert answer.json["code"] == "unknown-host"
+    assert refusal_of(Receipt.UNKNOWN_HOST) is not refusal_of(Receipt.UNKNOWN_HOST)
+    gc.collect()
+    requests = [one for one in gc.get_objects() if isinstance(one, web.Request)]
+    assert len(requests) <= 1
