@@ -774,6 +774,61 @@ class Fleet(_Section):
             examples=[["signed"]],
         ),
     ] = ()
+    keys_days: Annotated[
+        int,
+        Field(
+            ge=180,
+            le=36_500,
+            description="a key that no host saw for so long is forgotten",
+            examples=[730],
+        ),
+    ] = 730
+    changes_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=36_500,
+            description="what changed at a key is kept so long",
+            examples=[400],
+        ),
+    ] = 400
+    tokens_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=36_500,
+            description="a token is kept so long after its end, used or not",
+            examples=[30],
+        ),
+    ] = 30
+    silent_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=36_500,
+            description="a host that did not report for so long is marked silent",
+            examples=[30],
+        ),
+    ] = 30
+    hosts_days: Annotated[
+        int | None,
+        Field(
+            ge=30,
+            le=36_500,
+            description="a silent host, or one that was replaced, is erased when it was not heard"
+            " of for so long; never without this line",
+            examples=[400],
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _silent_before_erased(self) -> Self:
+        if self.hosts_days is not None and self.hosts_days < self.silent_days:
+            raise ValueError(
+                "hosts_days must not be less than silent_days: a host is marked silent before it is"
+                " erased"
+            )
+        return self
 
 
 class Config(_Section):
@@ -837,6 +892,12 @@ class Config(_Section):
         """The admin door's certificate: its own, else the verification door's."""
         if self.admin.certificate is not None and self.admin.key is not None:
             return TlsFiles(Path(self.admin.certificate), Path(self.admin.key))
+        files = self.tls.files
+        return None if files is None else files._replace(client_ca=None)
+
+    @property
+    def fleet_files(self) -> TlsFiles | None:
+        """The certificate of the agents' door: agents show none, whatever clients have to."""
         files = self.tls.files
         return None if files is None else files._replace(client_ca=None)
 

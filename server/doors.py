@@ -26,6 +26,7 @@ from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
 from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
+from server.fleet_care import fleet_jobs, fleet_retention_desk
 from server.fleet_door import fleet_families, keep_identity, open_fleet_door
 from server.foundation import Foundation
 from server.hsm_care import HsmCare
@@ -258,6 +259,7 @@ async def open_desks(
         ),
         report_mail=report_mail_desk(config, base, clock, board, VERSION),
         fleet=FleetDesk(base.store, shipped(), clock=clock),
+        fleet_retention=fleet_retention_desk(config, base.store),
         status=status,
     )
 
@@ -421,6 +423,7 @@ def start_jobs(
         incident_job(config, base),
         *notice_jobs(config, base, clock, board),
         *uptime_jobs(config, base),
+        *fleet_jobs(config, base),
         *report_jobs(config, base, report_mail_desk(config, base, clock, board, VERSION)),
     ]
     run_jobs(stack, base.store, clock, jobs)

@@ -26,9 +26,10 @@ from server.accounts.operator_ports import OperatorExistsError, TooManyTokensErr
 from server.accounts.operators import OperatorDesk, UnknownOperatorError, UnknownTokenError
 from server.accounts.text import InputError
 from server.counter_journal.desk import FenceDesk, FenceError
-from server.fleet.desk import FleetDesk, UnknownAdvisoryError, UnknownFleetKeyError
+from server.fleet.desk import FleetDesk, UnknownAdvisoryError
 from server.fleet.enrolment import HostEnrolledError
-from server.fleet.ports import UnknownHostError
+from server.fleet.ports import UnknownFleetKeyError, UnknownHostError
+from server.fleet.retention_desk import RetentionDesk
 from server.incidents.business_calendar import CalendarError
 from server.incidents.decisions import AmendingError, IncidentStateError
 from server.incidents.desk import IncidentDesk
@@ -86,6 +87,7 @@ from server.web.admin_clients import AdminClients
 from server.web.admin_customer_reports import AdminCustomerReports
 from server.web.admin_customers import AdminCustomers
 from server.web.admin_fleet import AdminFleet
+from server.web.admin_fleet_retention import AdminFleetRetention
 from server.web.admin_incidents import AdminIncidents
 from server.web.admin_journal import AdminJournal
 from server.web.admin_keys import AdminKeys
@@ -144,6 +146,7 @@ class Desks(NamedTuple):
     customer_reports: CustomerReportDesk
     report_mail: ReportMailDesk
     fleet: FleetDesk
+    fleet_retention: RetentionDesk
     status: _Status
 
 
@@ -188,6 +191,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminStatusPage(desks.status_page).routes(),
             *AdminNotices(desks.notices).routes(),
             *AdminFleet(desks.fleet).routes(),
+            *AdminFleetRetention(desks.fleet_retention).routes(),
             *AdminKeys(desks.keys).routes(),
             *AdminMinting(desks.minting).routes(),
             *AdminMoving(desks.moving, translate=problem_of).routes(),

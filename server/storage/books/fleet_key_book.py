@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.report import Identity, serial_hash
 from server.fleet.absorbing import key_id_of
+from server.fleet.host_name import folded
 from server.fleet.hosts import HostState
 from server.fleet.policy import SERIAL_KEY
 from server.fleet.ports import FleetKey, NotedChange, Search, Sighting
@@ -79,7 +80,7 @@ def _wanted(search: Search) -> Select[Any]:
             fleet_host, fleet_host.c.host_id == fleet_sighting.c.host_id
         )
         seen = seen.where(
-            fleet_host.c.folded == search.host_name.casefold(),
+            fleet_host.c.folded == folded(search.host_name),
             fleet_host.c.state != HostState.ERASED.value,
         )
         wanted = wanted.where(fleet_key.c.key_id.in_(seen))

@@ -16,6 +16,7 @@ from server.fleet.intake import ChangedKey, Intake, Standing, news, unknown_keys
 from server.fleet.ports import MAX_CHANGES
 from server.fleet.receipt import Receipt
 from server.storage.books.fact_book import append_facts
+from server.storage.books.fleet_forgetting import forgotten_days
 from server.storage.books.fleet_host_book import take_turn
 from server.storage.books.fleet_rows import (
     LEVELS,
@@ -57,6 +58,10 @@ class SqlFleetReportBook:
                 await _keys(connection, news(reports, standings, today)),
                 today,
                 await _brought(connection, reports, standings),
+                await forgotten_days(
+                    connection,
+                    frozenset().union(*(unknown_keys(report, standings) for report in reports)),
+                ),
             )
             receipts = [intake.take(report) for report in reports]
             await _write_hosts(connection, intake, now_us)

@@ -26,9 +26,9 @@ from server.storage.books.customer_book import SqlCustomerBook
 from server.storage.books.delivery_book import SqlDeliveryBook
 from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
-from server.storage.books.fleet_host_book import SqlFleetHostBook
 from server.storage.books.fleet_key_book import SqlFleetKeyBook
 from server.storage.books.fleet_report_book import SqlFleetReportBook
+from server.storage.books.fleet_retention_book import SqlFleetRetentionBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
 from server.storage.books.incident_book import SqlIncidentBook
 from server.storage.books.journal_book import SqlJournalBook
@@ -77,7 +77,7 @@ class PostgresStore(
     SqlIncidentBook,
     SqlMaintenanceBook,
     SqlMintingBook,
-    SqlFleetHostBook,
+    SqlFleetRetentionBook,
     SqlFleetReportBook,
     SqlFleetKeyBook,
     SqlLedgerBook,
