@@ -19,7 +19,7 @@ from server.handed_keys import HandedKeys
 from server.journal.acts import Cause
 from server.local_users import this_process
 from server.metrics.tally import Tally
-from server.web.fleet import FleetDoor
+from server.web.fleet import OUTCOMES, FleetDoor
 from server.web.fleet_proofs import ProofDoor
 from server.web.guard import Caps
 from server.web.runner import serve
@@ -114,6 +114,6 @@ def fleet_families(outcomes: Mapping[str, int]) -> Iterator[Metric]:
         "Enrolments and reports of endpoint agents, by outcome.",
         labels=["outcome"],
     )
-    for outcome in sorted(outcomes):
-        family.add_metric([outcome], outcomes[outcome])
+    for outcome in sorted({*OUTCOMES, *outcomes}):
+        family.add_metric([outcome], outcomes.get(outcome, 0))
     yield family

@@ -84,6 +84,7 @@ class Intake:
         keys: Mapping[str, KnownKey],
         today: date,
         brought: Mapping[str, int] | None = None,
+        *,
         forgotten: Mapping[str, date] | None = None,
     ) -> None:
         self.hosts = dict(hosts)

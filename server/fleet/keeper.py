@@ -57,5 +57,7 @@ class FleetKeeper:
         await self._book.tell_retention(lease, act=told)
 
     async def _repeat(self, step: Callable[[], Awaitable[int]]) -> None:
-        while await step():
+        done = await step()
+        while done:
             await asyncio.sleep(self._pause_s)
+            done = await step()

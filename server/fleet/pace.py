@@ -16,7 +16,7 @@ class TooFastError(Exception):
     """The host sends more than anyone has to say."""
 
     def __init__(self) -> None:
-        super().__init__("this host sent many reports in a short time: send this one again later")
+        super().__init__("this host asked for much in a short time: send this again later")
 
 
 class _Left(NamedTuple):

@@ -39,6 +39,9 @@ _KEYS_KNOWN = 100_000
 _PROOF_BURST, _PROOFS_PER_SECOND = 240, 1.0
 """Requests of one host about proofs: some 30 for a key that opens a channel, once a day."""
 
+_TOKEN_BURST, _TOKENS_PER_SECOND = 10, 0.1
+"""Enrolments with one token: it lets one host in, which asks again when an answer was lost."""
+
 _ASKING = 4
 _ASKERS = 128
 """Strangers whose host or token is looked up at once, and that wait for it."""
@@ -72,6 +75,7 @@ class Reception:
         self._proof_pace = proof_pace or Pace(
             time.monotonic, burst=_PROOF_BURST, per_second=_PROOFS_PER_SECOND
         )
+        self._token_pace = Pace(time.monotonic, burst=_TOKEN_BURST, per_second=_TOKENS_PER_SECOND)
         self._in_flight: set[str] = set()
         self._askers = askers
         self._asked = 0
@@ -84,10 +88,14 @@ class Reception:
         """Let a host in; return its id. What `read_enrolment` and the book raise passes."""
         asked = read_enrolment(body, read_signature(signature))
         # Who has no token waits for no turn at writing, which verifications wait for as well.
+        digest = digest_of(asked.token)
         async with self._asking():
-            known = await self._book.knows_token(digest_of(asked.token))
+            known = await self._book.knows_token(digest)
         if not known:
             raise BadTokenError
+        # Nor does who has one that was used, or that is too old, wait for it again and again.
+        if not self._token_pace.allows(digest.hex()):
+            raise TooFastError
         return asked.host_id, await self._book.enrol(asked)
 
     async def report(self, host_id: str, body: bytes, signature: str) -> Receipt:

@@ -14,7 +14,7 @@ MAX_HOSTS = 200
 
 
 class SilentHost(NamedTuple):
-    """A host that is silent or was replaced. erased_us: when it goes if it stays so, None: never."""
+    """A host that is silent or was replaced. erased_us: when it goes if it stays so, or None."""
 
     host: Host
     erased_us: int | None

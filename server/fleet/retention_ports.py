@@ -48,9 +48,7 @@ class RetentionBook(Protocol):
         """Return what the last run left, and the store's time, which is noted for the next one."""
         ...
 
-    async def forget_sightings(
-        self, limits: Limits, after: str, lease: Lease
-    ) -> str | None:
+    async def forget_sightings(self, limits: Limits, after: str, lease: Lease) -> str | None:
         """Forget keys that nobody saw lately, of some beyond `after`; return where to go on.
 
         Likewise single sightings on which nothing rests, and what an erased host left. None: that
@@ -84,6 +82,7 @@ class RetentionBook(Protocol):
         """Write into the journal what went, if anything did, and count anew."""
         ...
 
+
 class ForgettingBook(Protocol):
     """Tells what is too old, and forgets one key. Raises the store's errors."""
 
@@ -92,7 +91,7 @@ class ForgettingBook(Protocol):
         ...
 
     async def fleet_due(self, limits: Limits) -> Due:
-        """Return what goes under these limits, and what is the next to go. Reads the whole fleet."""
+        """Return what goes under these limits, and what is next. Reads the whole fleet."""
         ...
 
     async def last_retention(self) -> Looked:

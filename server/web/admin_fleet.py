@@ -45,7 +45,7 @@ from server.web.route import Reach, Route
 _KEY = "/fleet/keys/{key_id}"
 _PAGE = (AFTER_NAME, LIMIT)
 _SEARCH = (SERIAL, HOST, FIRMWARE, RULE, LEVEL, *_PAGE)
-_LARGEST_CHANGE = 2**31 - 1
+_LARGEST_CHANGE = LARGEST_NUMBER
 
 FactValue = bool | int | str | list[str] | None
 
@@ -71,7 +71,10 @@ class HostTokenShown(Shown):
 
 
 class HostShown(Shown):
-    """A host. missing: reports that never came; clashes: reports under a number that was used."""
+    """A host. missing: reports that never came; clashes: reports under a number that was used.
+
+    silent: it has not reported for `fleet.silent_days`.
+    """
 
     id: str
     name: str
@@ -85,6 +88,7 @@ class HostShown(Shown):
     dropped: int
     missing: int
     clashes: int
+    silent: bool
 
 
 class HostsShown(Shown):
@@ -425,6 +429,7 @@ def _host(host: Host) -> HostShown:
         dropped=host.dropped,
         missing=host.missing,
         clashes=host.clashes,
+        silent=host.is_silent,
     )
 
 

@@ -44,7 +44,7 @@ class SilentHostShown(Shown):
 class RetentionShown(Shown):
     """What would be forgotten now, and what is next.
 
-    looked: when the job was there last; forgotten: what it has removed and not yet told the journal.
+    looked: when the job was there last; forgotten: what a run removed that was cut off.
     """
 
     looked: Moment | None

@@ -65,8 +65,10 @@ _REFUSALS = {
     Receipt.CLASH: (
         HTTPStatus.CONFLICT,
         "sequence-taken",
-        "another report had this number: the host was copied or put back to an older state. Enrol"
-        " it anew",
+        (
+            "another report had this number: the host was copied or put back to an older state."
+            " Enrol it anew"
+        ),
     ),
     Receipt.FULL: (
         HTTPStatus.TOO_MANY_REQUESTS,
@@ -150,6 +152,14 @@ class FleetDoor:
         self._reception.outcomes[str(problem.more.get("code", "fault"))] += 1
         return problem_answer(problem, allow=allow)
 
+
+OUTCOMES = (
+    *("again", "enrolled", "enrolled-again", "new"),
+    *("bad-signature", "bad-token", "erased", "fault", "later", "malformed", "media-type"),
+    *("no-such-request", "sequence-taken", "slow", "too-fast", "too-large", "too-many-keys"),
+    *("unknown-format", "unknown-host"),
+)
+"""What is counted here: there from the start, so that the first one of a kind is seen to rise."""
 
 _CODES: tuple[tuple[tuple[type[Exception], ...], HTTPStatus, str], ...] = (
     (

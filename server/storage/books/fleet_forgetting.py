@@ -156,7 +156,7 @@ async def rests_on(connection: AsyncConnection, key_id: str) -> frozenset[str]:
 
 
 def erased_or_older(day: str) -> ColumnElement[bool]:
-    """Return what of sightings, joined with their hosts, is to go: too old, or left of an erasure."""
+    """Return which sightings (joined with their hosts) are to go: old ones, and erased hosts'."""
     return or_(fleet_host.c.state == HostState.ERASED.value, fleet_sighting.c.last_day < day)
 
 

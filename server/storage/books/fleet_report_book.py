@@ -58,7 +58,7 @@ class SqlFleetReportBook:
                 await _keys(connection, news(reports, standings, today)),
                 today,
                 await _brought(connection, reports, standings),
-                await forgotten_days(
+                forgotten=await forgotten_days(
                     connection,
                     frozenset().union(*(unknown_keys(report, standings) for report in reports)),
                 ),

@@ -45,10 +45,10 @@ LOOKED = "fleet_retention"
 _AT_ONCE = 500
 """Small rows that are removed in one transaction."""
 
-_ACTIVE = fleet_host.c.state == HostState.ACTIVE.value
-_REPLACED = fleet_host.c.state == HostState.REPLACED.value
-_HEARD = func.coalesce(fleet_host.c.reported_us, fleet_host.c.enrolled_us)
-_SILENT = and_(_ACTIVE, fleet_host.c.silent_us > _HEARD)
+_active = fleet_host.c.state == HostState.ACTIVE.value
+_replaced = fleet_host.c.state == HostState.REPLACED.value
+_heard = func.coalesce(fleet_host.c.reported_us, fleet_host.c.enrolled_us)
+_silent = and_(_active, fleet_host.c.silent_us > _heard)
 
 
 class SqlFleetRetentionBook(SqlFleetHostBook):
@@ -133,7 +133,7 @@ class SqlFleetRetentionBook(SqlFleetHostBook):
                 update(fleet_host)
                 .where(fleet_host.c.host_id.in_(ids), due)
                 .values(silent_us=limits.now_us)
-                .returning(fleet_host.c.host_id, _HEARD.label("heard_us"))
+                .returning(fleet_host.c.host_id, _heard.label("heard_us"))
             )
             told = [
                 NewFact(
@@ -189,7 +189,7 @@ class SqlFleetRetentionBook(SqlFleetHostBook):
 
     async def silent_hosts(self, limit: int) -> Sequence[Host]:
         """Return some hosts that are silent or were replaced, those first that were heard first."""
-        page = select(fleet_host).where(or_(_SILENT, _REPLACED)).order_by(_HEARD).limit(limit)
+        page = select(fleet_host).where(or_(_silent, _replaced)).order_by(_heard).limit(limit)
         async with self._transactions.reading() as connection:
             return [host_of(row) for row in await connection.execute(page)]
 
@@ -212,7 +212,7 @@ class SqlFleetRetentionBook(SqlFleetHostBook):
             select(func.min(fleet_token.c.expires_us)).where(
                 fleet_token.c.expires_us >= limits.expired_us
             ),
-            select(func.min(_HEARD)).where(_ACTIVE, _HEARD >= limits.silent_us),
+            select(func.min(_heard)).where(_active, _heard >= limits.silent_us),
         )
         async with self._transactions.reading() as connection:
             return Due(*[await connection.scalar(one) for one in asked])
@@ -236,9 +236,9 @@ class SqlFleetRetentionBook(SqlFleetHostBook):
     async def fleet_census(self) -> Census:
         """Count hosts and keys."""
         hosts = select(
-            func.count().filter(_ACTIVE),
-            func.count().filter(_SILENT),
-            func.count().filter(_ACTIVE, fleet_host.c.clashes > 0),
+            func.count().filter(_active),
+            func.count().filter(_silent),
+            func.count().filter(_active, fleet_host.c.clashes > 0),
         ).select_from(fleet_host)
         keys = select(func.count()).select_from(fleet_key)
         disputed = select(func.count()).where(fleet_fault.c.rule == "disputed")
@@ -254,17 +254,17 @@ class SqlFleetRetentionBook(SqlFleetHostBook):
 
 
 def _falls_silent(limits: Limits) -> ColumnElement[bool]:
-    unmarked = or_(fleet_host.c.silent_us.is_(None), fleet_host.c.silent_us <= _HEARD)
-    return and_(_ACTIVE, _HEARD < limits.silent_us, unmarked)
+    unmarked = or_(fleet_host.c.silent_us.is_(None), fleet_host.c.silent_us <= _heard)
+    return and_(_active, _heard < limits.silent_us, unmarked)
 
 
 def _is_to_go(limits: Limits) -> ColumnElement[bool]:
-    stays_silent = and_(_SILENT, fleet_host.c.silent_us <= limits.marked_us)
-    return and_(or_(stays_silent, _REPLACED), _HEARD < (limits.reported_us or 0))
+    stays_silent = and_(_silent, fleet_host.c.silent_us <= limits.marked_us)
+    return and_(or_(stays_silent, _replaced), _heard < (limits.reported_us or 0))
 
 
 async def _forget_old(connection: AsyncConnection, ids: Sequence[str], day: str) -> Gone:
-    """Forget keys of these that nobody saw since a day, and old sightings on which nothing rests."""
+    """Forget keys that nobody saw since a day, and old sightings on which nothing rests."""
     seen: dict[str, dict[str, str]] = {}
     rows = select(fleet_sighting).where(fleet_sighting.c.key_id.in_(ids))
     for row in await connection.execute(rows):

@@ -59,6 +59,7 @@ LEFT_OUT = 9
 """The Client ID of a prober."""
 
 KEY = JournalKey.generate()
+KEPT = Kept(730, 400, 30, 30, 400)
 DEFAULT = Policy(Rate.per_second(10, 50), UNLIMITED)
 
 
