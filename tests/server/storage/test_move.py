@@ -31,6 +31,7 @@ from tests.server.storage.entries import OTHER, POLICY, a_client, decide, otp
 from tests.server.storage.facts import a_fact
 from tests.server.storage.keepers import PostgresKeeper, SqliteKeeper, SqlKeeper
 from tests.server.storage.test_customer_book import CARD, TERMS
+from tests.server.storage.test_fleet import fill_fleet
 from tests.server.storage.test_incidents import fill_incidents
 from tests.server.storage.test_maintenance import a_plan
 from tests.server.storage.test_minting_book import new as new_minted
@@ -79,6 +80,7 @@ async def source(tmp_path: Path) -> AsyncIterator[SqliteKeeper]:
     assert held is not None
     await UptimeKeeper(store, min_requests=1, left_out=[], kept_days=9).work(held)
     await fill_reports(store)
+    await fill_fleet(store)
     await store.add_minted(*new_minted(OTHER), act=ACT)
     await keeper.install_meta("fence", FENCE)
     yield keeper

@@ -349,3 +349,10 @@ async def test_refusals_keep_nothing_of_the_requests_before_them(house: House) -
     gc.collect()
     requests = [one for one in gc.get_objects() if isinstance(one, web.Request)]
     assert len(requests) <= 1
+
+
+async def test_a_token_that_was_used_is_no_way_to_keep_the_store_busy(house: House) -> None:
+    assert (await house.enrol()).status == 201
+    answers = [await house.enrol() for _ in range(10)]
+    assert [answer.status for answer in answers[:9]] == [200] * 9
+    assert (answers[9].status, answers[9].json["code"]) == (429, "too-fast")
