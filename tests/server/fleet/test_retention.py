@@ -39,7 +39,7 @@ def test_limits_are_days_before_now() -> None:
     ("passed_us", "believed"),
     [(0, True), (DAY_US, True), (BELIEVED_US, True), (BELIEVED_US + 1, False), (-1, False)],
 )
-def test_a_clock_that_moved_far_is_not_believed(passed_us: int, believed: bool) -> None:
+def test_a_clock_that_moved_far_is_not_believed(passed_us: int, *, believed: bool) -> None:
     assert Looked(NOW_US).believes(NOW_US + passed_us) is believed
 
 

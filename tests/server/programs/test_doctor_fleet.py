@@ -68,7 +68,7 @@ async def test_hosts_without_a_door_are_noticed(house: House) -> None:
     assert (await house.examine())["agents' door"].grade == "warn"
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.5", "fleet.example.org"])
+@pytest.mark.parametrize("host", ["192.0.2.9", "10.0.0.5", "fleet.example.org"])
 async def test_plain_http_to_other_machines_is_a_fault(house: House, host: str) -> None:
     found = await house.examine(listen={"fleet": f"{host}:8082"})
     assert found["agents' door"].grade == "fail"

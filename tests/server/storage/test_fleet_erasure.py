@@ -30,7 +30,7 @@ pytestmark = pytest.mark.parametrize("keeper", ["sqlite", "postgres"], indirect=
 
 NAME, PERSON = "zq-marked-laptop", "Zq Marked Person"
 EARLIER, CLASH = "2d" * 16, "c1a5" * 8
-MARKS = ("zq", "marked")
+MARKS = ("zq-marked", "zq marked")
 """In no other word of a store."""
 
 
@@ -138,10 +138,10 @@ async def test_nothing_of_it_is_in_a_file_of_the_embedded_store(
         return  # its pages are the server's: docs/fleet.md says when it overwrites them
     assert isinstance(keeper, SqliteKeeper)
     await fill(store)
-    assert files_with(keeper.path.parent, "zq", "marked")
+    assert files_with(keeper.path.parent, *MARKS)
     await store.erase_host(HOST, act=ACT)
     assert files_with(keeper.path.parent, NAME) == {}
     await store.erase_fleet_key("serial:5", act=ACT)
-    assert files_with(keeper.path.parent, "zq", "marked") == {}, "while it is in use"
+    assert files_with(keeper.path.parent, *MARKS) == {}, "while it is in use"
     await keeper.close()
-    assert files_with(keeper.path.parent, "zq", "marked") == {}
+    assert files_with(keeper.path.parent, *MARKS) == {}

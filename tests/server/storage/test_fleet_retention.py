@@ -184,7 +184,7 @@ async def test_where_nobody_wants_hosts_erased_they_stay(store: SqlStore) -> Non
     lease = await a_lease(store)
     kept = KEPT._replace(hosts_days=None)
     await store.mark_silent(await due_in(store, 5_000, kept), lease)
-    assert await store.hosts_to_erase(await due_in(store, 9_000, kept), 9) == []
+    assert list(await store.hosts_to_erase(await due_in(store, 9_000, kept), 9)) == []
 
 
 async def test_a_host_that_was_replaced_goes_when_its_time_is_over(store: SqlStore) -> None:
