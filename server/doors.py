@@ -26,6 +26,7 @@ from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
 from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
+from server.fleet.roots_desk import RootsDesk
 from server.fleet_care import fleet_jobs, fleet_retention_desk
 from server.fleet_door import fleet_families, keep_identity, open_fleet_door
 from server.fleet_watch import watch_fleet
@@ -260,6 +261,7 @@ async def open_desks(
         ),
         report_mail=report_mail_desk(config, base, clock, board, VERSION),
         fleet=FleetDesk(base.store, shipped(), clock=clock),
+        roots=RootsDesk(base.store, config.fleet.trusted_attestation_keys),
         fleet_retention=fleet_retention_desk(config, base.store),
         status=status,
     )
@@ -361,6 +363,7 @@ async def open_side_doors(
             stack,
             config,
             base.store,
+            clock,
             listener=doors.fleet,
             caps=_caps(config),
             certificate=agents_certificate(stack, config, clock, tallies, certificate),

@@ -23,8 +23,9 @@ class Host(NamedTuple):
 
     public_key: raw Ed25519; sequence, report_id: of its last report, 0 and "" before the first;
     dropped: reports that the agent gave up; missing: sequence numbers that never came and that it
-    did not give up; clashes: reports under a number that another one had; silent_us: when it was
-    noticed that it had not reported for long.
+    did not give up; clashes: reports under a number that another one had;
+    altered: times that it contradicted what a key proved of itself;
+    silent_us: when it was noticed that it had not reported for long.
     """
 
     host_id: str
@@ -41,6 +42,7 @@ class Host(NamedTuple):
     dropped: int = 0
     missing: int = 0
     clashes: int = 0
+    altered: int = 0
     silent_us: int | None = None
 
     @property

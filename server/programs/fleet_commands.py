@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from server.programs.admin_client import because
+from server.programs.fleet_roots_commands import roots_app
 from server.programs.options import Data, Database, Json, Reason, admin_api
 from server.programs.remote_options import RemoteTyper
 from server.programs.terminal import fields, say, say_json, table
@@ -12,6 +13,7 @@ from server.programs.terminal import fields, say, say_json, table
 app = RemoteTyper(help="YubiKeys on laptops: what agents report.", no_args_is_help=True)
 token_app = RemoteTyper(help="Tokens that let hosts in.", no_args_is_help=True)
 app.add_typer(token_app, name="token")
+app.add_typer(roots_app, name="roots")
 
 _PAGE = 1000
 
@@ -53,7 +55,7 @@ def hosts(
         say_json({"hosts": found})
         return
     columns = ["id", "name", "state", "silent", "system", "agent", "reported", "missing"]
-    table(found, [*columns, "clashes"])
+    table(found, [*columns, "clashes", "altered"])
 
 
 @app.command("erase")
@@ -179,7 +181,7 @@ def key(
     fields({name: value for name, value in found.items() if name not in parts})
     say()
     facts = [
-        {"fact": name, "trust": one["trust"], **said}
+        {"fact": name, **said}
         for name, one in found["facts"].items()
         for said in (one, *one["others"])
     ]

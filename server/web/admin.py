@@ -30,6 +30,7 @@ from server.fleet.desk import FleetDesk, UnknownAdvisoryError
 from server.fleet.enrolment import HostEnrolledError
 from server.fleet.ports import UnknownFleetKeyError, UnknownHostError
 from server.fleet.retention_desk import RetentionDesk
+from server.fleet.roots_desk import RootsDesk
 from server.incidents.business_calendar import CalendarError
 from server.incidents.decisions import AmendingError, IncidentStateError
 from server.incidents.desk import IncidentDesk
@@ -88,6 +89,7 @@ from server.web.admin_customer_reports import AdminCustomerReports
 from server.web.admin_customers import AdminCustomers
 from server.web.admin_fleet import AdminFleet
 from server.web.admin_fleet_retention import AdminFleetRetention
+from server.web.admin_fleet_roots import AdminFleetRoots
 from server.web.admin_incidents import AdminIncidents
 from server.web.admin_journal import AdminJournal
 from server.web.admin_keys import AdminKeys
@@ -146,6 +148,7 @@ class Desks(NamedTuple):
     customer_reports: CustomerReportDesk
     report_mail: ReportMailDesk
     fleet: FleetDesk
+    roots: RootsDesk
     fleet_retention: RetentionDesk
     status: _Status
 
@@ -191,6 +194,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminStatusPage(desks.status_page).routes(),
             *AdminNotices(desks.notices).routes(),
             *AdminFleet(desks.fleet).routes(),
+            *AdminFleetRoots(desks.roots).routes(),
             *AdminFleetRetention(desks.fleet_retention).routes(),
             *AdminKeys(desks.keys).routes(),
             *AdminMinting(desks.minting).routes(),

@@ -7,10 +7,11 @@ Whoever is named at a key (beside a fact, in a dispute, at a change) has a sight
 everything that names a host is found.
 """
 
+import json
 from collections.abc import Collection, Sequence
 from datetime import date
 
-from sqlalchemy import ColumnElement, Table, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Table, Update, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.fleet.absorbing import as_report, without_host
@@ -71,9 +72,19 @@ async def forget_keys(connection: AsyncConnection, ids: Collection[str]) -> None
     """Remove keys with all that hosts said of them, and what facts told of them."""
     if not ids:
         return
+    seen = select(fleet_sighting.c.host_id).where(fleet_sighting.c.key_id.in_(ids)).distinct()
+    hosts = list((await connection.execute(seen)).scalars())
     for table in _SEEN:
         await connection.execute(delete(table).where(table.c.key_id.in_(ids)))
     await hush_facts(connection, ids)
+    # What was told of hosts may name a key beside them.
+    told = select(fact).where(fact.c.subject.in_(hosts), fact.c.kind.like("fleet.%"))
+    those = [
+        row.position
+        for row in await connection.execute(told)
+        if json.loads(row.detail).get("key") in ids
+    ]
+    await connection.execute(_hush(fact.c.position.in_(those)))
 
 
 async def erase_key_rows(connection: AsyncConnection, key_id: str, today: date) -> None:
@@ -111,8 +122,11 @@ async def hush_facts(
     told: list[ColumnElement[bool]] = [fact.c.subject.in_(subjects), fact.c.kind.like("fleet.%")]
     if naming:
         told.append(fact.c.detail.contains(naming, autoescape=True))
-    nothing = update(fact).where(*told).values(kind=FORGOTTEN, subject="", detail="{}")
-    await connection.execute(nothing)
+    await connection.execute(_hush(*told))
+
+
+def _hush(*which: ColumnElement[bool]) -> Update:
+    return update(fact).where(*which).values(kind=FORGOTTEN, subject="", detail="{}")
 
 
 async def _withdraw(

@@ -32,7 +32,9 @@ from server.storage.books.customer_book import SqlCustomerBook
 from server.storage.books.delivery_book import SqlDeliveryBook
 from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
+from server.storage.books.fleet_altered_book import SqlFleetAlteredBook
 from server.storage.books.fleet_key_book import SqlFleetKeyBook
+from server.storage.books.fleet_proof_book import SqlFleetProofBook
 from server.storage.books.fleet_report_book import SqlFleetReportBook
 from server.storage.books.fleet_retention_book import SqlFleetRetentionBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
@@ -86,6 +88,8 @@ class SqliteStore(
     SqlMintingBook,
     SqlFleetRetentionBook,
     SqlFleetReportBook,
+    SqlFleetProofBook,
+    SqlFleetAlteredBook,
     SqlFleetKeyBook,
     SqlLedgerBook,
     SqlProbeBook,

@@ -21,6 +21,7 @@ from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
 from server.fleet.retention import Kept
 from server.fleet.retention_desk import RetentionDesk
+from server.fleet.roots_desk import RootsDesk
 from server.incidents.components import Component
 from server.incidents.desk import IncidentDesk
 from server.journal.desk import JournalDesk
@@ -176,6 +177,7 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
             SnapshotReader(store, uptime, SHOWN, clock=clock), "https://otp.example.org/status"
         ),
         fleet=FleetDesk(store, shipped(), clock=clock),
+        roots=RootsDesk(store, ()),
         fleet_retention=RetentionDesk(store, KEPT),
         status=status,
     )
