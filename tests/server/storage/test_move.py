@@ -15,7 +15,7 @@ from server.journal.acts import Deed, Subject
 from server.maintenance.decisions import schedule
 from server.moving.desk import MovingDesk
 from server.otp.ports import FencedError, Kind
-from server.probing.finding import Finding, Outcome
+from server.probing.finding import Outcome
 from server.storage.move import move
 from server.storage.schema import metadata
 from server.uptime.keeper import UptimeKeeper
@@ -39,6 +39,7 @@ from tests.server.storage.test_maintenance import a_plan
 from tests.server.storage.test_minting_book import new as new_minted
 from tests.server.storage.test_moving import VAULT, move_in
 from tests.server.storage.test_operator_book import DIGEST, LATER_US
+from tests.server.storage.test_probes import ONE, Findings
 from tests.server.storage.test_reports import fill_reports
 
 FENCE = fence(machine_0=1).encode()
@@ -82,19 +83,15 @@ async def source(tmp_path: Path) -> AsyncIterator[SqliteKeeper]:
     assert held is not None
     await UptimeKeeper(store, min_requests=1, left_out=[], kept_days=9).work(held)
     await fill_reports(store)
-    await fill_fleet(store)
-    await store.plan_notices([notice()])
-    now_us = keeper.clock.now_us()
-    findings = [Finding(1, Outcome.GOOD, now_us, now_us), gap(2, now_us)]
-    await store.add_findings("prober01", findings)
     await store.add_minted(*new_minted(OTHER), act=ACT)
+    await fill_fleet(store)
+    found = Findings(await store.store_time_us())
+    jump = found(2, -2, Outcome.UNKNOWN, minutes=1, why="the clock jumped")
+    await store.add_findings(ONE, [found(1, -3), jump])
+    await store.plan_notices([notice()])
     await keeper.install_meta("fence", FENCE)
     yield keeper
     await keeper.close()
-
-
-def gap(number: int, now_us: int) -> Finding:
-    return Finding(number, Outcome.UNKNOWN, now_us - 60_000_000, now_us, "no rounds")
 
 
 def store_minute(keeper: SqliteKeeper) -> int:
@@ -159,7 +156,7 @@ async def test_numbers_go_on_where_they_were(source: SqliteKeeper, postgres_url:
     assert await store.reserve_client_id() == 42
     assert (await store.add_customer(TERMS, act=ACT)).customer_id == 2
     await target.append_facts([a_fact(2)])
-    facts = await store.unread_facts("job", 99)
+    facts = await store.unread_facts("job", 9)
     assert [fact.position for fact in facts] == list(range(1, len(facts) + 1))
     assert facts[-1].fact == a_fact(2)
     assert await decide(store, otp(1, 5, 1, nonce="another-nonce-xx", client_version=2)) == [
