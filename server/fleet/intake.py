@@ -189,8 +189,8 @@ class Intake:
             self._note_altered(report.host, key_id, absorbed.altered)
         disputed = absorbed.key.disputed
         if disputed and (known is None or disputed != known.disputed):
-            said = {"facts": " ".join(disputed), "host": report.host}
-            self.told.append(NewFact("fleet.key-disputed", key_id, said))
+            detail = {"facts": " ".join(disputed), "host": report.host}
+            self.told.append(NewFact("fleet.key-disputed", key_id, detail))
         said, last_seen = absorbed.key.said, absorbed.key.last_seen
         self._keys[key_id] = absorbed.key
         now = Standing(digest, report.host, self._today, last_seen, number)
