@@ -53,6 +53,17 @@ _ASKERS = 128
 """Strangers whose host or token is looked up at once, and that wait for it."""
 
 
+_ORDINARY_FACTS, _FACTS_OF_A_REPORT = 300, 100
+"""A key has some sixty facts. A report with thousands keeps verifications waiting for as long as
+many others do, and counts as many."""
+
+
+def _surcharge(report: Report) -> float:
+    """Return as how many more than one a report counts."""
+    facts = sum(len(key.facts) + len(key.unreadable) for key in report.keys)
+    return max(0, facts - _ORDINARY_FACTS) / _FACTS_OF_A_REPORT
+
+
 class BusyError(Exception):
     """Too many reports wait for the store, or one of the same host does."""
 
@@ -124,6 +135,7 @@ class Reception:
         report = parse(body)
         if report.host != host_id:
             raise MalformedReportError("host: another one than the header says")
+        self._pace.charge(host_id, _surcharge(report))
         if len(self._waiting) >= self._queue:
             raise BusyError
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()

@@ -1,5 +1,6 @@
 """Keys of the fleet as people look for them."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,6 +60,7 @@ class SqlFleetKeyBook:
 
 
 async def _keys(connection: AsyncConnection, wanted: Select[Any]) -> list[FleetKey]:
+    """Return keys with their sightings. Others have a turn after each: a page takes a second."""
     rows = list(await connection.execute(wanted))
     seen = (
         select(fleet_sighting, fleet_host.c.name)
@@ -71,4 +73,8 @@ async def _keys(connection: AsyncConnection, wanted: Select[Any]) -> list[FleetK
         sightings.setdefault(row.key_id, []).append(
             Sighting(row.host_id, row.name, row.first_day, row.last_day, row.attached)
         )
-    return [FleetKey(key_of(row), sightings.get(row.key_id, [])) for row in rows]
+    found = []
+    for row in rows:
+        found.append(FleetKey(key_of(row), sightings.get(row.key_id, [])))
+        await asyncio.sleep(0)
+    return found

@@ -305,7 +305,7 @@ async def test_a_host_cannot_fill_the_store_with_keys_that_it_makes_up(
 async def test_changes_of_a_key_are_kept_up_to_a_number_the_newest_ones(
     store: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.storage.books.fleet_report_book.MAX_CHANGES", 3)
+    monkeypatch.setattr("server.storage.books.fleet_changes.MAX_CHANGES", 3)
     await enrolled(store)
     for number in range(1, 7):
         key = a_key({**HEALTHY, "piv.pin.tries": number})

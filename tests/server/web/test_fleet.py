@@ -358,3 +358,27 @@ async def test_a_token_that_was_used_is_no_way_to_keep_the_store_busy(house: Hou
     answers = [await house.enrol() for _ in range(10)]
     assert [answer.status for answer in answers[:9]] == [200] * 9
     assert (answers[9].status, answers[9].json["code"]) == (429, "too-fast")
+
+
+async def test_a_key_under_which_anybody_can_sign_enrols_nobody(house: House) -> None:
+    for weak in (bytes(32), b"\x01" + bytes(31), b"\x01" + bytes(30) + b"\x80"):
+        body = house.request(public_key=base64.b64encode(weak).decode())
+        answer = await house.enrol(body)
+        assert (answer.status, answer.json["code"]) == (400, "malformed")
+    assert await house.store.list_hosts("", 10) == []
+
+
+async def test_a_report_that_costs_as_much_as_many_counts_as_many(house: House) -> None:
+    await house.enrol()
+    facts = {f"a{number}.b": number for number in range(400)}
+    keys = [a_key(facts, serial=number) for number in range(1, 6)]
+    answers = [await house.report(a_report(*keys, sequence=number)) for number in (1, 2, 3)]
+    assert [answer.status for answer in answers] == [202, 202, 429]
+    assert answers[2].json["code"] == "too-fast"
+
+
+async def test_a_report_lists_no_more_programs_than_have_to_do_with_keys(house: House) -> None:
+    await house.enrol()
+    report = a_report()._replace(software={f"p-{number}": "1" for number in range(65)})
+    answer = await house.report(report)
+    assert (answer.status, answer.json["code"]) == (400, "malformed")
