@@ -189,7 +189,9 @@ class Agent:
             _LOG.warning("%s was not proved: %s", name, proved.problem)
             self._proofs = self._proofs.failed(name, due, now)
         else:
-            self._proofs = self._proofs.again(name, due, now + self._identity.policy.interval_s)
+            self._proofs = self._proofs.again(
+                name, due, now + self._identity.policy.proof_interval_s
+            )
         self._note_proof(proved)
 
     def _note_proof(self, proved: Proved) -> None:

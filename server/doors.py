@@ -362,7 +362,7 @@ async def open_side_doors(
             stack, config, desks, clock, listener=doors.remote, tally=tallies["admin"]
         )
     families = [hsm.families, *jobs]
-    identity = await keep_identity(stack, base, needed=doors.fleet is not None)
+    identity = await keep_identity(stack, base.store, base.keys, needed=doors.fleet is not None)
     if doors.fleet is not None and identity is not None:
         reception = await open_fleet_door(
             stack,

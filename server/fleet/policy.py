@@ -23,6 +23,7 @@ class FleetPolicy(NamedTuple):
     interval_s: int = 3600
     server_key: bytes | None = None
     proofs: tuple[str, ...] = ()
+    proof_interval_s: int = 86_400
 
     def __repr__(self) -> str:
         return f"FleetPolicy(serial={self.serial!r})"
@@ -40,4 +41,5 @@ class FleetPolicy(NamedTuple):
             "openpgp_fingerprints": self.openpgp_fingerprints,
             "interval_seconds": self.interval_s,
             "proofs": list(self.proofs),
+            "proof_interval_seconds": self.proof_interval_s,
         }

@@ -45,6 +45,15 @@ class Fleet(Section):
             examples=[["signed"]],
         ),
     ] = ()
+    proof_interval_seconds: Annotated[
+        int,
+        Field(
+            ge=60,
+            le=30 * 86_400,
+            description="between two proofs of a key that stays where it is: each holds it shortly",
+            examples=[86_400],
+        ),
+    ] = 86_400
     attestation_keys: Annotated[
         tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...],
         BeforeValidator(as_tuple),

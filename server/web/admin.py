@@ -30,7 +30,7 @@ from server.fleet.desk import FleetDesk, UnknownAdvisoryError
 from server.fleet.enrolment import HostEnrolledError
 from server.fleet.ports import UnknownFleetKeyError, UnknownHostError
 from server.fleet.retention_desk import RetentionDesk
-from server.fleet.roots_desk import RootsDesk
+from server.fleet.roots_desk import EditionRefusedError, RootsDesk
 from server.incidents.business_calendar import CalendarError
 from server.incidents.decisions import AmendingError, IncidentStateError
 from server.incidents.desk import IncidentDesk
@@ -296,6 +296,7 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (UnknownFleetKeyError, HTTPStatus.NOT_FOUND),
     (UnknownAdvisoryError, HTTPStatus.NOT_FOUND),
     (HostEnrolledError, HTTPStatus.CONFLICT),
+    (EditionRefusedError, HTTPStatus.CONFLICT),
     (UnknownMaintenanceError, HTTPStatus.NOT_FOUND),
     (MaintenanceStateError, HTTPStatus.CONFLICT),
     (OverlapError, HTTPStatus.CONFLICT),

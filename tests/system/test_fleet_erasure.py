@@ -101,5 +101,5 @@ def test_an_erased_host_and_its_person_are_in_no_file(keystead: KeysteadProcess)
     counted = keystead.metrics()
     assert not [name for name in counted if any(mark in name for mark in (*MARKS, host["id"]))]
     assert keystead.cli("fleet", "keys")["keys"] == []
-    assert keystead.stop() == 0
+    assert keystead.terminate() == 0
     assert found(keystead) == {}
