@@ -124,11 +124,11 @@ def absorb(
         if _differ(was := _value(before, name), now := _value(facts, name))
     ]
     seen = min(report.last_seen, today)
-    own = frozenset(
+    repeats = frozenset(
         name
         for name in report.facts
-        if (fact := facts.get(name)) is not None and fact[1:3] == (day, host_id)
-        if fact.trust is Trust.HOST_SIGNED and not fact.others
+        if (own := facts.get(name)) is not None and own[1:3] == (day, host_id)
+        if own.trust is Trust.HOST_SIGNED and not own.others
     )
     key = KnownKey(
         key_id_of(report.identity, host_id),
@@ -138,7 +138,7 @@ def absorb(
         seen if known is None else min(known.first_seen, seen),
         seen if known is None else max(known.last_seen, seen),
         day,
-        own,
+        repeats,
     )
     altered = tuple(
         name

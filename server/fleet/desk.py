@@ -145,6 +145,6 @@ class FleetDesk:
         hit = []
         for known in page:
             hit.append(HitKey(known, self.exposure(known, advisory)))
-            await asyncio.sleep(0)  # whoever verifies has a turn in between
+            await asyncio.sleep(0)  # others wait for this loop, too
         last = page[-1].key.key_id if len(page) == limit else None
         return [one for one in hit if one.exposure.affected is not Affected.NO], last

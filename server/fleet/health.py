@@ -6,6 +6,7 @@ What could not be read is told apart from what is sound: nobody is calmed by sil
 
 import enum
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from typing import NamedTuple, TypeAlias
@@ -71,7 +72,8 @@ def _at_most(limit: int) -> Holds:
     return lambda value, _today: value <= limit if type(value) is int else None
 
 
-class Ends(NamedTuple):
+@dataclass(frozen=True)
+class Ends:
     """Whether a day is from `first` (None: ever) to `last` days after today."""
 
     first: int | None
@@ -273,7 +275,9 @@ def _matching(key: KeyReport, pattern: str) -> Iterable[tuple[str, Value]]:
     facts = key.facts
     if "*" not in pattern:
         return [(pattern, facts[pattern])] if pattern in facts else []
-    return [(name, facts[name]) for name in sorted(facts) if fnmatchcase(name, pattern)]
+    start = pattern.partition("*")[0]
+    names = sorted(name for name in facts if name.startswith(start) and fnmatchcase(name, pattern))
+    return [(name, facts[name]) for name in names]
 
 
 def _could_not_be_read(key: KeyReport, pattern: str, some_read: bool) -> bool:  # noqa: FBT001

@@ -189,12 +189,11 @@ class Intake:
             self._note_altered(report.host, key_id, absorbed.altered)
         disputed = absorbed.key.disputed
         if disputed and (known is None or disputed != known.disputed):
-            detail = {"facts": " ".join(disputed), "host": report.host}
-            self.told.append(NewFact("fleet.key-disputed", key_id, detail))
-        said, last_seen = absorbed.key.said, absorbed.key.last_seen
+            said = {"facts": " ".join(disputed), "host": report.host}
+            self.told.append(NewFact("fleet.key-disputed", key_id, said))
         self._keys[key_id] = absorbed.key
-        now = Standing(digest, report.host, self._today, last_seen, number)
-        now = now._replace(said=said, whole=absorbed.key.is_whole)
+        now = Standing(digest, report.host, self._today, absorbed.key.last_seen, number)
+        now = now._replace(said=absorbed.key.said, whole=absorbed.key.is_whole)
         self._standings[key_id] = now
         health = judge_health(as_report(absorbed.key), self._today)
         rules = sorted({fault.rule.name for fault in health.faults})

@@ -337,7 +337,7 @@ class AdminFleet:
         keys = []
         for one in found:
             keys.append(self._show(one))
-            await asyncio.sleep(0)  # whoever verifies has a turn in between
+            await asyncio.sleep(0)  # each takes as long as some verifications
         return answer(request, FleetKeysShown(keys=keys, next=more))
 
     async def show_key(self, request: web.Request) -> web.Response:

@@ -98,7 +98,10 @@ class MemoryFleet:
 
     async def key_counts(self) -> Sequence[KeyCount]:
         counted = Counter(
-            (judge_health(as_report(key), self._standings[key_id].judged).worst, line_word(key))
+            (
+                judge_health(as_report(key), self._standings[key_id].judged).worst,
+                line_word(as_report(key)),
+            )
             for key_id, key in self._fleet_keys.items()
         )
         return [KeyCount(level, line, "", keys) for (level, line), keys in counted.items()]

@@ -53,7 +53,7 @@ async def _judge(connection: AsyncConnection, row: Row[Any], today: date) -> Non
     level = max([LEVELS[health.worst], *(_LEVEL.get(rule, row.level) for rule in kept)])
     found = {
         "level": level,
-        "line": line_word(key),
+        "line": line_word(report),
         "judged": today.isoformat(),
         "due": None if turn is None else turn.isoformat(),
     }

@@ -73,8 +73,8 @@ async def _keys(connection: AsyncConnection, wanted: Select[Any]) -> list[FleetK
         sightings.setdefault(row.key_id, []).append(
             Sighting(row.host_id, row.name, row.first_day, row.last_day, row.attached)
         )
-    found = []
+    keys = []
     for row in rows:
-        found.append(FleetKey(key_of(row), sightings.get(row.key_id, [])))
-        await asyncio.sleep(0)
-    return found
+        keys.append(FleetKey(key_of(row), sightings.get(row.key_id, [])))
+        await asyncio.sleep(0)  # each takes as long as a verification
+    return keys

@@ -188,6 +188,8 @@ async def _write_keys(connection: AsyncConnection, intake: Intake, now_us: int) 
 
 def _row(changed: ChangedKey) -> Mapping[str, object]:
     key, standing = changed.key, changed.standing
+    report = as_report(key)
+    due = next_turn(report, standing.judged)
     return {
         "key_id": key.key_id,
         "serial": key.serial,
@@ -199,8 +201,8 @@ def _row(changed: ChangedKey) -> Mapping[str, object]:
         "last_seen": key.last_seen.isoformat(),
         "said": key.said.isoformat(),
         "whole": standing.whole,
-        "line": line_word(key),
-        "due": None if (due := next_turn(as_report(key), standing.judged)) is None else str(due),
+        "line": line_word(report),
+        "due": None if due is None else due.isoformat(),
         "judged": standing.judged.isoformat(),
         "host_id": standing.host_id,
         "digest": standing.digest,

@@ -1,21 +1,50 @@
-"""A thread with a loop of its own, where transactions run whose steps nothing else may part.
+"""A thread of its own, where transactions run whose steps nothing else may part.
 
-Whoever writes into the file keeps verifications waiting until the commit. On the service's own
-loop, each of a transaction's steps would wait until all that came meanwhile had its turn.
+Whoever writes into the file keeps verifications waiting until the commit. On the service's own loop
+each step of a transaction goes to another thread and back, three times, and waits there and here
+until all that came meanwhile had its turn. Here loop and file share a thread: nothing waits.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+import aiosqlite
+from sqlalchemy import StaticPool, event
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from server.storage.sqlite.connection import WRITES, sqlite_engine
+from server.storage.sqlite.connection import WRITES, connect, on_begin
 
 T = TypeVar("T")
+
+
+class _Inline(aiosqlite.Connection):
+    """A connection of aiosqlite's form that does at once what is asked, on the asker's thread."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(partial(connect, path), iter_chunk_size=64)
+
+    def __await__(self) -> Generator[Any, None, aiosqlite.Connection]:
+        return self._connect().__await__()
+
+    async def _connect(self) -> aiosqlite.Connection:
+        self._connection = self._connector()
+        return self
+
+    async def _execute(self, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401 - as the base has it
+        return fn(*args, **kwargs)
+
+    async def close(self) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
 
 class Aside:
@@ -67,7 +96,13 @@ class Aside:
         self, work: Callable[[AsyncConnection], Awaitable[T]], committing: Callable[[], None]
     ) -> T:
         if self._engine is None:
-            self._engine = sqlite_engine(self._path)
+            self._engine = create_async_engine(
+                "sqlite+aiosqlite://",
+                async_creator=partial(_connected, self._path),
+                poolclass=StaticPool,
+                hide_parameters=True,  # sealed records have no place in an error
+            )
+            event.listen(self._engine.sync_engine, "begin", on_begin)
         async with self._engine.connect() as connection:
             await connection.execution_options(**{WRITES: True})
             transaction = await connection.begin()
@@ -83,3 +118,7 @@ class Aside:
         if self._engine is not None:
             await self._engine.dispose()
             self._engine = None
+
+
+async def _connected(path: Path, *_: object, **__: object) -> aiosqlite.Connection:
+    return await _Inline(path)

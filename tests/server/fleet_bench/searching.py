@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -55,7 +55,7 @@ def searches(fleet: Standing, count: int) -> Iterator[tuple[str, list[float]]]:
             yield " + ".join(together) or "of all", asyncio.run(_ask(fleet.admin_socket, asked))
 
 
-async def _ask(socket: Path, queries: list[Mapping[str, str]]) -> list[float]:
+async def _ask(socket: Path, queries: Sequence[Mapping[str, str]]) -> list[float]:
     took = []
     connector = aiohttp.UnixConnector(str(socket))
     async with aiohttp.ClientSession(connector=connector) as session:
