@@ -61,6 +61,7 @@ class SqlFleetKeyBook:
 
 
 async def _keys(connection: AsyncConnection, wanted: Select[Any]) -> list[FleetKey]:
+    """Return keys with their sightings. Others have a turn after each: a page takes a second."""
     rows = list(await connection.execute(wanted))
     seen = (
         select(fleet_sighting, fleet_host.c.name, fleet_host.c.person, fleet_host.c.person_after)
