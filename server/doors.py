@@ -6,7 +6,7 @@ import ipaddress
 import os
 import secrets
 import socket
-from collections import ChainMap
+from collections import ChainMap, Counter
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
@@ -27,6 +27,7 @@ from server.counter_journal.hot_stores import FenceWatch
 from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
 from server.fleet_door import fleet_families, open_fleet_door
+from server.fleet_page_door import add_fleet_pages, fleet_page_families
 from server.foundation import Foundation
 from server.hsm_care import HsmCare
 from server.incident_care import incident_desk, incident_job, watch_redundancy
@@ -363,10 +364,22 @@ async def open_side_doors(
         )
         families.append(partial(fleet_families, reception.outcomes))
     build = {"version": VERSION, "store": "sqlite" if config.store.is_sqlite else "postgresql"}
+    looked: Counter[str] = Counter()
+    families.append(partial(fleet_page_families, looked))
     ops = ops_app(
         registry=metrics_registry(tallies, gauges=gauges, build=build, families=families),
         checks=ChainMap(hsm.checks, checks),
         notes=hsm.notes,
+    )
+    add_fleet_pages(
+        stack,
+        ops,
+        config,
+        desk=desks.fleet,
+        operators=desks.operators,
+        store=base.store,
+        clock=clock,
+        outcomes=looked,
     )
     tally = tallies["control"]
     admin = admin_app(desks, LocalPeers())

@@ -31,17 +31,15 @@ class SqlFleetKeyBook:
     async def fleet_keys(self, search: Search, after: str, limit: int) -> Sequence[FleetKey]:
         """Return up to `limit` keys with an id beyond `after`, in order."""
         async with self._transactions.reading() as connection:
-            page = _wanted(search).where(fleet_key.c.key_id > after)
-            if search.serial is not None:
-                page = page.where(await _of_serial(connection, search.serial))
+            page = (await keys_wanted(connection, search)).where(fleet_key.c.key_id > after)
             page = page.order_by(fleet_key.c.key_id).limit(limit)
-            return await _keys(connection, page)
+            return await find_keys(connection, page)
 
     async def fleet_key(self, key_id: str) -> FleetKey | None:
         """Return a key."""
         async with self._transactions.reading() as connection:
             one = select(fleet_key).where(fleet_key.c.key_id == key_id)
-            found = await _keys(connection, one)
+            found = await find_keys(connection, one)
             return found[0] if found else None
 
     async def key_changes(self, key_id: str, before: int, limit: int) -> Sequence[NotedChange]:
@@ -62,6 +60,14 @@ class SqlFleetKeyBook:
                 )
                 for row in await connection.execute(page)
             ]
+
+
+async def keys_wanted(connection: AsyncConnection, search: Search) -> Select[Any]:
+    """Return a statement for the rows of `fleet_key` that are looked for."""
+    wanted = _wanted(search)
+    if search.serial is None:
+        return wanted
+    return wanted.where(await _of_serial(connection, search.serial))
 
 
 def _wanted(search: Search) -> Select[Any]:
@@ -97,7 +103,8 @@ async def _of_serial(connection: AsyncConnection, serial: int) -> ColumnElement[
     return or_(plain, fleet_key.c.key_id == key_id_of(hashed, ""))
 
 
-async def _keys(connection: AsyncConnection, wanted: Select[Any]) -> list[FleetKey]:
+async def find_keys(connection: AsyncConnection, wanted: Select[Any]) -> list[FleetKey]:
+    """Return keys with where they were seen. wanted: rows of `fleet_key`, in their order."""
     rows = list(await connection.execute(wanted))
     seen = (
         select(fleet_sighting, fleet_host.c.name)

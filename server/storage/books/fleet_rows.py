@@ -112,6 +112,12 @@ def firmware_number(version: tuple[int, ...]) -> int:
     return number
 
 
+def version_of(number: int) -> Version:
+    """Return the version that `firmware_number` made a number of."""
+    rest, patch = divmod(number, _STEP)
+    return Version(*divmod(rest, _STEP), patch)
+
+
 def firmware_of(key: KnownKey) -> int | None:
     """Return the firmware that a key reports, as one number; None where it does not."""
     fact = key.facts.get("device.firmware")

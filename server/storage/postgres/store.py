@@ -29,6 +29,7 @@ from server.storage.books.fence_book import SqlFenceBook
 from server.storage.books.fleet_host_book import SqlFleetHostBook
 from server.storage.books.fleet_key_book import SqlFleetKeyBook
 from server.storage.books.fleet_report_book import SqlFleetReportBook
+from server.storage.books.fleet_view_book import SqlFleetViewBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
 from server.storage.books.incident_book import SqlIncidentBook
 from server.storage.books.journal_book import SqlJournalBook
@@ -80,6 +81,7 @@ class PostgresStore(
     SqlFleetHostBook,
     SqlFleetReportBook,
     SqlFleetKeyBook,
+    SqlFleetViewBook,
     SqlLedgerBook,
     SqlProbeBook,
     SqlDeliveryBook,

@@ -1,0 +1,56 @@
+"""Bars beside their numbers: a chart that is a table, for eyes and for readers of screens. Pure."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from server.fleet_page.said import number
+
+WIDTH = 200
+"""Units of a whole bar; it is stretched to the room that there is."""
+
+_THOUSAND = 1000
+
+
+class Amount(NamedTuple):
+    """What a bar is to show. href: where its things are listed, "" for nowhere; tone: a class."""
+
+    label: str
+    count: int
+    href: str = ""
+    tone: str = ""
+
+
+class Bar(NamedTuple):
+    """A bar. count: with separators; share: of all, in words; width: of WIDTH."""
+
+    label: str
+    count: str
+    share: str
+    width: int
+    href: str
+    tone: str
+
+
+def bars(amounts: Iterable[Amount], total: int) -> Sequence[Bar]:
+    """Return bars to scale, the largest over the whole width; what there is can be seen."""
+    listed = list(amounts)
+    largest = max((one.count for one in listed), default=0)
+    return [
+        Bar(
+            one.label,
+            number(one.count),
+            share(one.count, total),
+            max(1, one.count * WIDTH // largest) if one.count else 0,
+            one.href,
+            one.tone,
+        )
+        for one in listed
+    ]
+
+
+def share(count: int, total: int) -> str:
+    """Return `12.3 %`, cut off; what is less than a thousandth, but there, is told so."""
+    if not total:
+        return ""
+    units = count * _THOUSAND // total
+    return "< 0.1 %" if count and not units else f"{units // 10}.{units % 10} %"
