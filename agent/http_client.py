@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from agent.report import SIGNATURE_HEADER
 from agent.server_url import ServerUrl
 
 MAX_ANSWER_OCTETS = 64 * 1024
@@ -20,11 +21,16 @@ class UnreachableError(Exception):
 
 
 class HttpAnswer(NamedTuple):
-    """An answer. value: the JSON object in it, empty when it has none."""
+    """An answer. value: the JSON object in it, empty when it has none.
+
+    content: the body as it came; signature: the header that a server signs it in, "" = none.
+    """
 
     status: int
     retry_after_s: float | None
     value: Mapping[str, Any]
+    content: bytes = b""
+    signature: str = ""
 
     @property
     def code(self) -> str:
@@ -99,7 +105,11 @@ class Client:
         if answer.will_close:
             self.close()
         return HttpAnswer(
-            answer.status, _seconds(answer.getheader("Retry-After")), _object(bytes(content))
+            answer.status,
+            _seconds(answer.getheader("Retry-After")),
+            _object(bytes(content)),
+            bytes(content),
+            answer.getheader(SIGNATURE_HEADER) or "",
         )
 
     def _connect(self) -> http.client.HTTPConnection:

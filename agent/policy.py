@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from agent.proof_wire import PROOFS
+
 _KEY_OCTETS = 32
 _LEAST_INTERVAL_S, _INTERVAL_S, _MOST_INTERVAL_S = 60, 3600, 86_400
 
@@ -19,7 +21,11 @@ class Serials(StrEnum):
 
 @dataclass(frozen=True)
 class Policy:
-    """The members of docs/agent.md. serial_key: None = no serial may leave, not even hashed."""
+    """The members of docs/agent.md. serial_key: None = no serial may leave, not even hashed.
+
+    server_key: who the enrolled server is; once known it stays, whatever is said later: an agent
+    proves to nobody else. proofs: words of `agent.proof_wire.PROOFS`.
+    """
 
     serial: Serials = Serials.HASH
     serial_key: bytes | None = field(default=None, repr=False)
@@ -27,6 +33,8 @@ class Policy:
     certificate_names: bool = False
     openpgp_fingerprints: bool = False
     interval_s: int = _INTERVAL_S
+    server_key: bytes | None = None
+    proofs: tuple[str, ...] = ()
 
     def changed(self, found: object) -> "Policy":
         """Return this policy with what a server said. What makes no sense changes nothing."""
@@ -38,17 +46,22 @@ class Policy:
             _flag(said.get("certificate_names"), self.certificate_names),
             _flag(said.get("openpgp_fingerprints"), self.openpgp_fingerprints),
             _interval(said.get("interval_seconds"), self.interval_s),
+            self.server_key or _key(said.get("server_key"), None),
+            _proofs(said.get("proofs"), self.proofs),
         )
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a server says it."""
         key = {} if self.serial_key is None else {"serial_key": _text(self.serial_key)}
+        if self.server_key is not None:
+            key["server_key"] = _text(self.server_key)
         return {
             "serial": self.serial.value,
             "attached": self.attached,
             "certificate_names": self.certificate_names,
             "openpgp_fingerprints": self.openpgp_fingerprints,
             "interval_seconds": self.interval_s,
+            "proofs": list(self.proofs),
             **key,
         }
 
@@ -79,6 +92,12 @@ def _key(found: object, otherwise: bytes | None) -> bytes | None:
     except (binascii.Error, ValueError):
         return otherwise
     return key if len(key) == _KEY_OCTETS else otherwise
+
+
+def _proofs(found: object, otherwise: tuple[str, ...]) -> tuple[str, ...]:
+    if not isinstance(found, list):
+        return otherwise
+    return tuple(word for word in PROOFS if word in found)
 
 
 def _text(octets: bytes) -> str:

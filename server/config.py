@@ -767,6 +767,13 @@ class Fleet(_Section):
     interval_seconds: Annotated[
         int, Field(ge=60, le=86_400, description="agents report at least so often", examples=[3600])
     ] = 3600
+    proofs: Annotated[
+        tuple[Literal["signed", "channel"], ...],
+        Field(
+            description='what keys prove of themselves: "signed" (slot 9E), "channel" (SCP11b)',
+            examples=[["signed"]],
+        ),
+    ] = ()
 
 
 class Config(_Section):

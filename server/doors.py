@@ -26,7 +26,7 @@ from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
 from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
-from server.fleet_door import fleet_families, open_fleet_door
+from server.fleet_door import fleet_families, keep_identity, open_fleet_door
 from server.fleet_page_door import add_fleet_pages, fleet_page_families
 from server.foundation import Foundation
 from server.hsm_care import HsmCare
@@ -353,7 +353,8 @@ async def open_side_doors(
             stack, config, desks, clock, listener=doors.remote, tally=tallies["admin"]
         )
     families = [hsm.families]
-    if doors.fleet is not None:
+    identity = await keep_identity(stack, base, needed=doors.fleet is not None)
+    if doors.fleet is not None and identity is not None:
         reception = await open_fleet_door(
             stack,
             config,
@@ -361,6 +362,7 @@ async def open_side_doors(
             listener=doors.fleet,
             caps=_caps(config),
             certificate=certificate,
+            identity=identity,
         )
         families.append(partial(fleet_families, reception.outcomes))
     build = {"version": VERSION, "store": "sqlite" if config.store.is_sqlite else "postgresql"}

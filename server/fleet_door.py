@@ -1,24 +1,71 @@
 """The door of endpoint agents, with the room behind it, and what Prometheus sees of it."""
 
+import asyncio
 import secrets
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+import structlog
 from prometheus_client.core import CounterMetricFamily, Metric
 
 from server.config import Config
 from server.fleet.policy import SERIAL_KEY, SERIAL_KEY_OCTETS, FleetPolicy
 from server.fleet.reception import Reception
-from server.foundation import Store
+from server.fleet.server_identity import ServerIdentity, is_made, open_identity, reseal
+from server.foundation import Foundation, Store
+from server.handed_keys import HandedKeys
+from server.journal.acts import Cause
+from server.local_users import this_process
 from server.metrics.tally import Tally
 from server.web.fleet import FleetDoor
+from server.web.fleet_proofs import ProofDoor
 from server.web.guard import Caps
 from server.web.runner import serve
 
 if TYPE_CHECKING:
     from server.web.certificate import ServedCertificate
+
+
+_SETTLE_S = 1.0
+"""After other keys were told of: who listens is told before the vault seals with them."""
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+async def keep_identity(
+    stack: AsyncExitStack, base: Foundation, *, needed: bool
+) -> ServerIdentity | None:
+    """Return who this server is to hosts; None when nobody needs it and it was never made.
+
+    Until `stack` ends it is sealed anew whenever other keys seal. VaultError, store errors.
+    """
+    if not needed and not await is_made(base.store):
+        return None
+    cause = Cause(this_process())
+    identity = await open_identity(base.store, base.keys.vault, cause=cause)
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def seal_anew() -> None:
+        try:
+            await asyncio.sleep(_SETTLE_S)
+            await reseal(base.store, base.keys.vault, identity, cause=cause)
+        except Exception as error:  # noqa: BLE001 - tried again at the next change, and the next start
+            _log.error("fleet_identity_not_resealed", error=str(error))
+
+    async def other_keys(_keys: HandedKeys) -> None:
+        task = asyncio.create_task(seal_anew())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def end() -> None:
+        await asyncio.gather(*tasks)
+
+    base.keys.listen(other_keys)
+    stack.push_async_callback(end)
+    await reseal(base.store, base.keys.vault, identity, cause=cause)
+    return identity
 
 
 async def open_fleet_door(
@@ -29,6 +76,7 @@ async def open_fleet_door(
     listener: socket.socket,
     caps: Caps,
     certificate: "ServedCertificate | None",
+    identity: ServerIdentity,
 ) -> Reception:
     """Take enrolments and reports until `stack` ends; what was accepted by then is stored."""
     proposed = secrets.token_bytes(SERIAL_KEY_OCTETS).hex()
@@ -40,12 +88,15 @@ async def open_fleet_door(
         wanted.certificate_names,
         wanted.openpgp_fingerprints,
         wanted.interval_seconds,
+        identity.public_key,
+        wanted.proofs,
     )
     reception = Reception(store, policy)
     stack.push_async_callback(reception.close)
+    proofs = ProofDoor(reception, identity, ())
     # A tally of its own: the other one counts connections of clients.
     door = await serve(
-        FleetDoor(reception).app(),
+        FleetDoor(reception, identity, proofs.handlers()).app(),
         [listener],
         tally=Tally.in_memory(),
         caps=caps,

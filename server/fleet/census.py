@@ -1,4 +1,4 @@
-"""What only whole facts tell of a fleet, key by key: lines, and whom advisories hit. Pure."""
+"""What only whole facts tell of a fleet, key by key: lines, and whom advisories hit. Pure.
 
 A store's indexes know neither. Many keys are alike: one verdict is found for all of them.
 """
@@ -13,6 +13,7 @@ from server.fleet.exposure import Affected, Exposed, judge
 from server.fleet.key_facts import KeyFacts
 from server.fleet.observed import key_facts
 from server.fleet.product_lines import YUBIKEYS, ProductLine, lines_of
+from server.fleet.trust import Trust
 
 _ALIKE = 5_000
 """Kinds of keys whose verdicts are remembered."""
@@ -27,11 +28,15 @@ class Struck(NamedTuple):
 
 
 class Census(NamedTuple):
-    """What was counted. lines: by what a key can be, all of it; struck: by advisory."""
+    """What was counted. lines: by what a key can be, all of it; struck: by advisory.
+
+    trust: by how far it can be believed which firmware a key has; without keys that tell none.
+    """
 
     keys: int
     lines: Mapping[frozenset[ProductLine], int]
     struck: Mapping[str, Struck]
+    trust: Mapping[Trust, int]
 
 
 class CensusCount:
@@ -41,6 +46,7 @@ class CensusCount:
         self.keys = 0
         self._advisories = advisories
         self._lines: Counter[frozenset[ProductLine]] = Counter()
+        self._trust: Counter[Trust] = Counter()
         self._affected: Counter[str] = Counter()
         self._exposed: Counter[str] = Counter()
         self._unknown: Counter[str] = Counter()
@@ -56,6 +62,8 @@ class CensusCount:
                 self._verdicts[facts] = verdicts
         self.keys += 1
         self._lines[verdicts.lines] += 1
+        if (firmware := key.facts.get("device.firmware")) is not None:
+            self._trust[firmware.trust] += 1
         self._affected.update(verdicts.affected)
         self._exposed.update(verdicts.exposed)
         self._unknown.update(verdicts.unknown)
@@ -66,7 +74,7 @@ class CensusCount:
             name: Struck(self._affected[name], self._exposed[name], self._unknown[name])
             for name in (one.advisory_id for one in self._advisories)
         }
-        return Census(self.keys, dict(self._lines), struck)
+        return Census(self.keys, dict(self._lines), struck, dict(self._trust))
 
 
 class _Verdicts(NamedTuple):

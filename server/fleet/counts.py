@@ -19,6 +19,8 @@ class Trouble(enum.StrEnum):
 
     CLASHES = "clashes"
     """Two reports came under one number: it was copied, or put back to an older state."""
+    ALTERED = "altered"
+    """It said otherwise than what a key proved of itself."""
     MISSING = "missing"
     """Reports never came, and the agent did not give them up."""
     SILENT = "silent"

@@ -19,7 +19,8 @@ class Host(NamedTuple):
 
     public_key: raw Ed25519; sequence, report_id: of its last report, 0 and "" before the first;
     dropped: reports that the agent gave up; missing: sequence numbers that never came and that it
-    did not give up; clashes: reports under a number that another one had.
+    did not give up; clashes: reports under a number that another one had;
+    altered: times that it contradicted what a key proved of itself.
     """
 
     host_id: str
@@ -36,6 +37,7 @@ class Host(NamedTuple):
     dropped: int = 0
     missing: int = 0
     clashes: int = 0
+    altered: int = 0
 
     def erased(self) -> "Host":
         """Return what is left of a host that was forgotten."""

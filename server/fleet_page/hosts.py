@@ -71,6 +71,9 @@ def _notes(host: Host, now_us: int) -> list[tuple[str, str]]:
         notes.append(
             ("danger", f"Another report came under a used number {times}: copied, or put back")
         )
+    if host.altered:
+        times = "once" if host.altered == 1 else f"{number(host.altered)} times"
+        notes.append(("danger", f"It said otherwise than what a key proved of itself, {times}"))
     if host.missing:
         notes.append(("warning", f"{number(host.missing)} reports never came"))
     if host.state is HostState.REPLACED:

@@ -9,9 +9,10 @@ from server.fleet.claims import Claim, KnownFact
 from server.fleet.exposure import Affected, Exposure
 from server.fleet.health import Fault, Health
 from server.fleet.ports import FleetKey, NotedChange
+from server.fleet.trust import Trust
 from server.fleet_page import places
 from server.fleet_page.keys import firmware_text, line_of, verdict_of
-from server.fleet_page.overview import LEVELS, SOUND
+from server.fleet_page.overview import LEVELS, SOUND, TRUST
 from server.fleet_page.places import KeyFilter, Way
 from server.fleet_page.said import Named, day, host_name, name_of, plain, reason, value
 from server.pages import words
@@ -28,11 +29,6 @@ _GROUPS: Mapping[str, str] = {
 }
 """Beginnings of facts' names, in the order in which they are shown; others come after them."""
 
-TRUST: Mapping[str, str] = {
-    "host-signed": "this enrolled host says so, and nothing else does",
-}
-"""How far a fact can be believed, in words."""
-
 
 class WordRow(NamedTuple):
     """What one host says."""
@@ -44,9 +40,13 @@ class WordRow(NamedTuple):
 
 
 class FactRow(NamedTuple):
-    """A fact. unread: why it could not be read since; others: who says otherwise."""
+    """A fact. note: what others make of it; unread: why it could not be read since.
+
+    others: who says otherwise.
+    """
 
     name: str
+    note: str
     word: WordRow
     unread: str
     others: Sequence[WordRow]
@@ -101,7 +101,10 @@ class ChangeRow(NamedTuple):
 
 
 class KeyPage(NamedTuple):
-    """Everything on it. older, newest: addresses of changes, "" where there are none."""
+    """Everything on it. disputes: word against word; altered: a host's word against the key's.
+
+    older, newest: addresses of changes, "" where there are none.
+    """
 
     name: Named
     back: Way
@@ -111,6 +114,7 @@ class KeyPage(NamedTuple):
     faults: Sequence[FaultRow]
     unknown: Sequence[str]
     disputes: Sequence[FactRow]
+    altered: Sequence[FactRow]
     advisories: Sequence[HitRow]
     groups: Sequence[Group]
     unreadable: Sequence[tuple[str, str]]
@@ -142,7 +146,7 @@ def lay_out(known: FleetKey, judged: Judged, changes: Changes, back: Way) -> Key
     key, worst = known.key, judged.health.worst
     hosts = {seen.host_id: seen.host_name for seen in known.sightings}
     rows = {name: _fact(name, fact, known, hosts) for name, fact in sorted(key.facts.items())}
-    levels = sorted({row.word.trust for row in rows.values()})
+    levels = sorted({fact.trust for fact in key.facts.values()}, reverse=True)
     here = places.key_address(key.key_id, back.address)
     return KeyPage(
         name=name_of(key),
@@ -158,11 +162,12 @@ def lay_out(known: FleetKey, judged: Judged, changes: Changes, back: Way) -> Key
         ),
         faults=[_fault(fault) for fault in judged.health.faults],
         unknown=[rule.title for rule in judged.health.unreadable],
-        disputes=[row for row in rows.values() if row.others],
+        disputes=[rows[name] for name in key.disputed],
+        altered=[rows[name] for name in key.altered],
         advisories=[_hit(*one) for one in judged.exposures if one[1].affected is not Affected.NO],
         groups=_groups(rows),
         unreadable=[(plain(name), reason(why)) for name, why in sorted(key.unreadable.items())],
-        trust=[(level, TRUST[level]) for level in levels],
+        trust=[(level.word, TRUST[level]) for level in levels],
         sightings=[
             SightingRow(
                 host_name(seen.host_name, seen.host_id),
@@ -184,6 +189,7 @@ def _fact(name: str, fact: KnownFact, known: FleetKey, hosts: Mapping[str, str])
     why = _unread(name, known.key.unreadable)
     return FactRow(
         plain(name),
+        "disputed" if fact.is_disputed else "contradicted" if fact.others else "",
         _word(fact, hosts),
         reason(why) if why and why != "absent" else "",
         [_word(claim, hosts) for claim in fact.others],
@@ -192,12 +198,8 @@ def _fact(name: str, fact: KnownFact, known: FleetKey, hosts: Mapping[str, str])
 
 def _word(said: KnownFact | Claim, hosts: Mapping[str, str]) -> WordRow:
     name = host_name(hosts.get(said.host_id, ""), said.host_id)
-    return WordRow(value(said.value), trust_of(said), day(said.day), name)
-
-
-def trust_of(_said: KnownFact | Claim) -> str:
-    """Return how far a word can be believed."""
-    return "host-signed"
+    trust = said.trust if isinstance(said, KnownFact) else Trust.HOST_SIGNED
+    return WordRow(value(said.value), trust.word, day(said.day), name)
 
 
 def _unread(name: str, unreadable: Mapping[str, str]) -> str | None:

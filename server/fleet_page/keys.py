@@ -101,7 +101,7 @@ def firmware_text(known: FleetKey) -> str:
     fact = known.key.facts.get("device.firmware")
     if fact is None:
         return "not known"
-    return f"{value(fact.value)}, disputed" if fact.others else value(fact.value)
+    return f"{value(fact.value)}, disputed" if fact.is_disputed else value(fact.value)
 
 
 def line_of(known: FleetKey) -> str:

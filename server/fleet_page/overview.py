@@ -9,6 +9,7 @@ from server.fleet.census_taker import Taken
 from server.fleet.counts import SILENT_DAYS, FleetCounts, Trouble
 from server.fleet.health import RULES, Level
 from server.fleet.product_lines import ProductLine
+from server.fleet.trust import Trust
 from server.fleet.view import Numbers
 from server.fleet_page import places
 from server.fleet_page.chart import Amount, Bar, bars
@@ -25,8 +26,18 @@ LEVELS: Mapping[Level | None, str] = {
 SOUND = "sound"
 """The class of a key in which nothing was found; the others have their level's word."""
 
+TRUST: Mapping[Trust, str] = {
+    Trust.REPORTED: "somebody says so",
+    Trust.HOST_SIGNED: "an enrolled host says so, and nothing else does",
+    Trust.UNPROVEN: "a channel into a key said so; nobody can tell that it is a YubiKey's",
+    Trust.KEY_SIGNED: "the key signed for it, and its attestation says so",
+    Trust.KEY_CHANNEL: "the key itself said so, past the host",
+}
+"""How far a fact can be believed, in words."""
+
 TROUBLES: Mapping[Trouble, str] = {
     Trouble.CLASHES: "copied or put back (clashes)",
+    Trouble.ALTERED: "contradicting what keys proved",
     Trouble.MISSING: "reports missing",
     Trouble.SILENT: f"silent for {SILENT_DAYS} days",
     Trouble.NEVER: "never reported",
@@ -76,6 +87,7 @@ class Overview(NamedTuple):
     rules: Sequence[RuleRow]
     firmware: Sequence[Bar]
     lines: Sequence[Bar]
+    trust: Sequence[Bar]
     census: str
     advisories: Sequence[AdvisoryRow]
     hosts: Sequence[HostRow]
@@ -96,6 +108,7 @@ def lay_out(
         rules=_rules(counts),
         firmware=_firmware(counts),
         lines=[] if taken is None else _lines(taken),
+        trust=[] if taken is None else _trust(taken),
         census=census_note(taken, counting, counts.keys),
         advisories=[advisory_row(one, taken) for one in reversed(advisories)],
         hosts=_hosts(counts),
@@ -212,6 +225,12 @@ def line_text(lines: frozenset[ProductLine]) -> str:
 def _lines(taken: Taken) -> Sequence[Bar]:
     found = sorted(taken.census.lines.items(), key=lambda one: (-one[1], line_text(one[0])))
     amounts = [Amount(line_text(lines), count) for lines, count in found]
+    return bars(amounts, taken.census.keys)
+
+
+def _trust(taken: Taken) -> Sequence[Bar]:
+    found = sorted(taken.census.trust.items(), reverse=True)
+    amounts = [Amount(TRUST[level], count) for level, count in found]
     return bars(amounts, taken.census.keys)
 
 

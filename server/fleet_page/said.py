@@ -1,4 +1,4 @@
-"""What laptops said, for people: short, in one line, with nothing in it that is not seen. Pure."""
+"""What laptops said, for people: short, in one line, with nothing in it that is not seen. Pure.
 
 Names, values and reasons come from machines that somebody else may control.
 """

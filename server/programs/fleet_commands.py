@@ -52,7 +52,10 @@ def hosts(
     if as_json:
         say_json({"hosts": found})
         return
-    table(found, ["id", "name", "state", "system", "agent", "reported", "missing", "clashes"])
+    table(
+        found,
+        ["id", "name", "state", "system", "agent", "reported", "missing", "clashes", "altered"],
+    )
 
 
 @app.command("erase")
@@ -140,7 +143,7 @@ def key(
     fields({name: value for name, value in found.items() if name not in parts})
     say()
     facts = [
-        {"fact": name, "trust": one["trust"], **said}
+        {"fact": name, **said}
         for name, one in found["facts"].items()
         for said in (one, *one["others"])
     ]

@@ -1,7 +1,7 @@
 """The admin API on the fleet: `/api/v1/fleet`, hosts and the keys that they report."""
 
 from http import HTTPMethod, HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated
 
 from aiohttp import web
 from pydantic import ConfigDict, Field
@@ -16,6 +16,7 @@ from server.fleet.firmware import VersionError, parse_beginning
 from server.fleet.health import Fault, Level
 from server.fleet.hosts import Host, HostState
 from server.fleet.ports import FleetKey, NotedChange, Search
+from server.fleet.trust import WORDS, Trust
 from server.web.admin_request import (
     answer,
     moment,
@@ -48,6 +49,7 @@ _SEARCH = (SERIAL, HOST, FIRMWARE, RULE, LEVEL, *_PAGE)
 _LARGEST_CHANGE = 2**31 - 1
 
 FactValue = bool | int | str | list[str] | None
+TrustWord = Annotated[str, Field(json_schema_extra={"enum": list(WORDS)})]
 
 
 class NewHostToken(Body):
@@ -71,7 +73,10 @@ class HostTokenShown(Shown):
 
 
 class HostShown(Shown):
-    """A host. missing: reports that never came; clashes: reports under a number that was used."""
+    """A host. missing: reports that never came; clashes: reports under a number that was used.
+
+    altered: times that it contradicted what a key proved of itself.
+    """
 
     id: str
     name: str
@@ -85,6 +90,7 @@ class HostShown(Shown):
     dropped: int
     missing: int
     clashes: int
+    altered: int
 
 
 class HostsShown(Shown):
@@ -98,6 +104,7 @@ class ClaimShown(Shown):
     """What another host says of a fact that no key can change."""
 
     value: FactValue
+    trust: TrustWord = Trust.HOST_SIGNED.word
     day: str
     host: str
 
@@ -105,11 +112,11 @@ class ClaimShown(Shown):
 class FactShown(Shown):
     """A fact. trust: how far it can be believed; day: on which the key was seen so.
 
-    others: what is said against it; with any, it counts as not known.
+    others: what is said against it; with any, it counts as not known, unless the key proved it.
     """
 
     value: FactValue
-    trust: Literal["host-signed"]
+    trust: TrustWord
     day: str
     host: str
     others: list[ClaimShown]
@@ -367,7 +374,7 @@ class AdminFleet:
             facts={
                 name: FactShown(
                     value=_value(fact.value),
-                    trust="host-signed",
+                    trust=fact.trust.word,
                     day=fact.day.isoformat(),
                     host=fact.host_id,
                     others=[
@@ -425,6 +432,7 @@ def _host(host: Host) -> HostShown:
         dropped=host.dropped,
         missing=host.missing,
         clashes=host.clashes,
+        altered=host.altered,
     )
 
 

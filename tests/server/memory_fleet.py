@@ -11,6 +11,8 @@ from server.fleet.health import judge_health
 from server.fleet.hosts import Host, HostState
 from server.fleet.intake import Intake, NewChange, Seen, Standing
 from server.fleet.ports import FleetKey, NotedChange, Search, Sighting
+from server.fleet.proof import Proof
+from server.fleet.proving import Proven, prove
 from server.fleet.receipt import Receipt
 from server.journal.acts import Act, State, Subject
 
@@ -119,6 +121,19 @@ class MemoryFleet:
             self._seen[pair] = Seen(before.first, max(before.last, seen.last), seen.attached)
         self._noted += [(now_us, change) for change in intake.changes]
         return receipts
+
+    async def prove(self, proof: Proof) -> Proven | None:
+        host = self._hosts.get(proof.host_id)
+        known = self._fleet_keys.get(proof.key_id)
+        reported = (proof.key_id, proof.host_id) in self._seen
+        if host is None or host.state is not HostState.ACTIVE or known is None or not reported:
+            return None
+        proven = prove(known, proof)
+        self._fleet_keys[proof.key_id] = proven.key
+        for host_id in proven.altered:
+            other = self._hosts[host_id]
+            self._hosts[host_id] = other._replace(altered=other.altered + 1)
+        return proven
 
     async def fleet_keys(self, search: Search, after: str, limit: int) -> Sequence[FleetKey]:
         wanted = [

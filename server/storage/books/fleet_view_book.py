@@ -108,6 +108,7 @@ def _in_trouble(trouble: Trouble, silent_us: int) -> ColumnElement[bool]:
     is_active = table.state == HostState.ACTIVE.value
     return {
         Trouble.CLASHES: table.clashes > 0,
+        Trouble.ALTERED: table.altered > 0,
         Trouble.MISSING: table.missing > 0,
         Trouble.SILENT: and_(is_active, table.reported_us < silent_us),
         Trouble.NEVER: and_(is_active, table.reported_us.is_(None)),

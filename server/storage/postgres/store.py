@@ -28,6 +28,7 @@ from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
 from server.storage.books.fleet_host_book import SqlFleetHostBook
 from server.storage.books.fleet_key_book import SqlFleetKeyBook
+from server.storage.books.fleet_proof_book import SqlFleetProofBook
 from server.storage.books.fleet_report_book import SqlFleetReportBook
 from server.storage.books.fleet_view_book import SqlFleetViewBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
@@ -80,6 +81,7 @@ class PostgresStore(
     SqlMintingBook,
     SqlFleetHostBook,
     SqlFleetReportBook,
+    SqlFleetProofBook,
     SqlFleetKeyBook,
     SqlFleetViewBook,
     SqlLedgerBook,
