@@ -134,7 +134,7 @@ class Listen(_Section):
         str,
         AfterValidator(_address),
         Field(
-            description="where /metrics, /healthz and /readyz are served",
+            description="where /metrics, /healthz, /readyz and /fleet are served",
             examples=["127.0.0.1:8081"],
         ),
     ] = "127.0.0.1:8081"

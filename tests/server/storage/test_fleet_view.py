@@ -1,0 +1,143 @@
+"""The fleet as a whole in both stores: numbers, and lists to both sides."""
+
+import pytest
+
+from agent.report import Value
+from server.fleet.counts import Trouble
+from server.fleet.firmware import Version
+from server.fleet.health import Level
+from server.fleet.paging import Place
+from server.fleet.ports import Search
+from server.fleet.view_ports import HostSearch
+from server.storage.postgres.store import PostgresStore
+from server.storage.sqlite.store import SqliteStore
+from tests.server.acts import ACT
+from tests.server.fleet.reports import HEALTHY, HOST, a_key, a_report
+from tests.server.storage.keepers import Keeper
+from tests.server.storage.test_fleet import OTHER, SqlStore, allow, asked, enrolled
+
+# Nothing keeps the whole fleet in memory.
+pytestmark = pytest.mark.parametrize("keeper", ["sqlite", "postgres"], indirect=True)
+
+THIRD, FOURTH = "2d" * 16, "3c" * 16
+OLD: dict[str, Value] = {**HEALTHY, "device.firmware": "5.4.3", "piv.pin.default": True}
+
+
+@pytest.fixture
+async def store(keeper: Keeper) -> SqlStore:
+    opened = await keeper.open()
+    assert isinstance(opened, SqliteStore | PostgresStore)
+    return opened
+
+
+async def filled(store: SqlStore) -> None:
+    """Fill a store with four hosts and six keys."""
+    for host_id, name in ((HOST, "laptop-b"), (OTHER, "Laptop-A"), (THIRD, "desk-1")):
+        await enrolled(store, host_id, name)
+    await store.take_reports(
+        [
+            a_report(a_key(OLD, serial=1), a_key(serial=2), a_key({}, serial=3)),
+            a_report(a_key(OLD, serial=4), a_key(OLD, serial=5), host=OTHER, sequence=3),
+            a_report(host=OTHER, sequence=3, report_id="ab" * 16),
+            a_report(a_key({**OLD, "piv.pin.default": False}, serial=6), host=THIRD),
+        ]
+    )
+    await allow(store, "new", "desk-1", replaces=True)
+    await store.enrol(asked(FOURTH, "desk-1", "new"))
+
+
+async def test_an_empty_fleet_has_nothing(store: SqlStore) -> None:
+    counts = await store.fleet_counts(0)
+    assert (counts.keys, counts.hosts, counts.other) == (0, 0, 0)
+    assert set(counts.levels.values()) == {0}
+    assert set(counts.troubles.values()) == {0}
+    assert (counts.rules, counts.firmware) == ({}, {})
+
+
+async def test_keys_and_hosts_are_counted(store: SqlStore) -> None:
+    await filled(store)
+    now_us = await store.store_time_us()
+    counts = await store.fleet_counts(now_us + 1)
+    assert counts.keys == 6
+    assert counts.levels == {Level.DANGER: 3, Level.WARNING: 0, Level.NOTICE: 0, None: 3}
+    assert counts.rules == {"piv-pin-default": 3}
+    assert counts.firmware == {Version(5, 4, 3): 4, Version(5, 7, 4): 1, None: 1}
+    assert counts.other == 0
+    assert counts.hosts == 3
+    assert counts.troubles == {
+        Trouble.CLASHES: 1,
+        Trouble.ALTERED: 0,
+        Trouble.MISSING: 1,
+        Trouble.SILENT: 2,
+        Trouble.NEVER: 1,
+        Trouble.REPLACED: 1,
+    }
+    assert (await store.fleet_counts(0)).troubles[Trouble.SILENT] == 0
+    await store.erase_host(OTHER, act=ACT)
+    counts = await store.fleet_counts(0)
+    assert (counts.keys, counts.hosts, counts.troubles[Trouble.CLASHES]) == (4, 2, 0)
+
+
+async def test_made_up_versions_are_counted_together(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.storage.books.fleet_view_book.VERSIONS", 1)
+    await filled(store)
+    counts = await store.fleet_counts(0)
+    assert counts.firmware == {Version(5, 4, 3): 4}
+    assert counts.other == 2
+
+
+async def test_keys_are_listed_to_both_sides(store: SqlStore) -> None:
+    await filled(store)
+
+    async def serials(place: Place, **search: object) -> list[int | None]:
+        page = await store.key_page(Search(**search), place, 2)  # type: ignore[arg-type] # names
+        return [known.key.serial for known in page.entries]
+
+    assert await serials(Place()) == [1, 2]
+    assert await serials(Place("serial:2")) == [3, 4]
+    assert await serials(Place("serial:5", is_before=True)) == [3, 4]
+    assert await serials(Place("serial:2", is_before=True)) == [1]
+    assert await serials(Place(), level=Level.DANGER) == [1, 4]
+    assert await serials(Place("serial:4"), level=Level.DANGER) == [5]
+    assert await serials(Place("serial:5", is_before=True), rule="piv-pin-default") == [1, 4]
+    assert await serials(Place(), serial=6) == [6]
+    first = await store.key_page(Search(), Place(), 6)
+    assert (first.earlier, first.later) == (False, False)
+    everything = await store.fleet_keys(Search(), "", 100)
+    assert list(first.entries) == list(everything)
+
+
+async def test_hosts_are_listed_by_name_to_both_sides(store: SqlStore) -> None:
+    await filled(store)
+
+    async def names(place: Place, limit: int = 10, **search: object) -> list[str]:
+        page = await store.host_page(HostSearch(**search), place, limit)  # type: ignore[arg-type] # names
+        return [host.name for host in page.entries]
+
+    assert await names(Place()) == ["desk-1", "desk-1", "Laptop-A", "laptop-b"]
+    assert await names(Place(), 2) == ["desk-1", "desk-1"]
+    assert await names(Place(FOURTH), 2) == ["Laptop-A", "laptop-b"]
+    assert await names(Place(HOST, is_before=True), 1) == ["Laptop-A"]
+    assert await names(Place("ff" * 16, is_before=True), 1) == ["desk-1"]  # gone: begin anew
+    assert await names(Place(), name="LAPTOP") == ["Laptop-A", "laptop-b"]
+    assert await names(Place(), name="%") == []
+    assert await names(Place(), trouble=Trouble.CLASHES) == ["Laptop-A"]
+    assert await names(Place(), trouble=Trouble.MISSING) == ["Laptop-A"]
+    assert await names(Place(), trouble=Trouble.NEVER) == ["desk-1"]
+    assert await names(Place(), trouble=Trouble.REPLACED) == ["desk-1"]
+    later_us = await store.store_time_us() + 1
+    silent = {"trouble": Trouble.SILENT, "silent_us": later_us}
+    assert await names(Place(), **silent) == ["Laptop-A", "laptop-b"]
+    assert await names(Place(), trouble=Trouble.SILENT) == []
+    await store.erase_host(HOST, act=ACT)
+    assert await names(Place(), name="laptop") == ["Laptop-A"]
+
+
+async def test_what_is_known_is_told_key_by_key(store: SqlStore) -> None:
+    await filled(store)
+    first = await store.known_keys("", 4)
+    rest = await store.known_keys(first[-1].key_id, 4)
+    listed = await store.fleet_keys(Search(), "", 100)
+    assert [*first, *rest] == [known.key for known in listed]
