@@ -83,7 +83,7 @@ class CensusTaker:
         try:
             while True:
                 begun = self._clock.monotonic()
-                keys = await self._book.known_keys(after, _AT_ONCE)
+                keys = await self._book.fleet_known(after, _AT_ONCE)
                 for key in keys:
                     count.add(key)
                 if len(keys) < _AT_ONCE:

@@ -36,6 +36,6 @@ class ViewBook(Protocol):
         """Return up to `limit` hosts by name, never erased ones. A place is a host's id."""
         ...
 
-    async def known_keys(self, after: str, limit: int) -> Sequence[KnownKey]:
+    async def fleet_known(self, after: str, limit: int) -> Sequence[KnownKey]:
         """Return what is known of up to `limit` keys with an id beyond `after`, in order."""
         ...

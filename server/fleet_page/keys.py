@@ -1,7 +1,7 @@
 """Lists of keys, and how one key is told of in them. Pure."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from server.fleet.absorbing import as_report
 from server.fleet.exposure import Affected, Exposed, Exposure
@@ -14,6 +14,8 @@ from server.fleet_page import places
 from server.fleet_page.overview import LEVELS, SOUND, line_text
 from server.fleet_page.places import KeyFilter
 from server.fleet_page.said import Named, day, host_name, name_of, value
+
+T = TypeVar("T")
 
 _HOSTS_SHOWN = 3
 _FAULTS_SHOWN = 4
@@ -61,9 +63,7 @@ def lay_out(
     return KeyList(filters, rows, turning(places.KEYS, filters, page, ids))
 
 
-def turning(
-    path: str, filters: tuple[str, ...], page: Page[FleetKey] | Page[object], ids: Sequence[str]
-) -> Turning:
+def turning(path: str, filters: tuple[str, ...], page: Page[T], ids: Sequence[str]) -> Turning:
     """Return the links to the pages beside one. ids: of its entries."""
     if not ids:
         return Turning(first=places.address(path, filters) if page.earlier or page.later else "")

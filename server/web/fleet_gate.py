@@ -72,6 +72,7 @@ class FleetGate:
         )
         app.router.add_route(hdrs.METH_POST, "/sign-out", self.sign_out)
 
+    @web.middleware
     async def let_in(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         """Let who has a session and may read the fleet past, and nobody else."""
         if carriage_of(request, self._sources) is Carriage.OPEN:

@@ -62,8 +62,7 @@ class FleetPages:
 
     def app(self) -> web.Application:
         """Return the application below /fleet."""
-        translate, let_in = web.middleware(self._translate), web.middleware(self._gate.let_in)
-        app = web.Application(middlewares=[translate, let_in])
+        app = web.Application(middlewares=[self._translate, self._gate.let_in])
         a_key, an_advisory = (
             f"{{{name}:{PATH_PARAMETERS[name].pattern}}}" for name in ("key_id", "advisory_id")
         )
@@ -201,6 +200,7 @@ class FleetPages:
 
         return make
 
+    @web.middleware
     async def _translate(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         """Turn every refusal and fault into a page."""
         allow = ""

@@ -79,7 +79,7 @@ class SqlFleetViewBook:
             rows = await connection.execute(wanted.order_by(*order).limit(limit + 1))
             return cut([host_of(row) for row in rows], place, limit)
 
-    async def known_keys(self, after: str, limit: int) -> Sequence[KnownKey]:
+    async def fleet_known(self, after: str, limit: int) -> Sequence[KnownKey]:
         """Return what is known of up to `limit` keys with an id beyond `after`, in order."""
         page = select(fleet_key).where(fleet_key.c.key_id > after)
         page = page.order_by(fleet_key.c.key_id).limit(limit)
@@ -100,7 +100,8 @@ def _hosts_counted(silent_us: int) -> Select[Any]:
 
     active = number(fleet_host.c.state == HostState.ACTIVE.value, "active")
     troubles = (number(_in_trouble(one, silent_us), one.value) for one in Trouble)
-    return select(active, *troubles).where(fleet_host.c.state != HostState.ERASED.value)
+    counted: Select[Any] = select(active, *troubles)
+    return counted.where(fleet_host.c.state != HostState.ERASED.value)
 
 
 def _in_trouble(trouble: Trouble, silent_us: int) -> ColumnElement[bool]:

@@ -23,7 +23,7 @@ ADVISORIES = shipped().advisories
 
 
 async def known(store: SqliteStore) -> Sequence[KnownKey]:
-    return await store.known_keys("", 1000)
+    return await store.fleet_known("", 1000)
 
 
 async def test_what_is_counted_is_what_each_key_is(tmp_path: Path) -> None:
@@ -76,11 +76,11 @@ class Gated(SqliteStore):
     gate: asyncio.Event
     is_away = False
 
-    async def known_keys(self, after: str, limit: int) -> Sequence[KnownKey]:
+    async def fleet_known(self, after: str, limit: int) -> Sequence[KnownKey]:
         await self.gate.wait()
         if self.is_away:
             raise StoreUnavailableError("away")
-        return await super().known_keys(after, limit)
+        return await super().fleet_known(after, limit)
 
 
 async def test_nobody_waits_for_a_long_census(

@@ -30,12 +30,19 @@ OLD: dict[str, Value] = {
 }
 
 
+_EMPTY: list[bytes] = []
+"""A store with its schema and nothing in it, once it was made: that takes as long as a test."""
+
+
 @asynccontextmanager
 async def open_store(folder: Path, clock: StillClock) -> AsyncIterator[SqliteStore]:
     """Open a new store in a folder."""
-    store = await open_sqlite(
-        folder / "keystead.db", clock=clock, default_policy=DEFAULT, create=True
-    )
+    file = folder / "keystead.db"
+    if not _EMPTY:
+        await (await open_sqlite(file, clock=clock, default_policy=DEFAULT, create=True)).close()
+        _EMPTY.append(file.read_bytes())
+    file.write_bytes(_EMPTY[0])
+    store = await open_sqlite(file, clock=clock, default_policy=DEFAULT, create=False)
     try:
         yield store
     finally:

@@ -85,7 +85,7 @@ HOSTILE = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(HOSTILE, HOSTILE, HOSTILE)
 def test_no_word_of_a_laptop_breaks_out_of_its_place(one: str, two: str, three: str) -> None:
     known = a_fleet_key(
@@ -105,10 +105,10 @@ def test_no_word_of_a_laptop_breaks_out_of_its_place(one: str, two: str, three: 
         check_links(found)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(HOSTILE)
 def test_nor_does_what_somebody_looked_for(text: str) -> None:
-    filters = KeyFilter(*(text.replace("\x00", "")[:100],) * 5)
+    filters = KeyFilter(*(f"x{text}",) * 5)
     found = Outline(keys_html(CALM, filters=filters))
     assert found.tags == Outline(keys_html(CALM, filters=KeyFilter(host="x"))).tags
     check_links(found)

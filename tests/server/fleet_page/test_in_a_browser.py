@@ -55,7 +55,6 @@ PAGES = {
     "overview": overview_html(PLAIN, PROVED),
     "keys": keys_html(PLAIN, PROVED, HOSTILE, filters=KeyFilter(level="danger")),
     "key": key_html(PLAIN, a_change()),
-    "proved": key_html(PROVED),
     "hostile": key_html(HOSTILE, a_change(fact="otp." + "x" * 60, before=LONG, after=(LONG,))),
     "hosts": hosts_html(a_host(), a_host("W" * 253, LONG, LONG), filters=HostFilter("W" * 253)),
     "advisory": advisory_html(PLAIN, HOSTILE),
@@ -66,9 +65,6 @@ PAGES = {
         page=None,
         filters=KeyFilter(serial="x"),
         fault={"field": "serial", "text": "A serial number has up to ten digits."},
-    ),
-    "message": document.write(
-        "message", Frame("Not Found", operator="ann"), text="There is nothing here.", link=None
     ),
 }
 

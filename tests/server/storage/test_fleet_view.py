@@ -128,8 +128,8 @@ async def test_hosts_are_listed_by_name_to_both_sides(store: SqlStore) -> None:
     assert await names(Place(), trouble=Trouble.NEVER) == ["desk-1"]
     assert await names(Place(), trouble=Trouble.REPLACED) == ["desk-1"]
     later_us = await store.store_time_us() + 1
-    silent = {"trouble": Trouble.SILENT, "silent_us": later_us}
-    assert await names(Place(), **silent) == ["Laptop-A", "laptop-b"]
+    silent = await names(Place(), trouble=Trouble.SILENT, silent_us=later_us)
+    assert silent == ["Laptop-A", "laptop-b"]
     assert await names(Place(), trouble=Trouble.SILENT) == []
     await store.erase_host(HOST, act=ACT)
     assert await names(Place(), name="laptop") == ["Laptop-A"]
@@ -137,7 +137,7 @@ async def test_hosts_are_listed_by_name_to_both_sides(store: SqlStore) -> None:
 
 async def test_what_is_known_is_told_key_by_key(store: SqlStore) -> None:
     await filled(store)
-    first = await store.known_keys("", 4)
-    rest = await store.known_keys(first[-1].key_id, 4)
+    first = await store.fleet_known("", 4)
+    rest = await store.fleet_known(first[-1].key_id, 4)
     listed = await store.fleet_keys(Search(), "", 100)
     assert [*first, *rest] == [known.key for known in listed]

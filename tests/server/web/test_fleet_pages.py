@@ -8,6 +8,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 import pytest
+import structlog
 
 from server.fleet.firmware import Version
 from server.otp.ports import StoreUnavailableError
@@ -211,10 +212,10 @@ async def test_a_long_history_has_pages(reader: Reader) -> None:
         await reader.site.store.take_reports([told(seen(facts, serial=5), sequence=sequence)])
     path = "/fleet/keys/serial:5?back=" + quote("/fleet/keys?host=laptop-17", safe="")
     first = await reader.read(path)
-    assert first.count("fido.pin_tries :") == 25
+    assert first.count(" became ") == 25
     links = await reader.links(path)
     rest = await reader.read(links["Older changes"].partition("#")[0])
-    assert rest.count("fido.pin_tries :") == 14
+    assert rest.count(" became ") == 14
     assert (await reader.links(links["Older changes"].partition("#")[0]))["Newest changes"] == (
         f"{path}#history"
     )
@@ -231,9 +232,9 @@ async def test_an_advisory_says_whom_it_hits_and_on_whose_laptops(reader: Reader
     assert await reader.serials(f"{path}?show=exposed") == ["1"]
     assert await reader.serials(f"{path}?show=affected") == ["1"]
     assert await reader.serials(f"{path}?show=unknown") == ["4"]
-    assert "laptop-17, laptop-18" in await reader.read(f"{path}?show=unknown") or (
-        "laptop-18, laptop-17" in await reader.read(f"{path}?show=unknown")
-    )
+    text = await reader.read(f"{path}?show=unknown")
+    assert "Nobody can say whether it is affected" in text
+    assert "Hosts laptop-17 , laptop-18" in text
     key = (await reader.links(f"{path}?show=exposed"))["1"]
     assert (await reader.links(key))["Keys of YSA-2024-03"] == f"{path}?show=exposed"
 
@@ -305,7 +306,7 @@ async def test_a_store_that_is_away_is_said_and_nothing_leaks(
     async def away(*_: object) -> None:
         raise StoreUnavailableError("no route to db.internal")
 
-    with monkeypatch.context() as patched:
+    with monkeypatch.context() as patched, structlog.testing.capture_logs():
         patched.setattr(reader.site.store, "key_page", away)
         text = await reader.read("/fleet/keys", 503)
         assert "Try again in a moment" in text
@@ -314,11 +315,11 @@ async def test_a_store_that_is_away_is_said_and_nothing_leaks(
     async def broken(*_: object) -> None:
         raise ZeroDivisionError(HOST)
 
-    with monkeypatch.context() as patched:
+    with monkeypatch.context() as patched, structlog.testing.capture_logs() as lines:
         patched.setattr(reader.site.store, "key_page", broken)
         text = await reader.read("/fleet/keys", 500)
-        assert "request id" in text
-        assert HOST not in text
+    assert lines[-1]["request_id"] in text
+    assert HOST not in text + str(lines)
     assert await reader.serials("/fleet/keys?serial=2") == ["2"]
     assert reader.site.outcomes["unavailable"] == reader.site.outcomes["fault"] == 1
 
@@ -327,7 +328,8 @@ async def test_many_that_look_at_once_wait_and_then_are_told(
     reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("server.web.fleet_pages._WAITING", 0)
-    assert "Try again" in await reader.read("/fleet/keys", 503)
+    with structlog.testing.capture_logs():
+        assert "Try again" in await reader.read("/fleet/keys", 503)
 
 
 async def test_the_chart_is_a_table_with_its_numbers(reader: Reader) -> None:
