@@ -12,19 +12,19 @@ _THOUSAND = 1000
 
 
 class Amount(NamedTuple):
-    """What a bar is to show. href: where its things are listed, "" for nowhere; tone: a class."""
+    """What a bar is to show. keys: how many; href: where its things are listed, "" for nowhere; tone: a class."""
 
     label: str
-    count: int
+    keys: int
     href: str = ""
     tone: str = ""
 
 
 class Bar(NamedTuple):
-    """A bar. count: with separators; share: of all, in words; width: of WIDTH."""
+    """A bar. keys: how many, with separators; share: of all, in words; width: of WIDTH."""
 
     label: str
-    count: str
+    keys: str
     share: str
     width: int
     href: str
@@ -34,13 +34,13 @@ class Bar(NamedTuple):
 def bars(amounts: Iterable[Amount], total: int) -> Sequence[Bar]:
     """Return bars to scale, the largest over the whole width; what there is can be seen."""
     listed = list(amounts)
-    largest = max((one.count for one in listed), default=0)
+    largest = max((one.keys for one in listed), default=0)
     return [
         Bar(
             one.label,
-            number(one.count),
-            share(one.count, total),
-            max(1, one.count * WIDTH // largest) if one.count else 0,
+            number(one.keys),
+            share(one.keys, total),
+            max(1, one.keys * WIDTH // largest) if one.keys else 0,
             one.href,
             one.tone,
         )

@@ -50,7 +50,7 @@ class RuleRow(NamedTuple):
 
     title: str
     tone: str
-    count: str
+    keys: str
     href: str
 
 
@@ -71,7 +71,7 @@ class HostRow(NamedTuple):
     """Hosts of one kind."""
 
     label: str
-    count: str
+    hosts: str
     href: str
 
 
@@ -132,14 +132,16 @@ def census_note(taken: Taken | None, counting: int | None, keys: int | None = No
 def advisory_row(advisory: Advisory, taken: Taken | None) -> AdvisoryRow:
     """Return an advisory with whom it hits."""
     struck = None if taken is None else taken.census.struck.get(advisory.advisory_id)
-    said = ("", "", "") if struck is None else tuple(map(number, struck))
+    affected, exposed, unknown = ("", "", "") if struck is None else map(number, struck)
     return AdvisoryRow(
         advisory.advisory_id,
         plain(advisory.title, 400),
         advisory.critical,
         f"{places.ADVISORIES}/{advisory.advisory_id}",
-        *said,
-        tone="" if struck is None else _struck_tone(struck),
+        affected,
+        exposed,
+        unknown,
+        "" if struck is None else _struck_tone(struck),
     )
 
 

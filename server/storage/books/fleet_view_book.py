@@ -100,8 +100,9 @@ def _hosts_counted(silent_us: int) -> Select[Any]:
 
     active = number(fleet_host.c.state == HostState.ACTIVE.value, "active")
     troubles = (number(_in_trouble(one, silent_us), one.value) for one in Trouble)
-    counted: Select[Any] = select(active, *troubles)
-    return counted.where(fleet_host.c.state != HostState.ERASED.value)
+    counted: Any = select(active, *troubles)
+    known: Select[Any] = counted.where(fleet_host.c.state != HostState.ERASED.value)
+    return known
 
 
 def _in_trouble(trouble: Trouble, silent_us: int) -> ColumnElement[bool]:
