@@ -21,6 +21,9 @@ from agent.report import HOST_HEADER, SIGNATURE_HEADER
 _SCHEME = "ed25519="
 _OK = 200
 
+PATIENCE_S = 60.0
+"""For an answer that nobody waits for with a key in the hand."""
+
 
 class WrongServerError(Exception):
     """Nobody whom this host enrolled with answered. The message is for people."""
@@ -53,7 +56,13 @@ class ServerVoice:
             )
         return key
 
-    def ask(self, path: str, context: bytes, value: Mapping[str, Any]) -> Mapping[str, Any]:
+    def ask(
+        self,
+        path: str,
+        context: bytes,
+        value: Mapping[str, Any],
+        within_s: float = PATIENCE_S,
+    ) -> Mapping[str, Any]:
         """Send a request as this host, and return what the enrolled server answers.
 
         UnreachableError, RefusedError, WrongServerError: nothing of the answer may be used.
@@ -67,7 +76,7 @@ class ServerVoice:
             HOST_HEADER: self._identity.host,
             SIGNATURE_HEADER: self._identity.sign(context, body),
         }
-        answer = self._client.post(path, body, headers)
+        answer = self._client.post(path, body, headers, within_s)
         if answer.status != _OK:
             raise RefusedError(answer)
         check_answer(server_key, path, body, answer)

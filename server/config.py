@@ -769,11 +769,25 @@ class Fleet(_Section):
     ] = 3600
     proofs: Annotated[
         tuple[Literal["signed", "channel"], ...],
+        BeforeValidator(_tuple),
         Field(
             description='what keys prove of themselves: "signed" (slot 9E), "channel" (SCP11b)',
             examples=[["signed"]],
         ),
     ] = ()
+    attestation_keys: Annotated[
+        tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...],
+        BeforeValidator(_tuple),
+        Field(
+            description="who may sign newer attestation roots: Ed25519 keys, hexadecimal",
+            examples=[[]],
+        ),
+    ] = ()
+
+    @property
+    def trusted_attestation_keys(self) -> tuple[bytes, ...]:
+        """The keys themselves, 32 octets each."""
+        return tuple(map(bytes.fromhex, self.attestation_keys))
 
 
 class Config(_Section):

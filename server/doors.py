@@ -26,6 +26,7 @@ from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
 from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
+from server.fleet.roots_desk import RootsDesk
 from server.fleet_door import fleet_families, keep_identity, open_fleet_door
 from server.fleet_page_door import add_fleet_pages, fleet_page_families
 from server.foundation import Foundation
@@ -259,6 +260,7 @@ async def open_desks(
         ),
         report_mail=report_mail_desk(config, base, clock, board, VERSION),
         fleet=FleetDesk(base.store, shipped(), clock=clock),
+        roots=RootsDesk(base.store, config.fleet.trusted_attestation_keys),
         status=status,
     )
 
@@ -359,6 +361,7 @@ async def open_side_doors(
             stack,
             config,
             base.store,
+            clock,
             listener=doors.fleet,
             caps=_caps(config),
             certificate=certificate,

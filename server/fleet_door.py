@@ -10,9 +10,22 @@ from typing import TYPE_CHECKING
 import structlog
 from prometheus_client.core import CounterMetricFamily, Metric
 
+from agent.proof_wire import (
+    CHALLENGE_CONTEXT,
+    CHALLENGES,
+    CHANNEL_CONTEXT,
+    CHANNELS,
+    SIGNATURE_CONTEXT,
+    SIGNATURES,
+)
+from server.clock import Clock
 from server.config import Config
+from server.fleet.channel.channels import Channels
+from server.fleet.key_signed import KeySigned
+from server.fleet.nonces import Nonces
 from server.fleet.policy import SERIAL_KEY, SERIAL_KEY_OCTETS, FleetPolicy
 from server.fleet.reception import Reception
+from server.fleet.roots_desk import RootsDesk
 from server.fleet.server_identity import ServerIdentity, is_made, open_identity, reseal
 from server.foundation import Foundation, Store
 from server.handed_keys import HandedKeys
@@ -20,7 +33,7 @@ from server.journal.acts import Cause
 from server.local_users import this_process
 from server.metrics.tally import Tally
 from server.web.fleet import FleetDoor
-from server.web.fleet_proofs import ProofDoor
+from server.web.fleet_proofs import Dialogue, ProofDoor
 from server.web.guard import Caps
 from server.web.runner import serve
 
@@ -72,6 +85,7 @@ async def open_fleet_door(
     stack: AsyncExitStack,
     config: Config,
     store: Store,
+    clock: Clock,
     *,
     listener: socket.socket,
     caps: Caps,
@@ -93,7 +107,27 @@ async def open_fleet_door(
     )
     reception = Reception(store, policy)
     stack.push_async_callback(reception.close)
-    proofs = ProofDoor(reception, identity, ())
+    roots = RootsDesk(store, wanted.trusted_attestation_keys)
+    key_signed = KeySigned(
+        store,
+        Nonces(clock.monotonic, secrets.token_bytes),
+        roots.current,
+        server_key=identity.public_key,
+        serial_key=policy.serial_key,
+        clock=clock,
+    )
+    channels = Channels(
+        store, roots.current, policy.serial_key, clock=clock, counted=reception.outcomes
+    )
+    proofs = ProofDoor(
+        reception,
+        identity,
+        [
+            Dialogue(CHALLENGES, CHALLENGE_CONTEXT, key_signed.challenge),
+            Dialogue(SIGNATURES, SIGNATURE_CONTEXT, key_signed.signature),
+            Dialogue(CHANNELS, CHANNEL_CONTEXT, channels.step),
+        ],
+    )
     # A tally of its own: the other one counts connections of clients.
     door = await serve(
         FleetDoor(reception, identity, proofs.handlers()).app(),

@@ -118,6 +118,13 @@ class FleetBook(Protocol):
         """
         ...
 
+    async def note_altered(self, host_id: str, key_id: str, how: str) -> None:
+        """Count against a host that it altered what a key said on its way, and tell it as a fact.
+
+        how: the word for it. Nothing is kept of what was said.
+        """
+        ...
+
     async def fleet_keys(self, search: Search, after: str, limit: int) -> Sequence[FleetKey]:
         """Return up to `limit` keys with an id beyond `after`, in order."""
         ...

@@ -8,6 +8,7 @@ says later, that the key is what it proved not to be, alters what keys say: it i
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from agent.report import Value
 from server.fleet.absorbing import MAX_FACTS_KEPT, OWN, Change, KnownKey
 from server.fleet.claims import FIXED, MAX_CLAIMS, Claim, KnownFact, contradict
 from server.fleet.proof import Proof
@@ -83,6 +84,6 @@ def _newly_altered(
             yield host_id, name
 
 
-def _value(known: KnownKey, name: str) -> object:
+def _value(known: KnownKey, name: str) -> Value | None:
     fact = known.facts.get(name)
     return None if fact is None else fact.value

@@ -12,7 +12,7 @@ _THOUSAND = 1000
 
 
 class Amount(NamedTuple):
-    """What a bar is to show. keys: how many; href: where its things are listed, "" for nowhere; tone: a class."""
+    """What a bar is to show. keys: how many; href: where they are listed; tone: a class."""
 
     label: str
     keys: int

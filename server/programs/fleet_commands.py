@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from server.programs.admin_client import because
+from server.programs.fleet_roots_commands import roots_app
 from server.programs.options import Data, Database, Json, Reason, admin_api
 from server.programs.remote_options import RemoteTyper
 from server.programs.terminal import fields, say, say_json, table
@@ -12,6 +13,7 @@ from server.programs.terminal import fields, say, say_json, table
 app = RemoteTyper(help="YubiKeys on laptops: what agents report.", no_args_is_help=True)
 token_app = RemoteTyper(help="Tokens that let hosts in.", no_args_is_help=True)
 app.add_typer(token_app, name="token")
+app.add_typer(roots_app, name="roots")
 
 _PAGE = 1000
 

@@ -29,6 +29,7 @@ from server.counter_journal.desk import FenceDesk, FenceError
 from server.fleet.desk import FleetDesk, UnknownAdvisoryError, UnknownFleetKeyError
 from server.fleet.enrolment import HostEnrolledError
 from server.fleet.ports import UnknownHostError
+from server.fleet.roots_desk import RootsDesk
 from server.incidents.business_calendar import CalendarError
 from server.incidents.decisions import AmendingError, IncidentStateError
 from server.incidents.desk import IncidentDesk
@@ -86,6 +87,7 @@ from server.web.admin_clients import AdminClients
 from server.web.admin_customer_reports import AdminCustomerReports
 from server.web.admin_customers import AdminCustomers
 from server.web.admin_fleet import AdminFleet
+from server.web.admin_fleet_roots import AdminFleetRoots
 from server.web.admin_incidents import AdminIncidents
 from server.web.admin_journal import AdminJournal
 from server.web.admin_keys import AdminKeys
@@ -144,6 +146,7 @@ class Desks(NamedTuple):
     customer_reports: CustomerReportDesk
     report_mail: ReportMailDesk
     fleet: FleetDesk
+    roots: RootsDesk
     status: _Status
 
 
@@ -188,6 +191,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminStatusPage(desks.status_page).routes(),
             *AdminNotices(desks.notices).routes(),
             *AdminFleet(desks.fleet).routes(),
+            *AdminFleetRoots(desks.roots).routes(),
             *AdminKeys(desks.keys).routes(),
             *AdminMinting(desks.minting).routes(),
             *AdminMoving(desks.moving, translate=problem_of).routes(),

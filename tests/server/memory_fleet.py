@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from agent.report import Report
 from server.fleet.absorbing import KnownKey, as_report
+from server.fleet.channel.blame import relayed_otherwise
 from server.fleet.enrolment import Admission, Asked, Token, admit, check_new_token, digest_of
 from server.fleet.health import judge_health
 from server.fleet.hosts import Host, HostState
@@ -28,6 +29,7 @@ class MemoryFleet:
         self._standings: dict[str, Standing] = {}
         self._seen: dict[tuple[str, str], Seen] = {}
         self._noted: list[tuple[int, NewChange]] = []
+        self.told_of_hosts: list[dict[str, str]] = []
 
     def _write_down(
         self, act: Act, subject: Subject, before: State | None, after: State | None
@@ -134,6 +136,13 @@ class MemoryFleet:
             other = self._hosts[host_id]
             self._hosts[host_id] = other._replace(altered=other.altered + 1)
         return proven
+
+    async def note_altered(self, host_id: str, key_id: str, how: str) -> None:
+        host = self._hosts.get(host_id)
+        if host is not None:
+            self._hosts[host_id] = host._replace(altered=host.altered + 1)
+            told = relayed_otherwise(host_id, key_id, how)
+            self.told_of_hosts.append({"kind": told.kind, "host": told.subject, **told.detail})
 
     async def fleet_keys(self, search: Search, after: str, limit: int) -> Sequence[FleetKey]:
         wanted = [

@@ -26,6 +26,7 @@ from server.storage.books.customer_book import SqlCustomerBook
 from server.storage.books.delivery_book import SqlDeliveryBook
 from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
+from server.storage.books.fleet_altered_book import SqlFleetAlteredBook
 from server.storage.books.fleet_host_book import SqlFleetHostBook
 from server.storage.books.fleet_key_book import SqlFleetKeyBook
 from server.storage.books.fleet_proof_book import SqlFleetProofBook
@@ -82,6 +83,7 @@ class PostgresStore(
     SqlFleetHostBook,
     SqlFleetReportBook,
     SqlFleetProofBook,
+    SqlFleetAlteredBook,
     SqlFleetKeyBook,
     SqlFleetViewBook,
     SqlLedgerBook,

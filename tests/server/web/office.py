@@ -19,6 +19,7 @@ from server.accounts.operators import OperatorDesk
 from server.counter_journal.desk import FenceDesk
 from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
+from server.fleet.roots_desk import RootsDesk
 from server.incidents.components import Component
 from server.incidents.desk import IncidentDesk
 from server.journal.desk import JournalDesk
@@ -173,6 +174,7 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
             SnapshotReader(store, uptime, SHOWN, clock=clock), "https://otp.example.org/status"
         ),
         fleet=FleetDesk(store, shipped(), clock=clock),
+        roots=RootsDesk(store, ()),
         status=status,
     )
 
