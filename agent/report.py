@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 FORMAT = 1
@@ -228,8 +229,13 @@ def _facts(found: Mapping[str, Any], where: str) -> dict[str, Value]:
     return {_name(name, where): _value(value, where) for name, value in found.items()}
 
 
+@lru_cache(maxsize=2048)
+def _is_name(name: str) -> bool:
+    return len(name) <= _MAX_TEXT and _NAME.fullmatch(name) is not None
+
+
 def _name(name: str, where: str) -> str:
-    if len(name) > _MAX_TEXT or _NAME.fullmatch(name) is None:
+    if not _is_name(name):
         raise MalformedReportError(f"{where[:-1]}: something that is no fact's name")
     return name
 
@@ -267,6 +273,7 @@ def _software(found: Mapping[str, Any]) -> dict[str, str]:
     return dict(found)
 
 
+@lru_cache(maxsize=2048)
 def _is_text(value: str) -> bool:
     return len(value) <= _MAX_TEXT and _TEXT.fullmatch(value) is not None
 

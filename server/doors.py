@@ -36,6 +36,7 @@ from server.jobs.resealing import watch_rotation
 from server.jobs.runner import JobRunner, run_jobs
 from server.jobs.standing import (
     facts_pruning,
+    fleet_health,
     journal_checkpoint,
     ledger_checkpoint,
     ledger_pruning,
@@ -431,6 +432,7 @@ def start_jobs(
         journal_checkpoint(base.journal),
         ledger_checkpoint(base.ledger),
         facts_pruning(base.store, base.store),
+        fleet_health(base.store, base.store),
         usage_pruning(base.store, config.usage.kept_days),
         probe_pruning(base.store, base.store),
         ledger_pruning(base.store, base.store, kept_payloads(config)),

@@ -1,4 +1,4 @@
-"""What only whole facts tell of a fleet, key by key: lines, and whom advisories hit. Pure.
+"""What only whole facts tell of a fleet, key by key: whom advisories hit, and trust. Pure.
 
 A store's indexes know neither. Many keys are alike: one verdict is found for all of them.
 """
@@ -12,7 +12,6 @@ from server.fleet.advisory import Advisory
 from server.fleet.exposure import Affected, Exposed, judge
 from server.fleet.key_facts import KeyFacts
 from server.fleet.observed import key_facts
-from server.fleet.product_lines import YUBIKEYS, ProductLine, lines_of
 from server.fleet.trust import Trust
 
 _ALIKE = 5_000
@@ -28,13 +27,9 @@ class Struck(NamedTuple):
 
 
 class Census(NamedTuple):
-    """What was counted. lines: by what a key can be, all of it; struck: by advisory.
-
-    trust: by how far it can be believed which firmware a key has; without keys that tell none.
-    """
+    """What was counted. struck: by advisory; trust: by what stands behind a key's firmware."""
 
     keys: int
-    lines: Mapping[frozenset[ProductLine], int]
     struck: Mapping[str, Struck]
     trust: Mapping[Trust, int]
 
@@ -45,7 +40,6 @@ class CensusCount:
     def __init__(self, advisories: Sequence[Advisory]) -> None:
         self.keys = 0
         self._advisories = advisories
-        self._lines: Counter[frozenset[ProductLine]] = Counter()
         self._trust: Counter[Trust] = Counter()
         self._affected: Counter[str] = Counter()
         self._exposed: Counter[str] = Counter()
@@ -61,7 +55,6 @@ class CensusCount:
             if len(self._verdicts) < _ALIKE:
                 self._verdicts[facts] = verdicts
         self.keys += 1
-        self._lines[verdicts.lines] += 1
         if (firmware := key.facts.get("device.firmware")) is not None:
             self._trust[firmware.trust] += 1
         self._affected.update(verdicts.affected)
@@ -74,11 +67,10 @@ class CensusCount:
             name: Struck(self._affected[name], self._exposed[name], self._unknown[name])
             for name in (one.advisory_id for one in self._advisories)
         }
-        return Census(self.keys, dict(self._lines), struck, dict(self._trust))
+        return Census(self.keys, struck, dict(self._trust))
 
 
 class _Verdicts(NamedTuple):
-    lines: frozenset[ProductLine]
     affected: tuple[str, ...]
     exposed: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -86,9 +78,7 @@ class _Verdicts(NamedTuple):
 
 def _verdicts(facts: KeyFacts, advisories: Sequence[Advisory]) -> _Verdicts:
     found = [judge(advisory, facts) for advisory in advisories]
-    lines = lines_of(facts)
     return _Verdicts(
-        frozenset() if lines == YUBIKEYS else lines,
         tuple(one.advisory_id for one in found if one.affected is Affected.YES),
         tuple(one.advisory_id for one in found if one.exposed is Exposed.YES),
         tuple(one.advisory_id for one in found if one.affected is Affected.UNKNOWN),

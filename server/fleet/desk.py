@@ -10,6 +10,7 @@ from server.clock import Clock
 from server.fleet.absorbing import as_report
 from server.fleet.advisory import Advisory
 from server.fleet.advisory_file import AdvisoryFile
+from server.fleet.counting import Counter, Counts
 from server.fleet.enrolment import TOKEN_OCTETS, Token, digest_of
 from server.fleet.exposure import Affected, Exposure, judge
 from server.fleet.health import Health, judge_health
@@ -52,6 +53,7 @@ class FleetDesk:
     def __init__(self, book: FleetBook, advisories: AdvisoryFile, *, clock: Clock) -> None:
         self._book = book
         self._clock = clock
+        self._counter = Counter(book, clock)
         self._advisories: Mapping[str, Advisory] = {
             advisory.advisory_id: advisory for advisory in advisories.advisories
         }
@@ -107,6 +109,10 @@ class FleetDesk:
     async def changes(self, key_id: str, before: int, limit: int) -> Sequence[NotedChange]:
         """Return changes of a key, newest first."""
         return await self._book.key_changes(key_id, before, max(1, min(limit, MAX_PAGE)))
+
+    async def counts(self) -> Counts:
+        """Return how many there are, as of some seconds ago. The store's errors pass."""
+        return await self._counter.counts()
 
     def health(self, known: FleetKey) -> Health:
         """Return what is wrong with a key today."""

@@ -1,17 +1,19 @@
 """What the fleet needs of a store."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import NamedTuple, Protocol
 
 from agent.report import Report, Value
 from server.fleet.absorbing import KnownKey
 from server.fleet.enrolment import Admission, Asked, Token
 from server.fleet.health import Level
-from server.fleet.hosts import Host
+from server.fleet.hosts import Host, HostState
 from server.fleet.proof import Proof
 from server.fleet.proving import Proven
 from server.fleet.receipt import Receipt
 from server.journal.acts import Act
+from server.leases import Lease
 
 MAX_CHANGES = 500
 """Changes that are kept of a key, the newest ones."""
@@ -66,6 +68,15 @@ class FleetKey(NamedTuple):
 
     key: KnownKey
     sightings: Sequence[Sighting]
+
+
+class KeyCount(NamedTuple):
+    """How many keys are alike. line: as `lines.line_word` has it; firmware: "" for not known."""
+
+    level: Level | None
+    line: str
+    firmware: str
+    keys: int
 
 
 class FleetBook(Protocol):
@@ -131,6 +142,26 @@ class FleetBook(Protocol):
 
     async def fleet_key(self, key_id: str) -> FleetKey | None:
         """Return a key."""
+        ...
+
+    async def fleet_hosts(self, host_ids: Sequence[str]) -> Mapping[str, Host]:
+        """Return those of these hosts that there are, by id."""
+        ...
+
+    async def key_counts(self) -> Sequence[KeyCount]:
+        """Count keys by what was found of them last, from an index, without a turn at writing."""
+        ...
+
+    async def rule_counts(self) -> Mapping[str, int]:
+        """Count the keys at which each rule found something, likewise."""
+        ...
+
+    async def host_counts(self) -> Mapping[HostState, int]:
+        """Count hosts, likewise."""
+        ...
+
+    async def judge_due(self, today: date, limit: int, lease: Lease) -> int:
+        """Judge up to `limit` keys whose day has come; return how many. LeaseLostError."""
         ...
 
     async def key_changes(self, key_id: str, before: int, limit: int) -> Sequence[NotedChange]:

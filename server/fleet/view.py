@@ -1,22 +1,20 @@
 """The fleet as a whole, as a page shows it: numbers, lists, and whom an advisory hits."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from server.clock import Clock
 from server.fleet.advisory import Advisory
 from server.fleet.census_taker import CensusTaker, Taken
-from server.fleet.counts import SILENT_DAYS, FleetCounts, Trouble
+from server.fleet.counting import Counts
 from server.fleet.desk import DAY_US, FleetDesk, HitKey
 from server.fleet.exposure import Affected, Exposure
 from server.fleet.hosts import Host
 from server.fleet.paging import Page, Place
 from server.fleet.ports import FleetKey, Search
+from server.fleet.trouble import SILENT_DAYS, Trouble
 from server.fleet.view_ports import HostSearch, ViewBook
-
-FRESH_S = 5.0
-"""How long numbers are shown before they are counted again."""
 
 _AT_ONCE = 25
 _LOOKED_AT = 1_500
@@ -26,7 +24,8 @@ _LOOKED_AT = 1_500
 class Numbers(NamedTuple):
     """Counts and of when they are (microseconds since the epoch)."""
 
-    counts: FleetCounts
+    counts: Counts
+    troubles: Mapping[Trouble, int]
     at_us: int
 
 
@@ -50,7 +49,6 @@ class FleetView:
         self._clock = clock
         self._census = CensusTaker(book, lambda: desk.advisories, clock=clock)
         self._numbers: Numbers | None = None
-        self._counted = 0.0
         self._turn = asyncio.Lock()
 
     async def close(self) -> None:
@@ -58,13 +56,12 @@ class FleetView:
         await self._census.close()
 
     async def numbers(self) -> Numbers:
-        """Count; of many who ask within some seconds, one does."""
+        """Return how many there are, as of some seconds ago: as long as what the desk counted."""
         async with self._turn:
-            known, now = self._numbers, self._clock.monotonic()
-            if known is None or now - self._counted >= FRESH_S:
-                counts = await self._book.fleet_counts(self._silent_us())
-                known = self._numbers = Numbers(counts, self._clock.now_us())
-                self._counted = now
+            counts, known = await self.desk.counts(), self._numbers
+            if known is None or known.counts is not counts:
+                troubles = await self._book.host_troubles(self._silent_us())
+                known = self._numbers = Numbers(counts, troubles, self._clock.now_us())
             return known
 
     async def census(self) -> Taken | None:

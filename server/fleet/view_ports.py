@@ -1,13 +1,13 @@
 """What looking at the whole fleet needs of a store: numbers, and lists to both sides."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from server.fleet.absorbing import KnownKey
-from server.fleet.counts import FleetCounts, Trouble
 from server.fleet.hosts import Host
 from server.fleet.paging import Page, Place
 from server.fleet.ports import FleetKey, Search
+from server.fleet.trouble import Trouble
 
 
 class HostSearch(NamedTuple):
@@ -24,8 +24,8 @@ class HostSearch(NamedTuple):
 class ViewBook(Protocol):
     """Reads, and takes no turn at writing. Raises the store's errors (server.otp.ports)."""
 
-    async def fleet_counts(self, silent_us: int) -> FleetCounts:
-        """Count keys and hosts. silent_us: whoever reported last before this is silent."""
+    async def host_troubles(self, silent_us: int) -> Mapping[Trouble, int]:
+        """Count hosts in trouble. silent_us: whoever reported last before this is silent."""
         ...
 
     async def key_page(self, search: Search, place: Place, limit: int) -> Page[FleetKey]:

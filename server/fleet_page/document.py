@@ -3,8 +3,8 @@
 from functools import cache
 from typing import NamedTuple
 
-from server.fleet.counts import Trouble
 from server.fleet.health import RULES, Level
+from server.fleet.trouble import Trouble
 from server.fleet_page import places
 from server.fleet_page.chart import WIDTH
 from server.fleet_page.overview import LEVELS, TROUBLES

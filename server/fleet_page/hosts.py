@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from server.fleet.counts import SILENT_DAYS
 from server.fleet.hosts import Host, HostState
 from server.fleet.paging import Page
+from server.fleet.trouble import SILENT_DAYS
 from server.fleet_page import places
 from server.fleet_page.keys import Turning, turning
 from server.fleet_page.overview import SOUND

@@ -6,10 +6,9 @@ from typing import NamedTuple, TypeVar
 from server.fleet.absorbing import as_report
 from server.fleet.exposure import Affected, Exposed, Exposure
 from server.fleet.health import Health, Level
-from server.fleet.observed import key_facts
+from server.fleet.lines import line_word, lines_in
 from server.fleet.paging import Page, Place
 from server.fleet.ports import FleetKey
-from server.fleet.product_lines import YUBIKEYS, lines_of
 from server.fleet_page import places
 from server.fleet_page.overview import LEVELS, SOUND, line_text
 from server.fleet_page.places import KeyFilter
@@ -106,8 +105,7 @@ def firmware_text(known: FleetKey) -> str:
 
 def line_of(known: FleetKey) -> str:
     """Return which products a key can be."""
-    lines = lines_of(key_facts(as_report(known.key)))
-    return line_text(frozenset() if lines == YUBIKEYS else lines)
+    return line_text(lines_in(line_word(as_report(known.key))))
 
 
 def verdict_of(exposure: Exposure) -> tuple[str, str]:

@@ -6,9 +6,12 @@ from typing import NamedTuple
 from server.fleet.advisory import Advisory
 from server.fleet.census import Struck
 from server.fleet.census_taker import Taken
-from server.fleet.counts import SILENT_DAYS, FleetCounts, Trouble
+from server.fleet.counting import Counts
+from server.fleet.firmware import Version
 from server.fleet.health import RULES, Level
-from server.fleet.product_lines import ProductLine
+from server.fleet.hosts import HostState
+from server.fleet.lines import lines_in
+from server.fleet.trouble import SILENT_DAYS, Trouble
 from server.fleet.trust import Trust
 from server.fleet.view import Numbers
 from server.fleet_page import places
@@ -45,6 +48,9 @@ TROUBLES: Mapping[Trouble, str] = {
 }
 
 
+_VERSIONS = 40
+
+
 class RuleRow(NamedTuple):
     """A rule that found something."""
 
@@ -76,7 +82,7 @@ class HostRow(NamedTuple):
 
 
 class Overview(NamedTuple):
-    """Everything on it. census: of when the counts by line and advisory are."""
+    """Everything on it. census: of when the counts by advisory are."""
 
     headline: str
     about: str
@@ -98,20 +104,21 @@ def lay_out(
 ) -> Overview:
     """Return the page. counting: how many keys a census under way has counted."""
     counts = numbers.counts
+    hosts = counts.hosts.get(HostState.ACTIVE, 0)
     return Overview(
         headline=_headline(counts),
-        about=f"{counted(counts.keys, 'key')} on {counted(counts.hosts, 'host')}",
+        about=f"{counted(counts.keys, 'key')} on {counted(hosts, 'host')}",
         tone=_tone(counts),
         read_stamp=words.stamp(numbers.at_us),
         read_clock=words.clock(numbers.at_us),
         levels=_levels(counts),
         rules=_rules(counts),
         firmware=_firmware(counts),
-        lines=[] if taken is None else _lines(taken),
+        lines=_lines(counts),
         trust=[] if taken is None else _trust(taken),
         census=census_note(taken, counting, counts.keys),
         advisories=[advisory_row(one, taken) for one in reversed(advisories)],
-        hosts=_hosts(counts),
+        hosts=_hosts(numbers),
     )
 
 
@@ -155,19 +162,19 @@ def hit_address(advisory_id: str, show: str) -> str:
     return places.address(f"{places.ADVISORIES}/{advisory_id}", HitFilter(show))
 
 
-def _headline(counts: FleetCounts) -> str:
+def _headline(counts: Counts) -> str:
     if not counts.keys:
         return "No key was reported yet"
     for level, what in ((Level.DANGER, "in danger"), (Level.WARNING, "to be looked after")):
-        if count := counts.levels[level]:
+        if count := counts.by_level.get(level, 0):
             return f"{counted(count, 'key')} {'is' if count == 1 else 'are'} {what}"
     return "Nothing bad was found"
 
 
-def _tone(counts: FleetCounts) -> str:
+def _tone(counts: Counts) -> str:
     if not counts.keys:
         return "unknown"
-    return next((level.value for level in Level if counts.levels[level]), SOUND)
+    return next((level.value for level in Level if counts.by_level.get(level, 0)), SOUND)
 
 
 def _struck_tone(struck: Struck) -> str:
@@ -178,11 +185,11 @@ def _struck_tone(struck: Struck) -> str:
     return "unknown" if struck.unknown else SOUND
 
 
-def _levels(counts: FleetCounts) -> Sequence[Bar]:
+def _levels(counts: Counts) -> Sequence[Bar]:
     amounts = [
         Amount(
             label,
-            counts.levels[level],
+            counts.by_level.get(level, 0),
             "" if level is None else places.address(places.KEYS, KeyFilter(level=level.value)),
             SOUND if level is None else level.value,
         )
@@ -191,9 +198,9 @@ def _levels(counts: FleetCounts) -> Sequence[Bar]:
     return bars(amounts, counts.keys)
 
 
-def _rules(counts: FleetCounts) -> Sequence[RuleRow]:
+def _rules(counts: Counts) -> Sequence[RuleRow]:
     known = rule_titles()
-    found = sorted(counts.rules.items(), key=lambda one: (-one[1], one[0]))
+    found = sorted(counts.by_rule.items(), key=lambda one: (-one[1], one[0]))
     rows = []
     for name, count in found:
         title, tone = known.get(name, (name, Level.NOTICE.value))
@@ -202,32 +209,34 @@ def _rules(counts: FleetCounts) -> Sequence[RuleRow]:
     return rows
 
 
-def _firmware(counts: FleetCounts) -> Sequence[Bar]:
-    told = sorted((one for one in counts.firmware if one is not None), reverse=True)
+def _firmware(counts: Counts) -> Sequence[Bar]:
+    """Return the versions that most keys have, the newest first; a laptop can make up any."""
+    told = {Version.parse(text): keys for text, keys in counts.by_firmware.items() if text}
+    most = sorted(told, key=lambda version: (-told[version], version))[:_VERSIONS]
     amounts = [
         Amount(
             str(version),
-            counts.firmware[version],
+            told[version],
             places.address(places.KEYS, KeyFilter(firmware=str(version))),
         )
-        for version in told
+        for version in sorted(most, reverse=True)
     ]
-    if counts.other:
-        amounts.append(Amount("other versions", counts.other))
-    if untold := counts.firmware.get(None, 0):
-        amounts.append(Amount("not known", untold))
+    others = sum(told.values()) - sum(told[version] for version in most)
+    if others:
+        amounts.append(Amount("other versions", others))
+    if untold := counts.by_firmware.get("", 0):
+        amounts.append(Amount(words.NOT_KNOWN, untold))
     return bars(amounts, counts.keys)
 
 
-def line_text(lines: frozenset[ProductLine]) -> str:
+def line_text(lines: Sequence[str]) -> str:
     """Return what a key can be, in words; none: it is not known."""
-    return " or ".join(sorted(line.value for line in lines)) or words.NOT_KNOWN
+    return " or ".join(lines) or words.NOT_KNOWN
 
 
-def _lines(taken: Taken) -> Sequence[Bar]:
-    found = sorted(taken.census.lines.items(), key=lambda one: (-one[1], line_text(one[0])))
-    amounts = [Amount(line_text(lines), count) for lines, count in found]
-    return bars(amounts, taken.census.keys)
+def _lines(counts: Counts) -> Sequence[Bar]:
+    found = sorted(counts.by_line.items(), key=lambda one: (-one[1], one[0]))
+    return bars([Amount(line_text(lines_in(line)), keys) for line, keys in found], counts.keys)
 
 
 def _trust(taken: Taken) -> Sequence[Bar]:
@@ -236,12 +245,13 @@ def _trust(taken: Taken) -> Sequence[Bar]:
     return bars(amounts, taken.census.keys)
 
 
-def _hosts(counts: FleetCounts) -> Sequence[HostRow]:
-    rows = [HostRow("enrolled", number(counts.hosts), places.HOSTS)]
+def _hosts(numbers: Numbers) -> Sequence[HostRow]:
+    enrolled = numbers.counts.hosts.get(HostState.ACTIVE, 0)
+    rows = [HostRow("enrolled", number(enrolled), places.HOSTS)]
     rows += [
         HostRow(
             label,
-            number(counts.troubles[trouble]),
+            number(numbers.troubles[trouble]),
             places.address(places.HOSTS, HostFilter(trouble=trouble.value)),
         )
         for trouble, label in TROUBLES.items()

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode
 
-from server.fleet.counts import Trouble
 from server.fleet.firmware import VersionError, parse_beginning
 from server.fleet.health import Level
 from server.fleet.paging import Place
 from server.fleet.ports import Search
+from server.fleet.trouble import Trouble
 
 ROOT = "/fleet"
 KEYS = f"{ROOT}/keys"

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
+from server.storage.fleet_triggers import with_triggers
 from server.usage.kinds import KINDS
 
 metadata = MetaData()
@@ -640,38 +641,63 @@ fleet_host = Table(
     Column("clashes", BigInteger, nullable=False),
     Column("altered", BigInteger, nullable=False, server_default="0"),
     Index("fleet_host_by_name", "folded"),
+    Index("fleet_host_by_state", "state"),
     sqlite_with_rowid=False,
+    # Every report writes its host anew: there is room for that beside it.
+    postgresql_with={"fillfactor": 70},
 )
 
-# What everybody's reports say of a key. digest: of the newest report of it, by host_id: the same
-# again changes nothing. firmware: the version as one number in order; level: the worst of health.
+# What everybody's reports say of a key. digest: of the newest report of it, by host_id, on the day
+# `said`: the same again changes nothing, and on a later day, where it is whole, only the days of
+# its facts. firmware: the version as one number in order; line: the products that it can be; level:
+# the worst of health, as it was judged; due: the day on which it may be another one.
+# Facts stand last: what comes behind them is read through all of their pages on SQLite, where the
+# table has a rowid besides: with such rows in its nodes, a tree of names is ten nodes deep.
 fleet_key = Table(
     "fleet_key",
     metadata,
     Column("key_id", PublicId, primary_key=True),
     Column("serial", BigInteger),
     Column("firmware", BigInteger),
+    Column("line", Text, nullable=False, server_default=""),
     Column("level", SmallInteger, nullable=False),
-    Column("facts", Text, nullable=False),
-    Column("unreadable", Text, nullable=False),
     Column("first_seen", Text, nullable=False),
     Column("last_seen", Text, nullable=False),
+    Column("said", Text, nullable=False),
+    Column("whole", Boolean, nullable=False),
     Column("judged", Text, nullable=False),
+    Column("due", Text),
     Column("host_id", Text, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("changes", Integer, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("unreadable", Text, nullable=False),
+    # One for all that keys are looked for by, alone and together, each ending in the order in which
+    # they are listed: whatever is asked for, a page is read and nothing besides.
     Index("fleet_key_by_serial", "serial"),
     Index("fleet_key_by_firmware", "firmware", "key_id"),
     Index("fleet_key_by_level", "level", "key_id"),
-    sqlite_with_rowid=False,
+    Index("fleet_key_by_level_firmware", "level", "firmware", "key_id"),
+    # What is counted, read without the table; and what is to be judged again.
+    Index("fleet_key_counted", "level", "line", "firmware"),
+    Index("fleet_key_by_due", "due"),
+    # A day that moves on is written beside the old row, and no index is touched.
+    postgresql_with={"fillfactor": 85},
 )
 
+# A rule that found something at a key. Level and firmware are the key's, which triggers keep so
+# (fleet_triggers.py): they are what a rule is looked for together with.
 fleet_fault = Table(
     "fleet_fault",
     metadata,
     Column("rule", Text, primary_key=True),
     Column("key_id", PublicId, primary_key=True),
+    Column("level", SmallInteger),
+    Column("firmware", BigInteger),
     Index("fleet_fault_by_key", "key_id"),
+    Index("fleet_fault_by_level", "rule", "level", "key_id"),
+    Index("fleet_fault_by_firmware", "rule", "firmware", "key_id"),
+    Index("fleet_fault_by_level_firmware", "rule", "level", "firmware", "key_id"),
     sqlite_with_rowid=False,
 )
 
@@ -699,6 +725,8 @@ fleet_change = Table(
     Column("after", Text, nullable=False),
     sqlite_with_rowid=False,
 )
+
+with_triggers(metadata)
 
 CLIENT_SEQUENCE = "client"
 IMPORT_SEQUENCE = "key_import"

@@ -1,21 +1,23 @@
 """The fleet in memory, for the store that keeps every port there."""
 
 from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 
 from agent.report import Report
-from server.fleet.absorbing import KnownKey, as_report
+from server.fleet.absorbing import KnownKey, as_report, said_again
 from server.fleet.channel.blame import relayed_otherwise
 from server.fleet.enrolment import Admission, Asked, Token, admit, check_new_token, digest_of
 from server.fleet.health import judge_health
 from server.fleet.hosts import Host, HostState
 from server.fleet.intake import Intake, NewChange, Seen, Standing
-from server.fleet.ports import FleetKey, NotedChange, Search, Sighting
+from server.fleet.lines import line_word
+from server.fleet.ports import FleetKey, KeyCount, NotedChange, Search, Sighting
 from server.fleet.proof import Proof
 from server.fleet.proving import Proven, prove
 from server.fleet.receipt import Receipt
 from server.journal.acts import Act, State, Subject
+from server.leases import Lease
 
 
 class MemoryFleet:
@@ -89,6 +91,28 @@ class MemoryFleet:
     async def fleet_host(self, host_id: str) -> Host | None:
         return self._hosts.get(host_id)
 
+    async def fleet_hosts(self, host_ids: Sequence[str]) -> Mapping[str, Host]:
+        return {one: self._hosts[one] for one in host_ids if one in self._hosts}
+
+    async def key_counts(self) -> Sequence[KeyCount]:
+        counted = Counter(
+            (
+                judge_health(as_report(key), self._standings[key_id].judged).worst,
+                line_word(as_report(key)),
+            )
+            for key_id, key in self._fleet_keys.items()
+        )
+        return [KeyCount(level, line, "", keys) for (level, line), keys in counted.items()]
+
+    async def rule_counts(self) -> Mapping[str, int]:
+        return Counter(rule for key in self._fleet_keys.values() for rule in self._rules(key))
+
+    async def host_counts(self) -> Mapping[HostState, int]:
+        return Counter(host.state for host in self._hosts.values())
+
+    async def judge_due(self, today: date, limit: int, lease: Lease) -> int:
+        raise NotImplementedError
+
     async def list_hosts(self, after: str, limit: int) -> Sequence[Host]:
         return [self._hosts[one] for one in sorted(self._hosts) if one > after][:limit]
 
@@ -118,6 +142,9 @@ class MemoryFleet:
         for key_id, changed in intake.changed.items():
             self._fleet_keys[key_id] = changed.key
             self._standings[key_id] = changed.standing
+        for key_id, standing in intake.later.items():
+            repeated = said_again(self._fleet_keys[key_id], standing.said, standing.last_seen)
+            self._fleet_keys[key_id], self._standings[key_id] = repeated, standing
         for pair, seen in intake.seen.items():
             before = self._seen.get(pair, seen)
             self._seen[pair] = Seen(before.first, max(before.last, seen.last), seen.attached)

@@ -1,6 +1,6 @@
 """Hosts of the fleet in the store: tokens that let them in, and forgetting them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,6 +20,7 @@ from server.storage.books.fleet_forgetting import forget_sightings
 from server.storage.books.fleet_rows import day_of, host_of, token_of
 from server.storage.books.journal_book import record
 from server.storage.books.sequences import next_number
+from server.storage.books.steps import among
 from server.storage.books.transactions import Transactions
 from server.storage.schema import (
     FLEET_SEQUENCE,
@@ -118,6 +119,12 @@ class SqlFleetHostBook:
         """Return a host, whatever its state."""
         async with self._transactions.reading() as connection:
             return await _host(connection, host_id)
+
+    async def fleet_hosts(self, host_ids: Sequence[str]) -> Mapping[str, Host]:
+        """Return those of these hosts that there are, by id."""
+        async with self._transactions.reading() as connection:
+            found = select(fleet_host).where(among(connection, fleet_host.c.host_id, host_ids))
+            return {row.host_id: host_of(row) for row in await connection.execute(found)}
 
     async def list_hosts(self, after: str, limit: int) -> Sequence[Host]:
         """Return up to `limit` hosts with an id beyond `after`, in order."""

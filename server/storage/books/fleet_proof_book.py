@@ -97,6 +97,10 @@ async def _write_key(
             firmware=firmware_of(key),
             level=LEVELS[health.worst],
             last_seen=key.last_seen.isoformat(),
+            # The next report is looked at in full, though it may say what the last one said; and a
+            # job finds out what else follows from these facts, and until when.
+            digest=b"",
+            due=today.isoformat(),
             changes=changes + len(proven.changes),
         )
     )

@@ -1,21 +1,22 @@
-"""The fleet as a whole: numbers out of indexes, and lists to both sides of a place."""
+"""The fleet as somebody looks at it: lists to both sides of a place, and hosts in trouble."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, and_, case, func, select, tuple_
 
 from server.fleet.absorbing import KnownKey
-from server.fleet.counts import VERSIONS, FleetCounts, Trouble
 from server.fleet.hosts import Host, HostState
 from server.fleet.paging import Page, Place, cut
 from server.fleet.ports import FleetKey, Search
+from server.fleet.trouble import Trouble
 from server.fleet.view_ports import HostSearch
-from server.storage.books.fleet_key_book import find_keys, keys_wanted
-from server.storage.books.fleet_rows import LEVELS, host_of, key_of, version_of
+from server.storage.books.fleet_key_book import find_keys
+from server.storage.books.fleet_rows import host_of, key_of
+from server.storage.books.fleet_search import ids_from
+from server.storage.books.steps import among
 from server.storage.books.transactions import Transactions
-from server.storage.schema import fleet_fault, fleet_host, fleet_key
+from server.storage.schema import fleet_host, fleet_key
 
 
 class SqlFleetViewBook:
@@ -23,40 +24,25 @@ class SqlFleetViewBook:
 
     _transactions: Transactions
 
-    async def fleet_counts(self, silent_us: int) -> FleetCounts:
-        """Count keys and hosts: each number comes out of an index, but for the hosts' troubles."""
-        number = func.count()
-        by_version = select(fleet_key.c.firmware, number).group_by(fleet_key.c.firmware)
-        by_version = by_version.order_by(number.desc(), fleet_key.c.firmware).limit(VERSIONS)
-        by_level = select(fleet_key.c.level, number).group_by(fleet_key.c.level)
-        by_rule = select(fleet_fault.c.rule, number).group_by(fleet_fault.c.rule)
+    async def host_troubles(self, silent_us: int) -> Mapping[Trouble, int]:
+        """Count hosts in trouble: in one look at all of them."""
+        numbers: list[ColumnElement[Any]] = [
+            func.sum(case((_in_trouble(one, silent_us), 1), else_=0)).label(one.value)
+            for one in Trouble
+        ]
+        counted = select(*numbers).where(fleet_host.c.state != HostState.ERASED.value)
         async with self._transactions.reading() as connection:
-            levels = await _numbers(connection, by_level)
-            versions = await _numbers(connection, by_version)
-            rules = await _numbers(connection, by_rule)
-            hosts = (await connection.execute(_hosts_counted(silent_us))).one()
-        keys = sum(levels.values())
-        firmware = {
-            None if version is None else version_of(version): count
-            for version, count in versions.items()
-        }
-        return FleetCounts(
-            keys,
-            {level: levels.get(number, 0) for level, number in LEVELS.items()},
-            rules,
-            firmware,
-            keys - sum(firmware.values()),
-            hosts.active or 0,
-            {trouble: getattr(hosts, trouble.value) or 0 for trouble in Trouble},
-        )
+            row = (await connection.execute(counted)).one()
+        return {trouble: getattr(row, trouble.value) or 0 for trouble in Trouble}
 
     async def key_page(self, search: Search, place: Place, limit: int) -> Page[FleetKey]:
         """Return up to `limit` keys, by id."""
+        key_id = fleet_key.c.key_id
         async with self._transactions.reading() as connection:
-            wanted = await keys_wanted(connection, search)
-            beyond = _beyond(fleet_key.c.key_id, place)
-            page = wanted.where(*beyond).order_by(_order(fleet_key.c.key_id, place))
-            return cut(await find_keys(connection, page.limit(limit + 1)), place, limit)
+            ids = await ids_from(connection, search, place, limit + 1)
+            page = select(fleet_key).where(among(connection, key_id, ids))
+            found = await find_keys(connection, page.order_by(_order(key_id, place)))
+            return cut(found, place, limit)
 
     async def host_page(self, search: HostSearch, place: Place, limit: int) -> Page[Host]:
         """Return up to `limit` hosts by name. A place is a host's id."""
@@ -87,24 +73,6 @@ class SqlFleetViewBook:
             return [key_of(row) for row in await connection.execute(page)]
 
 
-async def _numbers(connection: AsyncConnection, counted: Select[Any]) -> dict[Any, int]:
-    rows = await connection.execute(counted)
-    return {row[0]: row[1] for row in rows}
-
-
-def _hosts_counted(silent_us: int) -> Select[Any]:
-    """Return a statement whose one row has the number of hosts, and of each trouble."""
-
-    def number(condition: ColumnElement[bool], name: str) -> ColumnElement[int]:
-        return func.sum(case((condition, 1), else_=0)).label(name)
-
-    active = number(fleet_host.c.state == HostState.ACTIVE.value, "active")
-    troubles = (number(_in_trouble(one, silent_us), one.value) for one in Trouble)
-    counted: Any = select(active, *troubles)
-    known: Select[Any] = counted.where(fleet_host.c.state != HostState.ERASED.value)
-    return known
-
-
 def _in_trouble(trouble: Trouble, silent_us: int) -> ColumnElement[bool]:
     table = fleet_host.c
     is_active = table.state == HostState.ACTIVE.value
@@ -116,12 +84,6 @@ def _in_trouble(trouble: Trouble, silent_us: int) -> ColumnElement[bool]:
         Trouble.NEVER: and_(is_active, table.reported_us.is_(None)),
         Trouble.REPLACED: table.state == HostState.REPLACED.value,
     }[trouble]
-
-
-def _beyond(column: ColumnElement[str], place: Place) -> list[ColumnElement[bool]]:
-    if not place.entry:
-        return []
-    return [column < place.entry if place.is_before else column > place.entry]
 
 
 def _order(column: ColumnElement[str], place: Place) -> ColumnElement[str]:

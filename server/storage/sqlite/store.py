@@ -32,10 +32,12 @@ from server.storage.books.delivery_book import SqlDeliveryBook
 from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
 from server.storage.books.fleet_altered_book import SqlFleetAlteredBook
+from server.storage.books.fleet_count_book import SqlFleetCountBook
+from server.storage.books.fleet_due_book import SqlFleetDueBook
 from server.storage.books.fleet_host_book import SqlFleetHostBook
 from server.storage.books.fleet_key_book import SqlFleetKeyBook
 from server.storage.books.fleet_proof_book import SqlFleetProofBook
-from server.storage.books.fleet_report_book import SqlFleetReportBook
+from server.storage.books.fleet_repeat_book import SqlFleetRepeatBook
 from server.storage.books.fleet_view_book import SqlFleetViewBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
 from server.storage.books.incident_book import SqlIncidentBook
@@ -51,11 +53,13 @@ from server.storage.books.operator_book import SqlOperatorBook
 from server.storage.books.probe_book import SqlProbeBook
 from server.storage.books.report_book import SqlReportBook
 from server.storage.books.resealing_book import SqlResealingBook
+from server.storage.books.steps import Step
 from server.storage.books.uptime_book import SqlUptimeBook
 from server.storage.books.usage_book import SqlUsageBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
 from server.storage.moved import refuse_moved
+from server.storage.sqlite.aside import Aside
 from server.storage.sqlite.checkpoint import Checkpointer
 from server.storage.sqlite.connection import prepare_database_file, sqlite_engine
 from server.storage.sqlite.hot import Change, HotPath
@@ -87,11 +91,13 @@ class SqliteStore(
     SqlMaintenanceBook,
     SqlMintingBook,
     SqlFleetHostBook,
-    SqlFleetReportBook,
+    SqlFleetRepeatBook,
     SqlFleetProofBook,
     SqlFleetAlteredBook,
     SqlFleetKeyBook,
     SqlFleetViewBook,
+    SqlFleetCountBook,
+    SqlFleetDueBook,
     SqlLedgerBook,
     SqlProbeBook,
     SqlDeliveryBook,
@@ -119,8 +125,14 @@ class SqliteStore(
         self._reader_thread = ThreadPoolExecutor(1, thread_name_prefix="keystead-read")
         self._checkpoints = Checkpointer(path, self._turn, after_pages=checkpoint_pages)
         self._engine = sqlite_engine(path)
+        self._aside = Aside(path)
         self._transactions = SqliteTransactions(
-            self._engine, turn=self._turn, clock=clock, note=self._checkpoints.note
+            self._engine,
+            turn=self._turn,
+            clock=clock,
+            note=self._checkpoints.note,
+            execute=self._execute,
+            aside=self._aside,
         )
         self._import = KeyImport(
             self._transactions,
@@ -201,6 +213,7 @@ class SqliteStore(
         await self._key_reads.close()
         async with self._turn:
             await self._engine.dispose()
+            await self._aside.close()
         await self._checkpoints.close()
         await self._on_reader_thread(self._reader.close)
         await self._on_hot_thread(self._hot.close)
@@ -217,6 +230,13 @@ class SqliteStore(
         self._last_batch_failed = False
         self._checkpoints.note(decided.rows)
         return decided.outcomes
+
+    async def _execute(self, steps: Sequence[Step]) -> None:
+        """Make a transaction of steps on the hot thread, for who holds the turn.
+
+        On its connection: whatever another one writes empties this one's memory of pages.
+        """
+        await self._on_hot_thread(self._hot.write, [Change(*step) for step in steps])
 
     async def _write(self, changes: Sequence[Change]) -> None:
         await self._checkpoints.finished()

@@ -9,15 +9,15 @@ from server.fleet.advisory_file import shipped
 from server.fleet.census import CensusCount
 from server.fleet.census_taker import Taken
 from server.fleet.claims import Claim, KnownFact
-from server.fleet.counts import FleetCounts, Trouble
+from server.fleet.counting import Counts
 from server.fleet.desk import HitKey
 from server.fleet.exposure import judge
-from server.fleet.firmware import Version
 from server.fleet.health import Level, judge_health
 from server.fleet.hosts import Host, HostState
 from server.fleet.observed import key_facts
 from server.fleet.paging import Page, Place
 from server.fleet.ports import FleetKey, NotedChange, Sighting
+from server.fleet.trouble import Trouble
 from server.fleet.trust import Trust
 from server.fleet.view import Hits, Numbers
 from server.fleet_page import advisory, document, hosts, key, keys, overview, places
@@ -133,16 +133,18 @@ def taken(*known: FleetKey) -> Taken:
 
 def overview_html(*known: FleetKey) -> bytes:
     """Return the overview of a fleet with these keys beside many others."""
-    counts = FleetCounts(
+    counts = Counts(
         1_234_567,
         {Level.DANGER: 12, Level.WARNING: 345, Level.NOTICE: 6_789, None: 1_227_421},
+        {"YubiKey 5": 1_200_000, "Security Key|YubiKey 5": 30_000, "": 4_567},
+        {"5.7.4": 1_200_000, "5.4.3": 30_000, "4.3.5": 7, "": 560}
+        | {f"9.{minor}.0": 100 for minor in range(40)},
         {"piv-pin-default": 12, "certificate-ends": 345, "of-our-own": 1},
-        {Version(5, 7, 4): 1_200_000, Version(5, 4, 3): 30_000, Version(4, 3, 5): 7, None: 560},
-        4_000,
-        980_000,
-        dict.fromkeys(Trouble, 3),
+        {HostState.ACTIVE: 980_000, HostState.ERASED: 5},
     )
-    page = overview.lay_out(Numbers(counts, NOW_US), taken(*known), 12_000, ADVISORIES)
+    page = overview.lay_out(
+        Numbers(counts, dict.fromkeys(Trouble, 3), NOW_US), taken(*known), 12_000, ADVISORIES
+    )
     return document.write("overview", Frame("Overview", "overview", "ann"), page=page)
 
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.fleet.counts import Trouble
 from server.fleet.health import Level
 from server.fleet.paging import Place
 from server.fleet.ports import Search
+from server.fleet.trouble import Trouble
 from server.fleet_page import places
 from server.fleet_page.places import FieldError, HitFilter, HostFilter, KeyFilter
 

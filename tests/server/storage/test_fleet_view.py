@@ -3,11 +3,10 @@
 import pytest
 
 from agent.report import Value
-from server.fleet.counts import Trouble
-from server.fleet.firmware import Version
 from server.fleet.health import Level
 from server.fleet.paging import Place
 from server.fleet.ports import Search
+from server.fleet.trouble import Trouble
 from server.fleet.view_ports import HostSearch
 from server.storage.postgres.store import PostgresStore
 from server.storage.sqlite.store import SqliteStore
@@ -46,25 +45,11 @@ async def filled(store: SqlStore) -> None:
     await store.enrol(asked(FOURTH, "desk-1", "new"))
 
 
-async def test_an_empty_fleet_has_nothing(store: SqlStore) -> None:
-    counts = await store.fleet_counts(0)
-    assert (counts.keys, counts.hosts, counts.other) == (0, 0, 0)
-    assert set(counts.levels.values()) == {0}
-    assert set(counts.troubles.values()) == {0}
-    assert (counts.rules, counts.firmware) == ({}, {})
-
-
-async def test_keys_and_hosts_are_counted(store: SqlStore) -> None:
+async def test_hosts_in_trouble_are_counted(store: SqlStore) -> None:
+    assert set((await store.host_troubles(0)).values()) == {0}
     await filled(store)
     now_us = await store.store_time_us()
-    counts = await store.fleet_counts(now_us + 1)
-    assert counts.keys == 6
-    assert counts.levels == {Level.DANGER: 3, Level.WARNING: 0, Level.NOTICE: 0, None: 3}
-    assert counts.rules == {"piv-pin-default": 3}
-    assert counts.firmware == {Version(5, 4, 3): 4, Version(5, 7, 4): 1, None: 1}
-    assert counts.other == 0
-    assert counts.hosts == 3
-    assert counts.troubles == {
+    assert await store.host_troubles(now_us + 1) == {
         Trouble.CLASHES: 1,
         Trouble.ALTERED: 0,
         Trouble.MISSING: 1,
@@ -72,20 +57,9 @@ async def test_keys_and_hosts_are_counted(store: SqlStore) -> None:
         Trouble.NEVER: 1,
         Trouble.REPLACED: 1,
     }
-    assert (await store.fleet_counts(0)).troubles[Trouble.SILENT] == 0
+    assert (await store.host_troubles(0))[Trouble.SILENT] == 0
     await store.erase_host(OTHER, act=ACT)
-    counts = await store.fleet_counts(0)
-    assert (counts.keys, counts.hosts, counts.troubles[Trouble.CLASHES]) == (4, 2, 0)
-
-
-async def test_made_up_versions_are_counted_together(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("server.storage.books.fleet_view_book.VERSIONS", 1)
-    await filled(store)
-    counts = await store.fleet_counts(0)
-    assert counts.firmware == {Version(5, 4, 3): 4}
-    assert counts.other == 2
+    assert (await store.host_troubles(0))[Trouble.CLASHES] == 0
 
 
 async def test_keys_are_listed_to_both_sides(store: SqlStore) -> None:
@@ -103,6 +77,14 @@ async def test_keys_are_listed_to_both_sides(store: SqlStore) -> None:
     assert await serials(Place("serial:4"), level=Level.DANGER) == [5]
     assert await serials(Place("serial:5", is_before=True), rule="piv-pin-default") == [1, 4]
     assert await serials(Place(), serial=6) == [6]
+    behind = Place("serial:6", is_before=True)
+    assert await serials(behind, host_name="laptop-b", level=Level.DANGER) == [1]
+    assert await serials(Place("serial:1"), host_name="LAPTOP-A", firmware=(5,)) == [4, 5]
+    assert await serials(behind, firmware=(5, 4)) == [4, 5]
+    assert await serials(behind, firmware=(5,)) == [4, 5]
+    assert await serials(Place("serial:2", is_before=True), firmware=(5,)) == [1]
+    assert await serials(behind, serial=4) == [4]
+    assert await serials(Place("serial:4"), serial=4) == []
     first = await store.key_page(Search(), Place(), 6)
     assert (first.earlier, first.later) == (False, False)
     everything = await store.fleet_keys(Search(), "", 100)

@@ -85,7 +85,7 @@ async def test_numbers_are_counted_once_for_some_seconds(reader: Reader) -> None
     assert "5 keys on 2 hosts" in await reader.read("/fleet")
     await reader.site.store.take_reports([told(seen(serial=77), sequence=9)])
     assert "5 keys on 2 hosts" in await reader.read("/fleet")
-    reader.site.clock.pass_by(6)
+    reader.site.clock.pass_by(16)
     assert "6 keys on 2 hosts" in await reader.read("/fleet")
 
 
