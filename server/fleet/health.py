@@ -6,6 +6,7 @@ What could not be read is told apart from what is sound: nobody is calmed by sil
 
 import enum
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from typing import NamedTuple, TypeAlias
@@ -71,13 +72,14 @@ def _at_most(limit: int) -> Holds:
     return lambda value, _today: value <= limit if type(value) is int else None
 
 
-class Ends(NamedTuple):
+@dataclass(frozen=True)
+class Ends:
     """Whether a day is from `first` (None: ever) to `last` days after today."""
 
     first: int | None
     last: int
 
-    def __call__(self, value: Value, today: date, /) -> bool | None:
+    def __call__(self, value: Value, today: date) -> bool | None:
         """Tell it of a day as text; None when it is none."""
         left = _days_left(value, today)
         if left is None:

@@ -57,7 +57,7 @@ class SqlFleetRepeatBook(SqlFleetReportBook):
         """Take reports whose signatures are right, in order, and say what became of each.
 
         In several transactions: after a failure some are stored, and whoever sends them again is
-        told so. Each host's reports are taken in order; those of several hosts came at once.
+        told so.
         """
         receipts: dict[int, Receipt] = {}
         for start in range(0, len(reports), _REPEATS):
@@ -104,16 +104,16 @@ class SqlFleetRepeatBook(SqlFleetReportBook):
             ],
         )
         receipts: dict[int, Receipt] = {}
-        # What a host says behind its own news waits for them.
+        # What comes behind news, of the same host or about the same key, waits for them.
         waiting: set[str] = set()
         for place, report, digests in read:
-            pairs = ((key_id, report.host) for key_id in intake.ids_of(report))
+            ids = intake.ids_of(report)
             if (
-                report.host in waiting
+                not waiting.isdisjoint((report.host, *ids))
                 or not intake.is_repeat(report, digests)
-                or any(pair not in known for pair in pairs)
+                or any((key_id, report.host) not in known for key_id in ids)
             ):
-                waiting.add(report.host)
+                waiting.update((report.host, *ids))
             else:
                 receipts[place] = intake.take(report, digests)
         moved = moved_sightings(intake, known)
