@@ -109,9 +109,8 @@ class Relaying:
         except LateError:
             raise RelayError("key and server took longer than a key may be held") from None
         except _CARD_TROUBLE as error:
-            raise RelayError(
-                f"the key could not be asked: {error or type(error).__name__}"
-            ) from None
+            why = str(error) or type(error).__name__
+            raise RelayError(f"the key could not be asked: {why}") from None
 
     def _hold(self, wanted: Wanted, step: _Step, until: float) -> str:
         card = self._cards.open(wanted.reader)

@@ -154,7 +154,9 @@ def _stays(name: str, fact: KnownFact, report: KeyReport, day: date, host_id: st
     It is where the report tried and could not say, where another host read it later, and where no
     key can lose it; else the key has it no more.
     """
-    older = (fact.day > day and fact.host_id != host_id) or _outranks(fact, day)
+    older = (fact.day > day and fact.host_id != host_id) or (
+        fact.day >= day and fact.trust.is_proven
+    )
     return name in FIXED or older or report.why_unreadable(name) not in {None, "absent"}
 
 
@@ -162,17 +164,14 @@ def _is_later(was: KnownFact, said: KnownFact) -> bool:
     """Tell whether what is known stands.
 
     It does where another host read it on a later day, and where the key itself said so, that day
-    or later. A host's own other word is new, whatever day it names; the same word gets no older.
+    or later. A channel that is unproven is worth what a laptop's word is: the word of another one
+    takes its place, and only its own laptop's, said again, does not. A host's own other word is
+    new, whatever day it names; the same word gets no older.
     """
-    if _outranks(was, said.day):
+    same = was.host_id == said.host_id and not _differ(was.value, said.value)
+    if was.day >= said.day and (was.trust.is_proven or (was.trust is Trust.UNPROVEN and same)):
         return True
-    if was.day <= said.day:
-        return False
-    return was.host_id != said.host_id or not _differ(was.value, said.value)
-
-
-def _outranks(was: KnownFact, day: date) -> bool:
-    return was.day >= day and was.trust > Trust.HOST_SIGNED
+    return was.day > said.day and (was.host_id != said.host_id or same)
 
 
 def said_again(key: KnownKey, day: date, last_seen: date) -> KnownKey:

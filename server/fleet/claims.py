@@ -88,7 +88,8 @@ def contend(known: KnownFact, said: KnownFact) -> KnownFact:
         return said._replace(others=tuple(left))
     if not contradict(known.value, said.value):
         own = known.host_id == said.host_id and said.day >= known.day
-        return said._replace(others=known.others) if own else known
+        stands = known.trust > said.trust and known.day == said.day
+        return said._replace(others=known.others) if own and not stands else known
     return _beside(known, said)
 
 

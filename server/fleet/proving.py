@@ -57,8 +57,11 @@ def _settled(known: KnownFact | None, said: KnownFact) -> KnownFact:
     if known.trust > said.trust:
         return known
     if not said.trust.is_proven:
-        # Its chain is documented for no such key: it settles nothing, and is no party either.
-        return known if known.others or contradict(known.value, said.value) else said
+        # Its chain is documented for no such key: it settles nothing, and is no party either. Nor
+        # does it take another laptop's word away: that of who sent it is all that stands behind it.
+        own = known.host_id in {said.host_id, ""}
+        stands = known.others or not own or contradict(known.value, said.value)
+        return known if stands else said
     words = [*known.others]
     if not known.trust.is_proven:
         words.insert(0, Claim(known.value, known.day, known.host_id))

@@ -31,7 +31,7 @@ class MemoryFleet:
         self._standings: dict[str, Standing] = {}
         self._seen: dict[tuple[str, str], Seen] = {}
         self._noted: list[tuple[int, NewChange]] = []
-        self.told_of_hosts: list[dict[str, str]] = []
+        self.told_of_hosts: list[dict[str, object]] = []
 
     def _write_down(
         self, act: Act, subject: Subject, before: State | None, after: State | None

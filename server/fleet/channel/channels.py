@@ -24,9 +24,13 @@ from server.fleet.channel.steps import Told, asked_for, done, read_step
 from server.fleet.proof import Proof, ProofRefusedError
 from server.fleet.reception import BusyError
 from server.journal.canonical import MalformedError
+from server.otp.bounded_map import BoundedMap
 
 AT_ONCE = 64
 """Dialogues of one process. Each is a few kilobytes, and a few milliseconds of computing."""
+
+FINISHED = 1024
+"""Of which the last answer is kept, for who did not hear it."""
 
 LIFETIME_S = 20.0
 """Of a dialogue. An agent holds a key for five seconds at most."""
@@ -101,6 +105,9 @@ class Channels:
         self._fresh = fresh
         self._at_once = at_once
         self._running: dict[str, _Running] = {}
+        self._finished: BoundedMap[str, tuple[dict[str, Any], Mapping[str, Any]]] = BoundedMap(
+            FINISHED
+        )
 
     async def step(self, host_id: str, asked: dict[str, Any]) -> Mapping[str, Any]:
         """Take one step of a host's dialogue, and return the answer.
@@ -113,6 +120,9 @@ class Channels:
             return await self._begin(host_id, told, asked)
         running = self._running.get(host_id)
         if running is None or running.channel != told.channel:
+            finished = self._finished.get(host_id)
+            if finished is not None and finished[0] == asked:
+                return finished[1]
             raise ProofRefusedError(
                 "channel-over", "there is no such channel, or not any more: begin another"
             )
@@ -153,17 +163,18 @@ class Channels:
         if len(told.answers) != running.expected:
             raise MalformedError(f'"answers" has not one for each of {running.expected} commands')
         step = running.dialogue.take(told.answers)
-        if isinstance(step, Ask):
-            answered = asked_for(running.channel, running.step + 1, step)
-            running.expected = len(step.commands)
-        else:
+        if not isinstance(step, Ask):
             running.busy = True
             answered = await self._end(host_id, running, step)
-            running.busy = False
-            running.expected = -1
+            self._finished.put(host_id, (asked, answered))
+            if self._running.get(host_id) is running:
+                del self._running[host_id]
+            return answered
         running.step += 1
-        running.asked, running.answered = asked, answered
-        return answered
+        running.expected = len(step.commands)
+        running.asked = asked
+        running.answered = asked_for(running.channel, running.step, step)
+        return running.answered
 
     async def _end(
         self, host_id: str, running: _Running, step: Proven | Refused

@@ -159,3 +159,26 @@ def test_no_word_of_a_host_ever_replaces_a_proof_or_disputes_it(
             assert (fact.trust, fact.value) == strongest
             assert known.disputed == ()
             assert all(claim.value != fact.value for claim in fact.others)
+
+
+def test_what_is_unproven_outweighs_no_laptops_word_and_its_own_laptops_does_not_hide_it() -> None:
+    known = reported(a_key(), LIAR)
+    known = reported(a_key(), HOST, known)
+    told = Proof(KEY, LIAR, TODAY, Trust.UNPROVEN, {FIRMWARE: "5.7.4", PIN: True})
+    shown = prove(known, told).key
+    assert shown.facts[PIN].trust is Trust.UNPROVEN
+    # The firmware was said by this laptop first; so it is shown what stands behind it.
+    assert shown.facts[FIRMWARE].trust is Trust.UNPROVEN
+    again = reported(a_key(HEALTHY | {PIN: True}), LIAR, shown)
+    assert again.facts[PIN].trust is again.facts[FIRMWARE].trust is Trust.UNPROVEN
+    honest = reported(a_key(), HOST, again)
+    assert (honest.facts[PIN].value, honest.facts[PIN].trust) == (False, Trust.HOST_SIGNED)
+    tomorrow = reported(a_key(HEALTHY | {PIN: True}), LIAR, shown, TODAY + timedelta(1))
+    assert tomorrow.facts[PIN].trust is Trust.HOST_SIGNED
+
+
+def test_what_is_unproven_takes_no_other_laptops_word_away() -> None:
+    known = reported(a_key(), HOST)
+    told = Proof(KEY, LIAR, TODAY, Trust.UNPROVEN, {FIRMWARE: "5.7.4"})
+    fact = prove(known, told).key.facts[FIRMWARE]
+    assert (fact.host_id, fact.trust) == (HOST, Trust.HOST_SIGNED)

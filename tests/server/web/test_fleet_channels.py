@@ -139,7 +139,13 @@ async def test_a_host_that_is_not_enrolled_relays_to_nobody(house: House) -> Non
 
 async def test_a_signature_for_something_else_is_none_for_this(house: House) -> None:
     def work(voice: ServerVoice) -> str:
-        asked = {"id": "", "channel": None, "step": 0, "key": {"serial": 1}, "answers": []}
+        asked: dict[str, object] = {
+            "id": "",
+            "channel": None,
+            "step": 0,
+            "key": {"serial": 1},
+            "answers": [],
+        }
         voice.ask(CHANNELS, b"keystead-agent-challenge-v1\x00", asked)
         return ""
 

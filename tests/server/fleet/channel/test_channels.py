@@ -265,6 +265,16 @@ async def test_there_are_only_so_many_at_once() -> None:
     await hosts[2].begin()
 
 
+async def test_one_that_is_over_takes_no_place(bench: Bench) -> None:
+    small = Bench(at_once=1)
+    await small.enrol()
+    await small.report()
+    for _ in range(3):
+        assert (await small.laptop.relay())["trust"] == "key-channel"
+    assert not small.channels._running
+    await Laptop(small.channels, bench.key, "bb" * 16).begin()
+
+
 async def test_a_store_that_is_away_ends_it_and_leaves_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

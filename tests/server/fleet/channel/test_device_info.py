@@ -59,7 +59,7 @@ def test_it_is_what_an_agent_reads(identity: Identity) -> None:
     read = read_pages(pages_of(identity))
     findings = Findings()
     agent_reads(pages_of(identity), findings)
-    assert read == DeviceInfo(findings.serial, tuple(identity.firmware), findings.facts)
+    assert read == DeviceInfo(findings.serial, (*identity.firmware,), findings.facts)
 
 
 @pytest.mark.parametrize("identity", IDENTITIES)

@@ -49,7 +49,8 @@ class Wire(ApduProcessor):
     def send_apdu(  # noqa: PLR0917 - as yubikit has it
         self, cla: int, ins: int, p1: int, p2: int, data: bytes, le: int
     ) -> tuple[bytes, int]:
-        self.sent.append(ShortApduFormatter().format_apdu(cla, ins, p1, p2, data, le))
+        formatter = ShortApduFormatter()
+        self.sent.append(formatter.format_apdu(cla, ins, p1, p2, data, le))  # type: ignore[no-untyped-call]
         return b"", 0x6A80
 
 
@@ -74,7 +75,8 @@ def test_commands_are_octet_for_octet_those_of_yubikit(datas: list[bytes]) -> No
     theirs = ScpProcessor(wire, ShortApduFormatter(), state)
     ours = host()
     for data in datas:
-        theirs.send_apdu(*HEADER, data, 0)
+        cla, ins, first, second = HEADER
+        theirs.send_apdu(cla, ins, first, second, data, 0)
         sent = ours.secure(HEADER, data).octets
         assert sent.rstrip(b"\0")[:5] == wire.sent[-1][:5]
         assert sent[:-1] == wire.sent[-1][: len(sent) - 1]
