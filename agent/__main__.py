@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent import __version__
+from agent.owner import become_owner
 from agent.this_host import data_directory
 
 
@@ -13,38 +14,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out a command; returns the exit code: 0, 1 = it could not be done, 2 = misspelt."""
     options = _parser().parse_args(arguments)
     directory = Path(options.data) if options.data else data_directory()
-    # Imported now: a word misspelt, or --help, costs no library.
+    try:
+        return _carry_out(options, directory)
+    except Exception as error:
+        problem = _problem_of(error, directory)
+        if problem is None:
+            raise
+    print(f"keystead-agent: {problem}", file=sys.stderr)  # noqa: T201 - a command speaks
+    return 1
+
+
+def _problem_of(error: Exception, directory: Path) -> str | None:
+    """Return what an error means for people; None: it is a fault of ours."""
+    if isinstance(error, PermissionError):
+        return f"{error.filename or directory}: {error.strerror}. Are you the agent's user?"
+    if isinstance(error, ModuleNotFoundError):
+        if error.name is None or error.name.split(".")[0] not in {"fido2", "smartcard"}:
+            return None
+        return (
+            f"{error.name} is not installed here. The server's package has the agent's code and"
+            " not what it needs: pip install 'keystead[agent]'"
+        )
+    # Imported now: they cost nothing before something went wrong.
     from agent.commands import CommandError  # noqa: PLC0415
     from agent.enrolment import EnrolmentError  # noqa: PLC0415
     from agent.identity import IdentityError  # noqa: PLC0415
+    from agent.running import PartFailedError  # noqa: PLC0415
     from agent.server_url import ServerUrlError  # noqa: PLC0415
     from agent.single import AlreadyRunningError  # noqa: PLC0415
     from agent.store import StoreError  # noqa: PLC0415
 
-    try:
-        return _carry_out(options, directory)
-    except (
-        AlreadyRunningError,
-        CommandError,
-        EnrolmentError,
-        IdentityError,
-        ServerUrlError,
-        StoreError,
-    ) as error:
-        problem = str(error)
-    except PermissionError as error:
-        problem = f"{error.filename or directory}: {error.strerror}. Are you the agent's user?"
-    except OSError as error:
-        problem = str(error)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] not in {"fido2", "smartcard"}:
-            raise
-        problem = (
-            f"{error.name} is not installed here. The server's package has the agent's code and"
-            " not what it needs: pip install 'keystead[agent]'"
-        )
-    print(f"keystead-agent: {problem}", file=sys.stderr)  # noqa: T201 - a command speaks
-    return 1
+    expected = (
+        *(AlreadyRunningError, CommandError, EnrolmentError, IdentityError, OSError),
+        *(PartFailedError, ServerUrlError, StoreError),
+    )
+    return str(error) if isinstance(error, expected) else None
 
 
 def _carry_out(options: argparse.Namespace, directory: Path) -> int:
@@ -87,6 +91,7 @@ def _run(directory: Path, *, as_service: bool) -> int:
 
     from agent.service import Service  # noqa: PLC0415
 
+    become_owner(directory)
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO)
     service = Service(directory)
     if as_service:

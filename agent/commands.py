@@ -4,7 +4,7 @@ import json
 import random
 import secrets
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from agent.composing import KnownKey, of_key, reports_of
 from agent.enrolment import begin, enrol, read_token
 from agent.http_client import Client
 from agent.identity import Identity, load
+from agent.owner import become_owner
 from agent.policy import LOCAL, Policy
 from agent.report import MAX_KEYS, Report, as_json
 from agent.server_url import parse_server_url
@@ -23,8 +24,6 @@ from agent.words import tell
 
 NOBODY = "0" * 32
 """The host of a report that is of no enrolment."""
-
-_KEEP = timedelta(days=90)
 
 
 class CommandError(Exception):
@@ -53,6 +52,7 @@ def show(directory: Path, *, as_data: bool) -> Said:
 
     From what the agent has read; on a host without an agent from what is attached now.
     """
+    become_owner(directory)
     identity = load(directory)
     waiting: list[Any] = []
     if identity is None or not (directory / STORE_FILE).exists():
@@ -83,6 +83,7 @@ def send_once(directory: Path) -> Said:
     from agent.service import courier_of  # noqa: PLC0415 - threads and signals, not needed else
     from agent.single import hold  # noqa: PLC0415
 
+    become_owner(directory)
     identity = _enrolled(directory)
     with hold(directory):
         keys, problem = _attached(identity.host)
@@ -90,10 +91,12 @@ def send_once(directory: Path) -> Said:
         store = Store(directory)
         try:
             store.begin(identity.host)
+            attached = frozenset(key.name for key in keys)
             store.remember(keys, today)
+            store.tidy(today, attached)
             known = [
                 of_key(key, identity.policy, identity.local_key)
-                for key, _said in store.known(today - _KEEP, frozenset(key.name for key in keys))
+                for key, _said in store.known(store.since(today), attached)
             ]
             host = this_host.describe(identity.host)
             store.put(
@@ -124,6 +127,7 @@ def send_once(directory: Path) -> Said:
 
 def status(directory: Path, *, as_data: bool) -> Said:
     """Say how the agent is."""
+    become_owner(directory)
     identity = load(directory)
     found: dict[str, Any] = {"enrolled": identity is not None, "agent": __version__}
     if identity is not None:
@@ -160,7 +164,9 @@ def status(directory: Path, *, as_data: bool) -> Said:
 def enroll(directory: Path, server: str, token_file: Path, name: str, ca_file: str) -> Said:
     """Enrol this host."""
     url = parse_server_url(server)
+    # Read before: the token's file may be root's alone.
     token = read_token(token_file)
+    become_owner(directory)
     if ca_file and not Path(ca_file).is_file():
         raise CommandError(f"there is no file {ca_file} with certificates to trust")
     ca_file = str(Path(ca_file).absolute()) if ca_file else ""
@@ -219,7 +225,7 @@ def _compose(
 
 def _of_store(identity: Identity, store: Store) -> list[Report]:
     today = datetime.now(UTC).date()
-    known = store.known(today - _KEEP, frozenset())
+    known = store.known(store.since(today), frozenset())
     return reports_of(
         this_host.describe(identity.host),
         [of_key(key, identity.policy, identity.local_key) for key, _said in known],

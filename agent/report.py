@@ -129,6 +129,11 @@ def encode(report: Report) -> bytes:
     return json.dumps(as_json(report), sort_keys=True, separators=(",", ":")).encode()
 
 
+def key_octets(key: KeyReport) -> int:
+    """Return how much room a key takes in a report that is sent."""
+    return len(json.dumps(_key_as_json(key), separators=(",", ":")))
+
+
 def as_json(report: Report) -> dict[str, Any]:
     """Return a report as a JSON object."""
     return {

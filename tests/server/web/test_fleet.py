@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -283,12 +284,9 @@ async def test_strangers_wait_for_a_turn_and_cost_no_writing(
             asyncio.create_task(house.enrol(house.request(token=f"made-up-{number}")))
             for number in range(5)
         ]
-        done: set[asyncio.Task[Answer]] = set()
-        while len(done) < 3:  # the two others have their turn
-            left = [task for task in waiting if task not in done]
-            more, _ = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
-            done |= more
-        assert {task.result().status for task in done} == {503}
+        # Two wait at the store; the others are told so before anything moves.
+        refused = [await one for one in islice(asyncio.as_completed(waiting), 3)]
+        assert [answer.status for answer in refused] == [503] * 3
         gate.set()
         codes = sorted([(await task).json["code"] for task in waiting])
     assert codes == ["bad-token", "bad-token", "later", "later", "later"]
@@ -340,3 +338,31 @@ async def test_a_report_that_cannot_be_taken_keeps_nobody_else_out(
     answers = await asyncio.gather(*both, return_exceptions=True)
     assert isinstance(answers[0], ZeroDivisionError)
     assert answers[1] is Receipt.NEW
+
+
+async def test_s17_at_the_door_whoever_is_refused_is_told_the_same(house: House) -> None:
+    other = Identity.fresh(house.url, "laptop-17", "")
+    key = base64.b64encode(other.public_key).decode()
+    assert (await house.enrol()).status == 201
+    await house.store.add_enrolment_token(
+        "laptop-18", digest_of("late"), lifetime_us=0, replaces=False, act=ACT
+    )
+    await house.store.add_enrolment_token(
+        "laptop-19", digest_of("another's"), lifetime_us=10**12, replaces=False, act=ACT
+    )
+    before = await house.store.list_hosts("", 10)
+    attempts: list[dict[str, object]] = [
+        {"host": other.host},
+        {},
+        {"token": "late", "name": "laptop-18", "host": other.host},
+        {"token": "another's", "name": "laptop-18", "host": other.host},
+        {"token": "another's", "name": "laptop-19"},
+        {"token": "made up", "host": other.host},
+    ]
+    answers = [
+        await house.enrol(house.request(public_key=key, **changes), other) for changes in attempts
+    ]
+    assert {(answer.status, answer.json["code"]) for answer in answers} == {(403, "bad-token")}
+    assert len({answer.json["detail"] for answer in answers}) == 1
+    assert await house.store.list_hosts("", 10) == before
+    assert house.reception.outcomes == {"enrolled": 1, "bad-token": len(attempts)}
