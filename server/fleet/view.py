@@ -10,6 +10,7 @@ from server.fleet.census_taker import CensusTaker, Taken
 from server.fleet.counting import Counts
 from server.fleet.desk import DAY_US, FleetDesk, HitKey
 from server.fleet.exposure import Affected, Exposure
+from server.fleet.health import RULES, Level
 from server.fleet.hosts import Host
 from server.fleet.paging import Page, Place
 from server.fleet.ports import FleetKey, Search
@@ -19,6 +20,13 @@ from server.fleet.view_ports import HostSearch, ViewBook
 _AT_ONCE = 25
 _LOOKED_AT = 1_500
 """Keys that are judged for one page about an advisory."""
+
+
+class NamedRule(NamedTuple):
+    """A rule of health, for people."""
+
+    title: str
+    level: Level
 
 
 class Numbers(NamedTuple):
@@ -54,6 +62,11 @@ class FleetView:
     async def close(self) -> None:
         """End what goes on beside the service."""
         await self._census.close()
+
+    @property
+    def rules(self) -> Mapping[str, NamedRule]:
+        """Return the rules of health that keys are looked for by, by name."""
+        return {rule.name: NamedRule(rule.title, rule.level) for rule in RULES}
 
     async def numbers(self) -> Numbers:
         """Return how many there are, as of some seconds ago: as long as what the desk counted."""

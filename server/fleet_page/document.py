@@ -3,7 +3,7 @@
 from functools import cache
 from typing import NamedTuple
 
-from server.fleet.health import RULES, Level
+from server.fleet.health import Level
 from server.fleet.trouble import Trouble
 from server.fleet_page import places
 from server.fleet_page.chart import WIDTH
@@ -35,7 +35,6 @@ def house() -> House:
         bar_width=WIDTH,
         max_field=places.MAX_FIELD,
         levels=[(level.value, LEVELS[level]) for level in Level],
-        rules=[(rule.name, rule.title) for rule in RULES],
         troubles=[(trouble.value, TROUBLES[trouble]) for trouble in Trouble],
     )
     return made

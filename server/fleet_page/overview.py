@@ -8,12 +8,12 @@ from server.fleet.census import Struck
 from server.fleet.census_taker import Taken
 from server.fleet.counting import Counts
 from server.fleet.firmware import Version
-from server.fleet.health import RULES, Level
+from server.fleet.health import Level
 from server.fleet.hosts import HostState
 from server.fleet.lines import lines_in
 from server.fleet.trouble import SILENT_DAYS, Trouble
 from server.fleet.trust import Trust
-from server.fleet.view import Numbers
+from server.fleet.view import NamedRule, Numbers
 from server.fleet_page import places
 from server.fleet_page.chart import Amount, Bar, bars
 from server.fleet_page.places import HitFilter, HostFilter, KeyFilter
@@ -100,9 +100,13 @@ class Overview(NamedTuple):
 
 
 def lay_out(
-    numbers: Numbers, taken: Taken | None, counting: int | None, advisories: Sequence[Advisory]
+    numbers: Numbers,
+    rules: Mapping[str, NamedRule],
+    taken: Taken | None,
+    counting: int | None,
+    advisories: Sequence[Advisory],
 ) -> Overview:
-    """Return the page. counting: how many keys a census under way has counted."""
+    """Return the page. rules: by name; counting: how many keys a census under way has counted."""
     counts = numbers.counts
     hosts = counts.hosts.get(HostState.ACTIVE, 0)
     return Overview(
@@ -112,7 +116,7 @@ def lay_out(
         read_stamp=words.stamp(numbers.at_us),
         read_clock=words.clock(numbers.at_us),
         levels=_levels(counts),
-        rules=_rules(counts),
+        rules=_rules(counts, rules),
         firmware=_firmware(counts),
         lines=_lines(counts),
         trust=[] if taken is None else _trust(taken),
@@ -150,11 +154,6 @@ def advisory_row(advisory: Advisory, taken: Taken | None) -> AdvisoryRow:
         unknown,
         "" if struck is None else _struck_tone(struck),
     )
-
-
-def rule_titles() -> Mapping[str, tuple[str, str]]:
-    """Return the titles of rules and their levels' words, by name."""
-    return {rule.name: (rule.title, rule.level.value) for rule in RULES}
 
 
 def hit_address(advisory_id: str, show: str) -> str:
@@ -198,14 +197,13 @@ def _levels(counts: Counts) -> Sequence[Bar]:
     return bars(amounts, counts.keys)
 
 
-def _rules(counts: Counts) -> Sequence[RuleRow]:
-    known = rule_titles()
+def _rules(counts: Counts, known: Mapping[str, NamedRule]) -> Sequence[RuleRow]:
     found = sorted(counts.by_rule.items(), key=lambda one: (-one[1], one[0]))
     rows = []
     for name, count in found:
-        title, tone = known.get(name, (name, Level.NOTICE.value))
+        title, level = known.get(name, NamedRule(name, Level.NOTICE))
         href = places.address(places.KEYS, KeyFilter(rule=name))
-        rows.append(RuleRow(title, tone, number(count), href))
+        rows.append(RuleRow(title, level.value, number(count), href))
     return rows
 
 

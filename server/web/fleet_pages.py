@@ -84,10 +84,11 @@ class FleetPages:
         """Show the whole fleet."""
         numbers, taken = await self._view.numbers(), await self._view.census()
         counting, listed = self._view.counted, self._view.desk.advisories
+        rules = self._view.rules
         frame = _frame(request, "Overview", "overview")
 
         def write() -> bytes:
-            page = overview.lay_out(numbers, taken, counting, listed)
+            page = overview.lay_out(numbers, rules, taken, counting, listed)
             return document.write("overview", frame, page=page)
 
         return page_answer(await asyncio.to_thread(write))
@@ -95,17 +96,20 @@ class FleetPages:
     async def keys(self, request: web.Request) -> web.Response:
         """Show keys, those that are looked for."""
         query, filters, frame = dict(request.query), KeyFilter(), _frame(request, "Keys", "keys")
+        rules = self._view.rules
         try:
             filters = places.read_filter(query)
             place, search = places.read_place(query), filters.search()
         except FieldError as error:
-            return _mistaken("keys", frame, filters, error)
+            return _mistaken("keys", frame, filters, error, rules=rules)
         found = await self._view.keys(search, place, _ROWS)
 
         def write() -> bytes:
             judged = [self._view.desk.health(known) for known in found.entries]
             page = keys.lay_out(found, judged, filters, place)
-            return document.write("keys", frame, page=page, filters=filters, fault=_NO_FAULT)
+            return document.write(
+                "keys", frame, page=page, filters=filters, fault=_NO_FAULT, rules=rules
+            )
 
         return page_answer(await asyncio.to_thread(write))
 
@@ -239,11 +243,15 @@ def _operator(request: web.Request) -> str:
 
 
 def _mistaken(
-    template: str, frame: Frame, filters: KeyFilter | HostFilter, error: FieldError
+    template: str,
+    frame: Frame,
+    filters: KeyFilter | HostFilter,
+    error: FieldError,
+    **parts: object,
 ) -> web.Response:
     """Return a list's form with what is wrong in it, and no list."""
     fault = {"field": error.field, "text": str(error)}
-    octets = document.write(template, frame, page=None, filters=filters, fault=fault)
+    octets = document.write(template, frame, page=None, filters=filters, fault=fault, **parts)
     return page_answer(octets, HTTPStatus.BAD_REQUEST)
 
 

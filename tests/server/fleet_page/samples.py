@@ -12,14 +12,14 @@ from server.fleet.claims import Claim, KnownFact
 from server.fleet.counting import Counts
 from server.fleet.desk import HitKey
 from server.fleet.exposure import judge
-from server.fleet.health import Level, judge_health
+from server.fleet.health import RULES, Level, judge_health
 from server.fleet.hosts import Host, HostState
 from server.fleet.observed import key_facts
 from server.fleet.paging import Page, Place
 from server.fleet.ports import FleetKey, NotedChange, Sighting
 from server.fleet.trouble import Trouble
 from server.fleet.trust import Trust
-from server.fleet.view import Hits, Numbers
+from server.fleet.view import Hits, NamedRule, Numbers
 from server.fleet_page import advisory, document, hosts, key, keys, overview, places
 from server.fleet_page.document import Frame
 from server.fleet_page.places import HitFilter, HostFilter, KeyFilter
@@ -29,6 +29,7 @@ from tests.server.still_clock import NOW_US
 
 TODAY = date(2026, 11, 21)
 ADVISORIES = shipped().advisories
+TITLES = {rule.name: NamedRule(rule.title, rule.level) for rule in RULES}
 NO_FAULT = {"field": "", "text": ""}
 FRAME = Frame("Keys", "keys", "ann")
 
@@ -74,7 +75,7 @@ def keys_html(*known: FleetKey, filters: KeyFilter = KeyFilter()) -> bytes:  # n
     judged = [judge_health(as_report(one.key), TODAY) for one in known]
     page = Page(known, earlier=True, later=True)
     shown = keys.lay_out(page, judged, filters, Place("serial:1"))
-    return document.write("keys", FRAME, page=shown, filters=filters, fault=NO_FAULT)
+    return document.write("keys", FRAME, page=shown, filters=filters, fault=NO_FAULT, rules=TITLES)
 
 
 def hosts_html(*listed: Host, filters: HostFilter = HostFilter()) -> bytes:  # noqa: B008 - a value
@@ -143,7 +144,11 @@ def overview_html(*known: FleetKey) -> bytes:
         {HostState.ACTIVE: 980_000, HostState.ERASED: 5},
     )
     page = overview.lay_out(
-        Numbers(counts, dict.fromkeys(Trouble, 3), NOW_US), taken(*known), 12_000, ADVISORIES
+        Numbers(counts, dict.fromkeys(Trouble, 3), NOW_US),
+        TITLES,
+        taken(*known),
+        12_000,
+        ADVISORIES,
     )
     return document.write("overview", Frame("Overview", "overview", "ann"), page=page)
 
