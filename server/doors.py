@@ -6,7 +6,7 @@ import ipaddress
 import os
 import secrets
 import socket
-from collections import ChainMap
+from collections import ChainMap, Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -30,6 +30,7 @@ from server.fleet.holder_desk import HolderDesk
 from server.fleet.roots_desk import RootsDesk
 from server.fleet_care import fleet_jobs, fleet_retention_desk
 from server.fleet_door import fleet_families, keep_identity, open_fleet_door
+from server.fleet_page_door import add_fleet_pages, fleet_page_families
 from server.fleet_watch import watch_fleet
 from server.foundation import Foundation
 from server.hsm_care import HsmCare
@@ -379,10 +380,22 @@ async def open_side_doors(
         families.append(partial(fleet_families, reception.outcomes))
         families.append(await watch_fleet(stack, base.store))
     build = {"version": VERSION, "store": "sqlite" if config.store.is_sqlite else "postgresql"}
+    looked: Counter[str] = Counter()
+    families.append(partial(fleet_page_families, looked))
     ops = ops_app(
         registry=metrics_registry(tallies, gauges=gauges, build=build, families=families),
         checks=ChainMap(hsm.checks, checks),
         notes=hsm.notes,
+    )
+    add_fleet_pages(
+        stack,
+        ops,
+        config,
+        desk=desks.fleet,
+        operators=desks.operators,
+        store=base.store,
+        clock=clock,
+        outcomes=looked,
     )
     tally = tallies["control"]
     admin = admin_app(desks, LocalPeers())

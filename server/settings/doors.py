@@ -22,7 +22,7 @@ class Listen(Section):
         str,
         AfterValidator(address_text),
         Field(
-            description="where /metrics, /healthz and /readyz are served",
+            description="where /metrics, /healthz, /readyz and /fleet are served",
             examples=["127.0.0.1:8081"],
         ),
     ] = "127.0.0.1:8081"

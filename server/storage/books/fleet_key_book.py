@@ -31,13 +31,13 @@ class SqlFleetKeyBook:
         async with self._transactions.reading() as connection:
             ids = await found_ids(connection, search, after, limit)
             page = select(fleet_key).where(among(connection, fleet_key.c.key_id, ids))
-            return await _keys(connection, page.order_by(fleet_key.c.key_id))
+            return await find_keys(connection, page.order_by(fleet_key.c.key_id))
 
     async def fleet_key(self, key_id: str) -> FleetKey | None:
         """Return a key."""
         async with self._transactions.reading() as connection:
             one = select(fleet_key).where(fleet_key.c.key_id == key_id)
-            found = await _keys(connection, one)
+            found = await find_keys(connection, one)
             return found[0] if found else None
 
     async def key_changes(self, key_id: str, before: int, limit: int) -> Sequence[NotedChange]:
@@ -60,8 +60,11 @@ class SqlFleetKeyBook:
             ]
 
 
-async def _keys(connection: AsyncConnection, wanted: Select[Any]) -> list[FleetKey]:
-    """Return keys with their sightings. Others have a turn after each: a page takes a second."""
+async def find_keys(connection: AsyncConnection, wanted: Select[Any]) -> list[FleetKey]:
+    """Return keys with where they were seen. wanted: rows of `fleet_key`, in their order.
+
+    Others have a turn after each: a page takes a second.
+    """
     rows = list(await connection.execute(wanted))
     seen = (
         select(fleet_sighting, fleet_host.c.name, fleet_host.c.person, fleet_host.c.person_after)

@@ -34,6 +34,7 @@ from server.storage.books.fleet_key_book import SqlFleetKeyBook
 from server.storage.books.fleet_proof_book import SqlFleetProofBook
 from server.storage.books.fleet_repeat_book import SqlFleetRepeatBook
 from server.storage.books.fleet_retention_book import SqlFleetRetentionBook
+from server.storage.books.fleet_view_book import SqlFleetViewBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
 from server.storage.books.incident_book import SqlIncidentBook
 from server.storage.books.journal_book import SqlJournalBook
@@ -88,6 +89,7 @@ class PostgresStore(
     SqlFleetProofBook,
     SqlFleetAlteredBook,
     SqlFleetKeyBook,
+    SqlFleetViewBook,
     SqlFleetCountBook,
     SqlFleetDueBook,
     SqlLedgerBook,
