@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent import __version__
+from agent.owner import become_owner
 from agent.this_host import data_directory
 
 
@@ -13,38 +14,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out a command; returns the exit code: 0, 1 = it could not be done, 2 = misspelt."""
     options = _parser().parse_args(arguments)
     directory = Path(options.data) if options.data else data_directory()
-    # Imported now: a word misspelt, or --help, costs no library.
+    try:
+        return _carry_out(options, directory)
+    except Exception as error:
+        problem = _problem_of(error, directory)
+        if problem is None:
+            raise
+    print(f"keystead-agent: {problem}", file=sys.stderr)  # noqa: T201 - a command speaks
+    return 1
+
+
+def _problem_of(error: Exception, directory: Path) -> str | None:
+    """Return what an error means for people; None: it is a fault of ours."""
+    if isinstance(error, PermissionError):
+        return f"{error.filename or directory}: {error.strerror}. Are you the agent's user?"
+    if isinstance(error, ModuleNotFoundError):
+        if error.name is None or error.name.split(".")[0] not in {"fido2", "smartcard"}:
+            return None
+        return (
+            f"{error.name} is not installed here. The server's package has the agent's code and"
+            " not what it needs: pip install 'keystead[agent]'"
+        )
+    # Imported now: they cost nothing before something went wrong.
+    from agent.claim import ClaimError  # noqa: PLC0415
     from agent.commands import CommandError  # noqa: PLC0415
     from agent.enrolment import EnrolmentError  # noqa: PLC0415
     from agent.identity import IdentityError  # noqa: PLC0415
+    from agent.running import PartFailedError  # noqa: PLC0415
     from agent.server_url import ServerUrlError  # noqa: PLC0415
     from agent.single import AlreadyRunningError  # noqa: PLC0415
     from agent.store import StoreError  # noqa: PLC0415
 
-    try:
-        return _carry_out(options, directory)
-    except (
-        AlreadyRunningError,
-        CommandError,
-        EnrolmentError,
-        IdentityError,
-        ServerUrlError,
-        StoreError,
-    ) as error:
-        problem = str(error)
-    except PermissionError as error:
-        problem = f"{error.filename or directory}: {error.strerror}. Are you the agent's user?"
-    except OSError as error:
-        problem = str(error)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] not in {"fido2", "smartcard"}:
-            raise
-        problem = (
-            f"{error.name} is not installed here. The server's package has the agent's code and"
-            " not what it needs: pip install 'keystead[agent]'"
-        )
-    print(f"keystead-agent: {problem}", file=sys.stderr)  # noqa: T201 - a command speaks
-    return 1
+    expected = (
+        *(AlreadyRunningError, ClaimError, CommandError, EnrolmentError, IdentityError, OSError),
+        *(PartFailedError, ServerUrlError, StoreError),
+    )
+    return str(error) if isinstance(error, expected) else None
 
 
 def _carry_out(options: argparse.Namespace, directory: Path) -> int:
@@ -66,6 +71,8 @@ def _carry_out(options: argparse.Namespace, directory: Path) -> int:
         said = commands.once(as_data=options.json)
     elif command == "show":
         said = commands.show(directory, as_data=options.json)
+    elif command == "claim":
+        said = commands.claim(directory, options.serial, options.person, options.kind)
     elif command == "status":
         said = commands.status(directory, as_data=options.json)
     else:
@@ -87,6 +94,7 @@ def _run(directory: Path, *, as_service: bool) -> int:
 
     from agent.service import Service  # noqa: PLC0415
 
+    become_owner(directory)
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO)
     service = Service(directory)
     if as_service:
@@ -118,6 +126,13 @@ def _parser() -> argparse.ArgumentParser:
 
     status = commands.add_parser("status", help="say how the agent is")
     status.add_argument("--json", action="store_true", help="as one JSON object")
+
+    claim = commands.add_parser("claim", help="say who holds a key, where that is wanted")
+    claim.add_argument("serial", nargs="?", default="", metavar="SERIAL", help="of the key")
+    claim.add_argument("--person", required=True, metavar="NAME", help="who holds it")
+    claim.add_argument(
+        "--kind", required=True, choices=("primary", "spare", "lost"), help="what it is to them"
+    )
 
     enroll = commands.add_parser("enroll", help="enrol this host, once, with a token")
     enroll.add_argument("--server", required=True, metavar="URL")

@@ -4,16 +4,18 @@ import json
 import random
 import secrets
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from agent import __version__, this_host
 from agent.attached import SeenKey
+from agent.claiming import queue_claim
 from agent.composing import KnownKey, of_key, reports_of
 from agent.enrolment import begin, enrol, read_token
 from agent.http_client import Client
 from agent.identity import Identity, load
+from agent.owner import become_owner
 from agent.policy import LOCAL, Policy
 from agent.report import MAX_KEYS, Report, as_json
 from agent.server_url import parse_server_url
@@ -23,8 +25,6 @@ from agent.words import tell
 
 NOBODY = "0" * 32
 """The host of a report that is of no enrolment."""
-
-_KEEP = timedelta(days=90)
 
 
 class CommandError(Exception):
@@ -48,13 +48,20 @@ def once(*, as_data: bool) -> Said:
     return Said(text, problem)
 
 
+def claim(directory: Path, serial: str, person: str, kind: str) -> Said:
+    """Queue what this host's user says of who holds a key."""
+    return Said(queue_claim(directory, _enrolled(directory), serial, person, kind))
+
+
 def show(directory: Path, *, as_data: bool) -> Said:
     """Show what would be sent: what waits, and then the report that would be made now.
 
     From what the agent has read; on a host without an agent from what is attached now.
     """
+    become_owner(directory)
     identity = load(directory)
     waiting: list[Any] = []
+    claims: list[Any] = []
     if identity is None or not (directory / STORE_FILE).exists():
         host, policy, local = NOBODY, Policy(), secrets.token_bytes(32)
         if identity is not None:
@@ -67,13 +74,18 @@ def show(directory: Path, *, as_data: bool) -> Said:
         try:
             if store.note("host") == identity.host:
                 waiting = [json.loads(one.body) for one in store.waiting()]
+                claims = [json.loads(one.body) for one in store.claims()]
             reports = _of_store(identity, store)
         finally:
             store.close()
     if as_data:
-        found = {"waiting": waiting, "next": [as_json(one) for one in reports]}
+        found = {
+            "waiting": waiting,
+            "claims": claims,
+            "next": [as_json(one) for one in reports],
+        }
         return Said(json.dumps(found, indent=2, sort_keys=True), problem)
-    parts = [json.dumps(one, sort_keys=True) for one in waiting]
+    parts = [json.dumps(one, sort_keys=True) for one in (*waiting, *claims)]
     parts += [json.dumps(as_json(one), indent=2, sort_keys=True) for one in reports]
     return Said("\n".join(parts), problem)
 
@@ -83,6 +95,7 @@ def send_once(directory: Path) -> Said:
     from agent.service import courier_of  # noqa: PLC0415 - threads and signals, not needed else
     from agent.single import hold  # noqa: PLC0415
 
+    become_owner(directory)
     identity = _enrolled(directory)
     with hold(directory):
         keys, problem = _attached(identity.host)
@@ -90,10 +103,12 @@ def send_once(directory: Path) -> Said:
         store = Store(directory)
         try:
             store.begin(identity.host)
+            attached = frozenset(key.name for key in keys)
             store.remember(keys, today)
+            store.tidy(today, attached)
             known = [
                 of_key(key, identity.policy, identity.local_key)
-                for key, _said in store.known(today - _KEEP, frozenset(key.name for key in keys))
+                for key, _said in store.known(store.since(today), attached)
             ]
             host = this_host.describe(identity.host)
             store.put(
@@ -124,6 +139,7 @@ def send_once(directory: Path) -> Said:
 
 def status(directory: Path, *, as_data: bool) -> Said:
     """Say how the agent is."""
+    become_owner(directory)
     identity = load(directory)
     found: dict[str, Any] = {"enrolled": identity is not None, "agent": __version__}
     if identity is not None:
@@ -133,6 +149,7 @@ def status(directory: Path, *, as_data: bool) -> Said:
         try:
             found |= {
                 "waiting": store.count(),
+                "claims": len(store.claims()),
                 "sequence": int(store.note("sequence", "0")),
                 "dropped": int(store.note("dropped", "0")),
                 "refused": int(store.note("refused", "0")),
@@ -160,7 +177,9 @@ def status(directory: Path, *, as_data: bool) -> Said:
 def enroll(directory: Path, server: str, token_file: Path, name: str, ca_file: str) -> Said:
     """Enrol this host."""
     url = parse_server_url(server)
+    # Read before: the token's file may be root's alone.
     token = read_token(token_file)
+    become_owner(directory)
     if ca_file and not Path(ca_file).is_file():
         raise CommandError(f"there is no file {ca_file} with certificates to trust")
     ca_file = str(Path(ca_file).absolute()) if ca_file else ""
@@ -219,7 +238,7 @@ def _compose(
 
 def _of_store(identity: Identity, store: Store) -> list[Report]:
     today = datetime.now(UTC).date()
-    known = store.known(today - _KEEP, frozenset())
+    known = store.known(store.since(today), frozenset())
     return reports_of(
         this_host.describe(identity.host),
         [of_key(key, identity.policy, identity.local_key) for key, _said in known],

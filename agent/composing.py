@@ -2,13 +2,25 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
 from agent.attached import SeenKey
+from agent.findings import Reason
 from agent.policy import Policy, Serials
-from agent.report import MAX_FACTS, MAX_KEYS, Identity, KeyReport, Report, serial_hash
+from agent.report import (
+    MAX_FACTS,
+    MAX_KEYS,
+    MAX_REPORT_OCTETS,
+    MAX_SEQUENCE,
+    Identity,
+    KeyReport,
+    Report,
+    encode,
+    key_octets,
+    serial_hash,
+)
 
 _NAMES = (".subject", ".issuer", ".serial")
 _FINGERPRINT = ".fingerprint"
@@ -65,13 +77,16 @@ def reports_of(
     dropped: int,
     new_id: Callable[[], str],
 ) -> list[Report]:
-    """Return one report, or several when there are many keys: at least one, of none."""
-    parts = [keys[at : at + MAX_KEYS] for at in range(0, len(keys), MAX_KEYS)] or [()]
-    return [
-        Report(
-            new_id(),
+    """Return one report, or several when there are many keys: at least one, of none.
+
+    None is longer than a server takes: what one key says cannot keep the others from being told.
+    """
+
+    def report(report_id: str, sequence: int, part: Sequence[KeyReport]) -> Report:
+        return Report(
+            report_id,
             host.host,
-            next_sequence + place,
+            sequence,
             day,
             host.agent,
             host.system,
@@ -80,8 +95,41 @@ def reports_of(
             dropped,
             tuple(part),
         )
-        for place, part in enumerate(parts)
-    ]
+
+    room = MAX_REPORT_OCTETS - len(encode(report("0" * 32, MAX_SEQUENCE, ())))
+    parts = list(_parts(keys, room)) or [[]]
+    return [report(new_id(), next_sequence + place, part) for place, part in enumerate(parts)]
+
+
+def _parts(keys: Sequence[KeyReport], room: int) -> Iterator[list[KeyReport]]:
+    """Yield the keys of each report. room: octets for keys and the commas between them."""
+    part: list[KeyReport] = []
+    left = room
+    for key in keys:
+        fitting = _cut(key, room)
+        octets = key_octets(fitting) + 1
+        if part and (len(part) == MAX_KEYS or octets > left):
+            yield part
+            part, left = [], room
+        part.append(fitting)
+        left -= octets
+    if part:
+        yield part
+
+
+def _cut(key: KeyReport, room: int) -> KeyReport:
+    """Return a key without its longest facts, where it needs more room than there is."""
+    surplus = key_octets(key) + 1 - room
+    facts, unreadable = dict(key.facts), dict(key.unreadable)
+    for name in sorted(facts, key=lambda name: len(json.dumps(facts[name])), reverse=True):
+        if surplus <= 0:
+            break
+        # Quotation marks, a colon, a comma; likewise for the reason that takes the fact's place.
+        surplus -= len(json.dumps(facts.pop(name))) + len(name) + 4
+        if len(unreadable) < MAX_FACTS:
+            unreadable[name] = Reason.TOO_LONG.value
+            surplus += len(name) + len(Reason.TOO_LONG.value) + 6
+    return key._replace(facts=facts, unreadable=unreadable)
 
 
 def identity_of(key: SeenKey, policy: Policy, local_key: bytes) -> Identity:

@@ -3,33 +3,22 @@
 `fido2` finds them by opening every HID device. The OTP interface of a YubiKey must not be opened
 (to other programs that looks like a removal: KeePassXC 7207), so on Linux the kernel's own
 descriptions are read. On Windows a FIDO device wants an administrator, and none is looked for.
+The library is loaded when the first device is there: on other hosts it costs nothing.
 """
 
 import os
-import select
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING
 
-from fido2.ctap import STATUS, CtapError
-from fido2.hid import CtapHidDevice
-from fido2.hid.base import CtapHidConnection, HidDescriptor, parse_report_descriptor
+from agent.ports import FidoDevice, FidoDevices, NotPermittedError
 
-from agent.ports import (
-    CardBusyError,
-    CardRemovedError,
-    FidoDevices,
-    NotPermittedError,
-    ReaderFailedError,
-)
-from agent.whitelist import permit_message
+if TYPE_CHECKING:
+    from fido2.hid.base import HidDescriptor
 
 _YUBICO = 0x1050
-_ANSWER_WITHIN_S = 2.0
 _HID_CLASS = Path("/sys/class/hidraw")
-_BUSY = (CtapError.ERR.CHANNEL_BUSY, CtapError.ERR.LOCK_REQUIRED)
 
 
 class SysfsFidoDevices:
@@ -46,19 +35,19 @@ class SysfsFidoDevices:
             return ()
         return [f"/dev/{name}" for name in names if self._is_ours(self._directory / name)]
 
-    def open(self, path: str) -> "HidDevice":
+    def open(self, path: str) -> FidoDevice:
         """Open one of them."""
-        return open_device(path)
+        return _open(path)
 
     def _is_ours(self, directory: Path) -> bool:
         try:
             identity = (directory / "device" / "uevent").read_text(errors="replace")
             if f":{_YUBICO:08X}:" not in identity:
                 return False
-            parse_report_descriptor((directory / "device" / "report_descriptor").read_bytes())
-        except (OSError, ValueError):
+            description = (directory / "device" / "report_descriptor").read_bytes()
+        except OSError:
             return False
-        return True
+        return _is_fido(description)
 
 
 class IokitFidoDevices:
@@ -71,9 +60,9 @@ class IokitFidoDevices:
         listed: Callable[[], Sequence[HidDescriptor]] = fido2.hid.list_descriptors
         return [str(one.path) for one in listed() if one.vid == _YUBICO]
 
-    def open(self, path: str) -> "HidDevice":
+    def open(self, path: str) -> FidoDevice:
         """Open one of them."""
-        return open_device(path)
+        return _open(path)
 
 
 class NoFidoDevices:
@@ -83,7 +72,7 @@ class NoFidoDevices:
         """Return none."""
         return ()
 
-    def open(self, path: str) -> "HidDevice":
+    def open(self, path: str) -> FidoDevice:
         """Refuse."""
         raise NotPermittedError(path)
 
@@ -97,94 +86,19 @@ def fido_devices() -> FidoDevices:
     return kinds.get(sys.platform, NoFidoDevices)()
 
 
-class HidDevice:
-    """A FIDO device with a channel of its own."""
+def _is_fido(description: bytes) -> bool:
+    from fido2.hid.base import parse_report_descriptor  # noqa: PLC0415
 
-    def __init__(self, descriptor: HidDescriptor, connection: CtapHidConnection) -> None:
-        self._connection = connection
-        self._device = _translated(lambda: _Impatient(descriptor, connection))
-
-    def call(self, kind: int, message: bytes) -> bytes:
-        """Say one thing that is on the list."""
-        permitted = permit_message(kind, message)
-        answer: bytes = _translated(lambda: self._device.call(kind, permitted))
-        return answer
-
-    def close(self) -> None:
-        """Let it go."""
-        self._connection.close()
-
-
-def open_device(path: str) -> HidDevice:
-    """Open a FIDO device. NotPermittedError, CardRemovedError, ReaderFailedError."""
-    import fido2.hid  # noqa: PLC0415 - of this platform alone
-
-    describe: Callable[[str], HidDescriptor] = fido2.hid.get_descriptor
-    connect_to: Callable[[HidDescriptor], CtapHidConnection] = fido2.hid.open_connection
-
-    def connect() -> tuple[HidDescriptor, CtapHidConnection]:
-        descriptor = describe(path)
-        return descriptor, connect_to(descriptor)
-
-    descriptor, connection = _translated(connect)
     try:
-        return HidDevice(descriptor, _Punctual(connection))
-    except Exception:
-        connection.close()
-        raise
+        parse_report_descriptor(description)
+    # It comes from whatever is plugged in: a description that the parser does not take is of
+    # no device of ours, and must not end the agent.
+    except Exception:  # noqa: BLE001
+        return False
+    return True
 
 
-class _GivesUp(Event):
-    """`fido2` tries a busy device again until its event is set: here it never waits."""
+def _open(path: str) -> FidoDevice:
+    from agent.fido_device import open_device  # noqa: PLC0415
 
-    def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002 - the library's own
-        return True
-
-
-class _Impatient(CtapHidDevice):
-    """One try: a device that is busy with somebody's login is left alone."""
-
-    def call(
-        self,
-        cmd: int,
-        data: bytes = b"",
-        event: Event | None = None,
-        on_keepalive: Callable[[STATUS], None] | None = None,
-    ) -> bytes:
-        return super().call(cmd, data, event or _GivesUp(), on_keepalive)
-
-
-class _Punctual(CtapHidConnection):
-    """A connection whose answers come in time or not at all, where it is a file."""
-
-    def __init__(self, inner: CtapHidConnection) -> None:
-        self._inner = inner
-
-    def read_packet(self) -> bytes:
-        handle = getattr(self._inner, "handle", None)
-        if isinstance(handle, int) and not select.select([handle], [], [], _ANSWER_WITHIN_S)[0]:
-            raise TimeoutError("a FIDO device does not answer")
-        return self._inner.read_packet()
-
-    def write_packet(self, data: bytes) -> None:
-        self._inner.write_packet(data)
-
-    def close(self) -> None:
-        self._inner.close()
-
-
-def _translated(do: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever it returns
-    try:
-        return do()
-    except CtapError as error:
-        if error.code in _BUSY:
-            raise CardBusyError(str(error)) from None
-        raise ReaderFailedError(str(error)) from None
-    except PermissionError as error:
-        raise NotPermittedError(str(error)) from None
-    except (FileNotFoundError, BrokenPipeError) as error:
-        raise CardRemovedError(str(error)) from None
-    # A device that was pulled out, or answers what no device does: `fido2` raises whatever it
-    # comes upon (struct.error, IndexError, ConnectionFailure, OSError).
-    except Exception as error:  # noqa: BLE001
-        raise ReaderFailedError(f"{type(error).__name__}: {error}") from None
+    return open_device(path)

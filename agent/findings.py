@@ -20,6 +20,7 @@ class Reason(StrEnum):
     FAILED = "reader-failed"  # the reader or its driver failed
     NOT_PERMITTED = "not-permitted"  # this user may not open the device
     NOT_HERE = "not-readable-here"  # nothing on this host gives access to it
+    TOO_LONG = "too-long"  # a report has no room for what the key says
 
 
 class GarbageError(ValueError):

@@ -1,19 +1,30 @@
-"""Asking the server: HTTP over the standard library, with caps and a deadline."""
+"""Asking the server: HTTP over the standard library, with caps and a deadline.
 
-import http.client
+The library is loaded with the first question: keys are watched by then.
+"""
+
 import json
-import ssl
-import time
+import os
+import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from agent.measured import MeasuredSocket, TooLongError
 from agent.report import SIGNATURE_HEADER
 from agent.server_url import ServerUrl
+from agent.shown import shown
+
+if TYPE_CHECKING:
+    import http.client
+    import ssl
 
 MAX_ANSWER_OCTETS = 64 * 1024
+_MAX_HEADS = 32 * 1024
 _STEP_S = 20.0
 _WHOLE_S = 60.0
 _PIECE = 8 * 1024
+_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+_CODE = re.compile(r"[a-z0-9-]{1,40}")
 
 
 class UnreachableError(Exception):
@@ -36,14 +47,14 @@ class HttpAnswer(NamedTuple):
     def code(self) -> str:
         """What a problem is, for programs."""
         found = self.value.get("code")
-        return found if isinstance(found, str) else ""
+        # It is shown to people as well, and whoever answers may want to steer a terminal.
+        return found if isinstance(found, str) and _CODE.fullmatch(found) else ""
 
     @property
     def detail(self) -> str:
         """What a problem is, for people."""
         found = self.value.get("detail")
-        text = found if isinstance(found, str) else ""
-        return "".join(one if one.isprintable() else " " for one in text)[:500]
+        return shown(found) if isinstance(found, str) else ""
 
 
 class Client:
@@ -67,6 +78,8 @@ class Client:
 
         within_s: for all of it; a connection that has to be made anew takes that much once more.
         """
+        import http.client  # noqa: PLC0415
+
         for fresh in (self._connection is None, True):
             try:
                 return self._post(path, body, headers, within_s)
@@ -89,13 +102,15 @@ class Client:
     def _post(
         self, path: str, body: bytes, headers: Mapping[str, str], within_s: float
     ) -> HttpAnswer:
-        until = time.monotonic() + within_s
-        if self._connection is None:
-            self._connection = self._connect()
+        import http.client  # noqa: PLC0415
+
         # One wait for the answer's head, one for its body.
-        self._connection.timeout = min(_STEP_S, within_s / 2)
-        if self._connection.sock is not None:
-            self._connection.sock.settimeout(self._connection.timeout)
+        step_s = min(_STEP_S, within_s / 2)
+        if self._connection is None:
+            self._connection = self._connect(step_s)
+        socket = cast("MeasuredSocket", self._connection.sock)
+        socket.settimeout(step_s)
+        socket.begin(within_s, MAX_ANSWER_OCTETS + _MAX_HEADS)
         self._connection.request(
             "POST",
             self._url.path + path,
@@ -112,9 +127,7 @@ class Client:
         while piece := answer.read(_PIECE):
             content += piece
             if len(content) > MAX_ANSWER_OCTETS:
-                raise TooLongError
-            if time.monotonic() > until:
-                raise TimeoutError("the answer took too long")
+                raise TooLongError(f"the answer is longer than {MAX_ANSWER_OCTETS:,} octets")
         if answer.length:
             raise http.client.IncompleteRead(bytes(content), answer.length)
         if answer.will_close:
@@ -127,27 +140,52 @@ class Client:
             answer.getheader(SIGNATURE_HEADER) or "",
         )
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _connect(self, step_s: float) -> "http.client.HTTPConnection":
+        import http.client  # noqa: PLC0415
+
+        where = (self._url.host, self._url.port)
+        connection: http.client.HTTPConnection
         if not self._url.secure:
-            return http.client.HTTPConnection(self._url.host, self._url.port, timeout=_STEP_S)
+            connection = http.client.HTTPConnection(*where, timeout=step_s)
+        else:
+            connection = http.client.HTTPSConnection(
+                *where, timeout=step_s, context=self._trusting()
+            )
+        try:
+            connection.connect()
+        except OSError:
+            connection.close()
+            raise
+        connection.sock = cast("Any", MeasuredSocket(connection.sock))
+        return connection
+
+    def _trusting(self) -> "ssl.SSLContext":
+        import ssl  # noqa: PLC0415
+
         if self._tls is None:
             # Made once: reading the system's certificates costs more than all the rest.
-            self._tls = ssl.create_default_context(cafile=self._ca_file or None)
+            file = self._ca_file or None
+            directory = None if file else _looked_up(ssl.get_default_verify_paths().capath)
+            self._tls = ssl.create_default_context(cafile=file, capath=directory)
             self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        return http.client.HTTPSConnection(
-            self._url.host, self._url.port, timeout=_STEP_S, context=self._tls
-        )
+        return self._tls
 
 
-class TooLongError(http.client.HTTPException):
-    """An answer that is longer than any that means something."""
+def _looked_up(directory: str | None) -> str | None:
+    """Return the system's directory of certificates, where one is found in it by its hash.
 
-    def __str__(self) -> str:
-        return f"the answer is longer than {MAX_ANSWER_OCTETS:,} octets"
+    Then OpenSSL reads the one that a server's leads to, and not all of them, which are two
+    mebibytes for as long as the agent runs. None: all are read, from wherever the system has them.
+    """
+    if directory is None or "SSL_CERT_FILE" in os.environ:
+        return None
+    hashed = (_HASHED.fullmatch(name) for name in os.listdir(directory))  # noqa: PTH208 - names
+    return directory if any(hashed) else None
 
 
 def _words(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    # What a server sent may be in it, octet by octet.
+    return shown(str(error)) or type(error).__name__
 
 
 def _seconds(header: str | None) -> float | None:

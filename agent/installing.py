@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 from xml.sax.saxutils import escape
 
 from agent import this_host
+from agent.trusted_path import check_program
 
 _PROGRAM = "@PROGRAM@"
 _USER = "keystead-agent"
@@ -82,8 +83,11 @@ def plan_install(system: str, program: str) -> list[Step]:
                     *("actions=", "restart/30000/restart/60000/restart/300000"),
                 )
             ),
-            # What is below ProgramData everybody may read, until it is said otherwise.
+            # What is below ProgramData everybody may make and read, until it is said otherwise: who
+            # made the directory before us would stay its owner, and open it again.
             Run(("cmd.exe", "/d", "/c", "mkdir", _WINDOWS_DATA), needed=False),
+            Run(("icacls.exe", _WINDOWS_DATA, "/setowner", "*S-1-5-32-544", "/T", "/L")),
+            Run(("icacls.exe", _WINDOWS_DATA, "/reset", "/T", "/L")),
             Run(
                 (
                     *("icacls.exe", _WINDOWS_DATA, "/inheritance:r", "/grant:r"),
@@ -132,8 +136,12 @@ def plan_uninstall(system: str, data: str, *, purge: bool) -> list[Step]:
 
 
 def install(root: Path | None) -> list[str]:
-    """Install the agent at this system. InstallError."""
-    return list(_carry_out(plan_install(this_host.system(), _program()), root))
+    """Install the agent at this system. InstallError, UntrustedProgramError."""
+    program, system = _program(), this_host.system()
+    if root is None and system != "windows":
+        files = map(Path, (program, sys.executable, __file__))
+        check_program(files, hidden=system == "linux")
+    return list(_carry_out(plan_install(system, program), root))
 
 
 def uninstall(root: Path | None, *, purge: bool) -> list[str]:
@@ -164,7 +172,7 @@ def _carry_out(steps: Sequence[Step], root: Path | None) -> Iterator[str]:
 
 
 def _run(step: Run) -> None:
-    program = shutil.which(step.command[0])
+    program = shutil.which(step.command[0] if os.name != "nt" else _windows_own(step.command[0]))
     if program is None:
         problem = f"there is no {step.command[0]} on this machine"
     else:
@@ -180,6 +188,12 @@ def _run(step: Run) -> None:
         problem = f"{' '.join(step.command)}: {(done.stderr or done.stdout).strip()}"
     if step.needed:
         raise InstallError(f"{problem}. Run this as an administrator.")
+
+
+def _windows_own(program: str) -> str:
+    """Return a program of the system's: one where somebody stands would be found before it."""
+    windows = os.environ.get("SYSTEMROOT", r"C:\Windows")
+    return rf"{windows}\System32\{program}"
 
 
 def _below(root: Path | None, path: str) -> Path:

@@ -1,14 +1,13 @@
-"""PC/SC, through pyscard's raw layer: its pleasant one polls, and takes cards for itself.
+"""PC/SC, through pyscard's raw layer (`raw_scard` says why).
 
-The only place that has `scard`, and `PcscCard.exchange` the only one that transmits: after
+The only place that has it, and `PcscCard.exchange` the only one that transmits: after
 `whitelist.permit`, or the rules of another class.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from smartcard import scard
-
+from agent import raw_scard
 from agent.apdu import Answer
 from agent.ports import (
     Card,
@@ -20,9 +19,12 @@ from agent.ports import (
 )
 from agent.whitelist import permit
 
+scard = raw_scard.load()
+
 PLUG_AND_PLAY = "\\\\?PnP?\\Notification"
 _CHANGES_SHIFT = 16
 _STATUS_OCTETS = 2
+_LOOKS = 3
 
 _NO_READERS = {scard.SCARD_E_NO_READERS_AVAILABLE}
 _TIMEOUT = {scard.SCARD_E_TIMEOUT}
@@ -51,27 +53,33 @@ class PcscReaders:
 
     def look(self) -> Mapping[str, ReaderState]:
         """Return every reader as it is now."""
-        result, names = scard.SCardListReaders(self._context, [])
-        if result in _NO_READERS or (result == scard.SCARD_S_SUCCESS and not names):
-            return {}
-        _check(result, "listing readers")
-        # A reader that goes between the two is no failure of the service: the next look knows.
-        result, states = scard.SCardGetStatusChange(
-            self._context, 0, [(name, scard.SCARD_STATE_UNAWARE) for name in sorted(set(names))]
-        )
-        if result in _GONE | _TIMEOUT:
-            return {}
-        _check(result, "asking for the readers' state")
-        return {name: _state(raw, atr) for name, raw, atr in states}
+        for _ in range(_LOOKS):
+            result, names = _told(scard.SCardListReaders, self._context, [])
+            if result in _NO_READERS or (result == scard.SCARD_S_SUCCESS and not names):
+                return {}
+            _check(result, "listing readers")
+            asked = [(name, scard.SCARD_STATE_UNAWARE) for name in sorted(set(names))]
+            result, states = _told(scard.SCardGetStatusChange, self._context, 0, asked)
+            # One that went between the two is no failure of the service, and says nothing of the
+            # others: a key that was read is not to be read again because another reader went.
+            if result not in _GONE | _TIMEOUT:
+                _check(result, "asking for the readers' state")
+                return {name: _state(raw, atr) for name, raw, atr in states}
+        raise PcscAwayError("readers come and go faster than they can be looked at")
 
-    def wait(self, known: Mapping[str, ReaderState], timeout_s: float) -> None:
+    def wait(self, known: Mapping[str, ReaderState], timeout_s: float) -> bool:
         """Wait until something is not as known, or the time is over, or `cancel`."""
         asked = [(name, state.raw) for name, state in known.items()]
         # pcscd counts readers in the upper half of this one's state; zero would be no match.
         asked.append((PLUG_AND_PLAY, len(known) << _CHANGES_SHIFT))
-        result, _states = scard.SCardGetStatusChange(self._context, int(timeout_s * 1000), asked)
-        if result not in _GONE | _TIMEOUT | _CANCELLED:
+        result, _states = _told(
+            scard.SCardGetStatusChange, self._context, int(timeout_s * 1000), asked
+        )
+        if result in _TIMEOUT | _CANCELLED:
+            return False
+        if result not in _GONE:
             _check(result, "waiting for keys")
+        return True
 
     def cancel(self) -> None:
         """End a wait, from another thread."""
@@ -148,6 +156,20 @@ class PcscCard:
         scard.SCardEndTransaction(self._handle, scard.SCARD_RESET_CARD)
         scard.SCardDisconnect(self._handle, scard.SCARD_LEAVE_CARD)
         scard.SCardReleaseContext(self._context)
+
+
+def _told(ask: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401 - made by SWIG
+    """Return what a call of PC/SC's tells. PcscAwayError.
+
+    A reader's name is its maker's, or whoever's who made a device that calls itself one: pyscard
+    raises SystemError for a name that is no text, and tells of no reader then.
+    """
+    try:
+        return ask(*arguments)
+    except Exception as error:  # noqa: BLE001
+        raise PcscAwayError(
+            f"pyscard failed ({type(error).__name__}): is a reader's name no text?"
+        ) from None
 
 
 def _establish() -> Any:  # noqa: ANN401 - opaque

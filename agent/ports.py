@@ -46,8 +46,11 @@ class Readers(Protocol):
     def look(self) -> Mapping[str, ReaderState]:
         """Return every reader as it is now, by name."""
 
-    def wait(self, known: Mapping[str, ReaderState], timeout_s: float) -> None:
-        """Wait until something is not as known: a reader, a card, a program's connection."""
+    def wait(self, known: Mapping[str, ReaderState], timeout_s: float) -> bool:
+        """Wait until something is not as known: a reader, a card, a program's connection.
+
+        Returns whether something is said to be other than known.
+        """
 
     def close(self) -> None:
         """Give the connection back."""

@@ -1,7 +1,11 @@
 """Small files that nobody else may read, replaced whole and durably."""
 
 import os
+import stat
 from pathlib import Path
+
+_NOT_A_LINK: int = getattr(os, "O_NOFOLLOW", 0)  # Windows has none
+_NOT_FOR_CHILDREN: int = getattr(os, "O_CLOEXEC", 0)
 
 
 def private_directory(directory: Path) -> Path:
@@ -10,16 +14,40 @@ def private_directory(directory: Path) -> Path:
     return directory
 
 
+def open_private(path: Path, flags: int) -> int:
+    """Open a file of the agent's own, made where it is missing; never what a link leads to.
+
+    What root makes is its directory's owner's: what root enrols, the agent's own user reads.
+    OSError.
+    """
+    handle = os.open(path, flags | os.O_CREAT | _NOT_A_LINK | _NOT_FOR_CHILDREN, 0o600)
+    try:
+        _take(handle, path)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _take(handle: int, path: Path) -> None:
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        raise OSError(f"{path} is no file of the agent's own: remove it")
+    if os.name == "posix" and os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.fchown(handle, owner.st_uid, owner.st_gid)
+
+
 def write_private(path: Path, content: bytes) -> None:
     """Write a file: the old one or the new one is there, whatever happens. OSError."""
     fresh = path.with_name(f".{path.name}.new")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    fresh.unlink(missing_ok=True)
+    handle = open_private(fresh, os.O_WRONLY | os.O_EXCL)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        hand_over(fresh)
         fresh.replace(path)
     except OSError:
         fresh.unlink(missing_ok=True)
@@ -30,10 +58,3 @@ def write_private(path: Path, content: bytes) -> None:
             os.fsync(directory)
         finally:
             os.close(directory)
-
-
-def hand_over(path: Path) -> None:
-    """Give a file to whose directory it is in: what root enrols, the agent's own user reads."""
-    if os.name == "posix" and os.geteuid() == 0:
-        owner = path.parent.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)

@@ -48,4 +48,7 @@ class Prover:
                 proved = Proved(self._relay(wanted), "")
             except RelayError as error:
                 proved = Proved("", str(error))
+            # A fault of ours, which a key or a server found: of this proof, and not of the agent.
+            except Exception as error:  # noqa: BLE001
+                proved = Proved("", f"the agent failed: {type(error).__name__}")
             self._told(name, proved)

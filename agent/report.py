@@ -1,6 +1,6 @@
 """The report: what an agent says about the keys of a host. Pure, and versioned.
 
-The one module of the agent that the server may import, so it knows the standard library alone.
+With `agent.proof_wire` all that the server may import, so it knows the standard library alone.
 docs/agent.md describes the wire around it; tests/agent/golden holds a file of every version.
 
 A report speaks about the keys that it names and says nothing about others: a host with many keys
@@ -24,6 +24,7 @@ MAX_KEYS = 8
 
 REPORT_CONTEXT = b"keystead-agent-report-v1\x00"
 ENROLMENT_CONTEXT = b"keystead-agent-enrolment-v1\x00"
+CLAIM_CONTEXT = b"keystead-agent-claim-v1\x00"
 """What a host's signature begins with: one made for a report is none for anything else."""
 
 HOST_HEADER = "Keystead-Host"
@@ -33,6 +34,8 @@ Value: TypeAlias = bool | int | str | tuple[str, ...]
 """A fact's value. A tuple is a sorted list of words."""
 
 MAX_FACTS = 400
+MAX_SOFTWARE = 64
+"""Programs in one report: those that have to do with keys are some twenty."""
 MAX_SEQUENCE = 2**53 - 1
 MAX_SERIAL = 2**32 - 1
 _MAX_TEXT = 128
@@ -127,6 +130,11 @@ def signature_input(context: bytes, body: bytes) -> bytes:
 def encode(report: Report) -> bytes:
     """Return a report as it is sent: JSON, names sorted, no blanks, ASCII."""
     return json.dumps(as_json(report), sort_keys=True, separators=(",", ":")).encode()
+
+
+def key_octets(key: KeyReport) -> int:
+    """Return how much room a key takes in a report that is sent."""
+    return len(json.dumps(_key_as_json(key), separators=(",", ":")))
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -266,6 +274,8 @@ def _reasons(found: Mapping[str, Any], where: str) -> dict[str, str]:
 
 
 def _software(found: Mapping[str, Any]) -> dict[str, str]:
+    if len(found) > MAX_SOFTWARE:
+        raise MalformedReportError(f"software: more than {MAX_SOFTWARE}")
     for package, version in found.items():
         known = _PACKAGE.fullmatch(package) is not None
         if not (known and isinstance(version, str) and _is_text(version)):

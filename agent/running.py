@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -27,17 +27,21 @@ from agent.relaying import Wanted
 from agent.report import KeyReport
 from agent.reporting import Schedule
 from agent.sending import Sender
+from agent.shown import shown
 from agent.slots import Slots, reader_of
 from agent.store import Store, StoreError
 
 _LOG = logging.getLogger("keystead-agent")
 
-_KEEP = timedelta(days=90)
 _FIDO_LOOK_S = 10.0
 _DAILY_S = 24 * 3600.0
 _RETRY_STORE_S = 60.0
 
 Happening: TypeAlias = Callable[[], None]
+
+
+class PartFailedError(Exception):
+    """A part of the agent ended by a fault. The message is for people."""
 
 
 class Tools(NamedTuple):
@@ -61,8 +65,8 @@ class Agent:
         self._happenings: queue.SimpleQueue[Happening] = queue.SimpleQueue()
         self._stopped = False
         self._slots = Slots()
-        self._host = tools.describe(identity.host)
-        self._described = tools.monotonic()
+        self._host: Host | None = None
+        self._described = float("-inf")
         self._looked_for_fido = float("-inf")
         self._schedule = Schedule.after_start(tools.monotonic(), tools.dice.random())
         self._problem = ""
@@ -140,13 +144,16 @@ class Agent:
             self._changed_to(self._slots.devices(list(self._tools.devices.paths()), now))
         stuck = self._slots.hanging(now)
         if stuck is not None and self._prober is not None:
-            _LOG.warning("%s does not answer", stuck)
+            _LOG.warning("%s does not answer", shown(stuck))
             self._prober.start_anew()
             self._slots = self._slots.given_up(stuck, now)
         name = self._slots.next(now)
         if name is not None and self._prober is not None:
-            self._slots = self._slots.reading(name, now)
-            self._prober.read(name, self._slots.slots[name].changes)
+            if self._prober.has_room():
+                self._slots = self._slots.reading(name, now)
+                self._prober.read(name, self._slots.slots[name].changes)
+            else:
+                self._slots = self._slots.postponed(name, now)
         if self._schedule.due_at() <= now:
             self._report(now)
         self._prove(now)
@@ -273,10 +280,13 @@ class Agent:
         found = (self._slots.slots[name].findings for name in names)
         return [one for one in found if one is not None]
 
+    def _attached(self) -> frozenset[str]:
+        return frozenset(key.name for key in join(self._readings(), self._identity.host))
+
     def _known(self) -> list[tuple[KnownKey, KeyReport, str]]:
         """Return the keys that are reported, each with its report and what was said last."""
-        attached = frozenset(key.name for key in join(self._readings(), self._identity.host))
-        since = self._tools.today() - _KEEP
+        attached = self._attached()
+        since = self._tools.store.since(self._tools.today())
         local = self._identity.local_key
         return [
             (key, of_key(key, self._identity.policy, local), reported)
@@ -293,10 +303,11 @@ class Agent:
             self._schedule = self._schedule.noted(self._tools.monotonic())
 
     def _report(self, now: float) -> None:
-        if now - self._described >= _DAILY_S:
+        # Not at the start: to read a list of packages takes longer than all the rest of it.
+        if self._host is None or now - self._described >= _DAILY_S:
             self._host, self._described = self._tools.describe(self._identity.host), now
         try:
-            self._store_report()
+            self._store_report(self._host)
         except StoreError as error:
             self._complain(str(error))
             self._schedule = self._schedule.failed(now, _RETRY_STORE_S)
@@ -306,16 +317,16 @@ class Agent:
         if self._sender is not None:
             self._sender.wake()
 
-    def _store_report(self) -> None:
+    def _store_report(self, host: Host) -> None:
         today = self._tools.today()
         # A key that stays where it is was seen today as well.
         self._tools.store.remember(join(self._readings(), self._identity.host), today)
-        self._tools.store.forget(today - _KEEP)
+        self._tools.store.tidy(today, self._attached())
         known = self._known()
         keys = [report for _key, report, _said in known]
         self._tools.store.put(
             lambda sequence, dropped: reports_of(
-                self._host,
+                host,
                 keys,
                 day=today,
                 next_sequence=sequence,

@@ -21,17 +21,18 @@ from agent.prober import Prober
 from agent.proof_wire import CHANNEL, SIGNED
 from agent.prover import Prover
 from agent.relaying import RelayError, Relaying, Wanted
-from agent.running import Agent, Tools
+from agent.running import Agent, PartFailedError, Tools
 from agent.sending import Sender
 from agent.server_url import parse_server_url
 from agent.server_voice import ServerVoice
 from agent.single import hold
-from agent.store import Store
+from agent.store import Store, StoreError
 from agent.watcher import LONGEST_PAUSE_S, Watcher
 from agent.whitelist_channel import ChannelRules
 
 _LOG = logging.getLogger("keystead-agent")
 _LOOK_FOR_ENROLMENT_S = 5.0
+_STORE_AGAIN_S = 60.0
 _READER_PATIENCE_S = 6.0
 _SENDER_PATIENCE_S = 3.0
 
@@ -43,6 +44,7 @@ class Service:
         self._directory = directory
         self._stopped = threading.Event()
         self._agent: Agent | None = None
+        self._failed = ""
 
     def stop(self, *_signal: object) -> None:
         """Have it end."""
@@ -56,13 +58,19 @@ class Service:
             signal.signal(number, self.stop)
 
     def run(self) -> None:
-        """Work. AlreadyRunningError, IdentityError, StoreError, OSError."""
+        """Work. AlreadyRunningError, IdentityError, PartFailedError, OSError."""
+        threading.excepthook = self._part_failed
         with hold(self._directory):
             waiting = False
             while not self._stopped.is_set():
                 identity = load(self._directory)
                 if identity is not None:
-                    self._work(identity)
+                    try:
+                        self._work(identity)
+                    except StoreError as error:
+                        # A disk that is full at the start, too, is waited for.
+                        _LOG.warning("%s", error)
+                        self._stopped.wait(_STORE_AGAIN_S)
                     continue
                 if not waiting:
                     _LOG.warning(
@@ -71,12 +79,29 @@ class Service:
                     )
                     waiting = True
                 self._stopped.wait(_LOOK_FOR_ENROLMENT_S)
+        if self._failed:
+            raise PartFailedError(self._failed)
+
+    def _part_failed(self, args: threading.ExceptHookArgs) -> None:
+        """End, so that the system starts a whole agent: one without a part looks well and is not.
+
+        Without a traceback: what a key or a server sent may be in it.
+        """
+        part = args.thread.name if args.thread is not None else "a part"
+        self._failed = f"{part} failed: {args.exc_type.__name__}. This is a fault of the agent's."
+        self.stop()
 
     def _work(self, identity: Identity) -> None:
         """Work for one enrolment, until another takes its place."""
         dice = random.SystemRandom()
         store = Store(self._directory)
-        store.begin(identity.host)
+        try:
+            store.begin(identity.host)
+            self._work_with(identity, store, dice)
+        finally:
+            store.close()
+
+    def _work_with(self, identity: Identity, store: Store, dice: random.Random) -> None:
         agent = self._agent = Agent(
             identity,
             Tools(self._directory, store, fido_devices(), dice, this_host.describe),
@@ -97,7 +122,6 @@ class Service:
             prober.stop(_READER_PATIENCE_S)
             prover.stop(_READER_PATIENCE_S)
             sender.stop(_SENDER_PATIENCE_S)
-            store.close()
 
     def _is_still(self, identity: Identity) -> Callable[[], bool]:
         """Return what asks whether this enrolment stands, by the file when it changed."""
@@ -144,12 +168,12 @@ def sign(identity: Identity, wanted: Wanted) -> str:
     client = _client(identity)
     try:
         voice = ServerVoice(identity, client)
-        return KeySigning(voice, identity.host, _open_free, time.monotonic).prove(wanted)
+        return KeySigning(voice, identity.host, open_free, time.monotonic).prove(wanted)
     finally:
         client.close()
 
 
-def _open_free(reader: str, rules: Permit) -> Card:
+def open_free(reader: str, rules: Permit) -> Card:
     """Open a card with which no other program is connected now."""
     readers = PcscReaders()
     try:
@@ -166,7 +190,7 @@ class _FreeCards:
 
     def open(self, reader: str) -> Card:
         """Begin a transaction."""
-        return _open_free(reader, ChannelRules().permit)
+        return open_free(reader, ChannelRules().permit)
 
 
 def relay(identity: Identity, wanted: Wanted) -> str:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import IO
 
-from agent.private_file import private_directory
+from agent.private_file import open_private, private_directory
 
 
 class AlreadyRunningError(Exception):
@@ -14,8 +14,7 @@ class AlreadyRunningError(Exception):
 def hold(directory: Path) -> IO[bytes]:
     """Return what holds the directory until it is closed. AlreadyRunningError, OSError."""
     private_directory(directory)
-    path = directory / "lock"
-    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+    file = os.fdopen(open_private(directory / "lock", os.O_RDWR), "r+b")
     try:
         _lock(file)
     except OSError:

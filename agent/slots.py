@@ -138,6 +138,10 @@ class Slots:
         slot = replace(self.slots[name], phase=Phase.READ, due=now + AGAIN_S)
         return self._with(name, slot)
 
+    def postponed(self, name: str, now: float) -> "Slots":
+        """Return the slots when one cannot be read now, for want of a thread that could hang."""
+        return self._with(name, replace(self.slots[name], due=now + _LONGEST_PAUSE_S))
+
     def _with(self, name: str, slot: Slot) -> "Slots":
         return Slots({**self.slots, name: slot})
 

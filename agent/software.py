@@ -7,6 +7,7 @@ packages are known it asks their list, never the programs themselves.
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ _VERSION = re.compile(r"(?:\d+:)?([0-9][0-9A-Za-z.]*)")
 _DPKG = Path("/var/lib/dpkg/status")
 _RPM = Path("/usr/bin/rpm")
 _WITHIN_S = 20.0
+_MAX_PLIST = 1024 * 1024
 _APPLICATIONS = Path("/Applications")
 _CELLARS = (Path("/opt/homebrew/Cellar"), Path("/usr/local/Cellar"))
 
@@ -63,7 +65,8 @@ def of_dpkg(lines: Iterable[str]) -> Iterable[tuple[str, str]]:
     """Read dpkg's status file: stanzas of "Name: value" lines. Pure."""
     package = version = ""
     is_installed = False
-    for line in (*lines, "\n"):
+    # One by one: all lines of a desktop's list at once are ten mebibytes, most of which stay.
+    for line in chain(lines, ("\n",)):
         if line.startswith("Package: "):
             package = line[9:].strip()
         elif line.startswith("Status: "):
@@ -110,13 +113,16 @@ def _bundles(directory: Path) -> Iterable[tuple[str, str]]:
     import plistlib  # noqa: PLC0415 - of this platform alone
 
     for bundle in sorted(directory.glob("Yubi*.app")):
+        place = bundle / "Contents" / "Info.plist"
+        # Whoever administers a Mac puts there what he likes: a pipe, a list that is none.
         try:
-            told: Mapping[str, Any] = plistlib.loads(
-                (bundle / "Contents" / "Info.plist").read_bytes()
-            )
-        except (OSError, plistlib.InvalidFileException, ValueError):
+            if not place.is_file() or place.stat().st_size > _MAX_PLIST:
+                continue
+            told: Any = plistlib.loads(place.read_bytes())
+            version = str(told["CFBundleShortVersionString"])
+        except Exception:  # noqa: BLE001, S112 - ExpatError, KeyError, TypeError and more
             continue
-        yield bundle.stem, str(told.get("CFBundleShortVersionString", ""))
+        yield bundle.stem, version
 
 
 def _kegs(cellars: Iterable[Path]) -> Iterable[tuple[str, str]]:

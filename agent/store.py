@@ -5,6 +5,7 @@ connection of its own.
 """
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
@@ -13,13 +14,19 @@ from typing import NamedTuple, TypeVar
 
 from agent.attached import SeenKey
 from agent.composing import KnownKey
+from agent.days import KEEP, gone_on, is_believable
 from agent.findings import Findings
-from agent.private_file import hand_over, private_directory
+from agent.private_file import open_private, private_directory
 from agent.report import Report, Value, encode
 
 FILE = "agent.sqlite"
 MAX_WAITING = 2_000
 """Reports: eighty days of one an hour."""
+
+MAX_KEYS_KNOWN = 200
+"""A device that names itself anew each time it is plugged in fills no disk, and no report."""
+MAX_CLAIMS = 100
+"""A person says a few."""
 
 Result = TypeVar("Result")
 
@@ -31,6 +38,9 @@ CREATE TABLE IF NOT EXISTS known_key (
     name TEXT PRIMARY KEY, serial INTEGER, facts TEXT NOT NULL, unreadable TEXT NOT NULL,
     last_seen TEXT NOT NULL, reported TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS claim (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, said TEXT NOT NULL, body BLOB NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
 
@@ -39,8 +49,15 @@ class StoreError(Exception):
     """Nothing was stored: a full disk, a read-only one. The message is for people."""
 
 
+class FullError(StoreError):
+    """So many claims wait that nobody will read them."""
+
+    def __init__(self) -> None:
+        super().__init__(f"{MAX_CLAIMS} claims wait already: the server takes none now")
+
+
 class Waiting(NamedTuple):
-    """A report that waits."""
+    """A report that waits, or a claim: that has a number in the place of the sequence."""
 
     sequence: int
     report_id: str
@@ -55,8 +72,7 @@ class Store:
         try:
             private_directory(directory)
             path = directory / FILE
-            path.touch(mode=0o600)
-            hand_over(path)
+            os.close(open_private(path, os.O_RDWR))
             self._connection = sqlite3.connect(path, timeout=10.0, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"{directory} cannot be used: {error}") from None
@@ -156,9 +172,54 @@ class Store:
             if self._note("host", "") == host:
                 return
             self._connection.execute("DELETE FROM report")
-            self._connection.execute("DELETE FROM note")
+            self._connection.execute("DELETE FROM claim")
+            self._connection.execute("DELETE FROM note WHERE name <> 'calendar'")
             self._connection.execute("UPDATE known_key SET reported = ''")
             self._set("host", host)
+
+        self._transaction(do)
+
+    # -- claims
+
+    def put_claim(self, said: str, make: Callable[[int], tuple[str, bytes]]) -> bool:
+        """Store a claim. make: given its number, returns its id and body.
+
+        said: what it says; the same is not stored twice while it waits: False. FullError.
+        """
+
+        def do() -> bool:
+            waiting = self._connection.execute("SELECT said FROM claim").fetchall()
+            if (said,) in waiting:
+                return False
+            if len(waiting) >= MAX_CLAIMS:
+                raise FullError
+            number = int(self._note("claim", "0")) + 1
+            claim_id, body = make(number)
+            self._connection.execute(
+                "INSERT INTO claim (number, id, said, body) VALUES (?, ?, ?, ?)",
+                (number, claim_id, said, body),
+            )
+            self._set("claim", str(number))
+            return True
+
+        return self._transaction(do)
+
+    def claims(self) -> list[Waiting]:
+        """Return the claims that wait, oldest first."""
+        rows = self._run(
+            lambda: self._connection.execute(
+                "SELECT number, id, body FROM claim ORDER BY number"
+            ).fetchall()
+        )
+        return [Waiting(*row) for row in rows]
+
+    def claim_done(self, claim_id: str, notes: Mapping[str, str]) -> None:
+        """Delete a claim that the server has, or will never take; and note that."""
+
+        def do() -> None:
+            self._connection.execute("DELETE FROM claim WHERE id = ?", (claim_id,))
+            for name, value in notes.items():
+                self._set(name, value)
 
         self._transaction(do)
 
@@ -176,6 +237,7 @@ class Store:
                 json.dumps(key.findings.facts),
                 json.dumps(key.findings.unreadable),
                 day.isoformat(),
+                is_believable(day),
             )
             for key in keys
             if key.findings.facts
@@ -184,8 +246,8 @@ class Store:
             lambda: self._connection.executemany(
                 "INSERT INTO known_key (name, serial, facts, unreadable, last_seen, reported)"
                 " VALUES (?, ?, ?, ?, ?, '') ON CONFLICT (name) DO UPDATE SET"
-                " facts = excluded.facts, unreadable = excluded.unreadable,"
-                " last_seen = max(last_seen, excluded.last_seen)",
+                " facts = excluded.facts, unreadable = excluded.unreadable, last_seen ="
+                " CASE WHEN ? THEN excluded.last_seen ELSE max(last_seen, excluded.last_seen) END",
                 rows,
             )
         )
@@ -206,13 +268,38 @@ class Store:
             found.append((key, reported))
         return found
 
-    def forget(self, before: date) -> None:
-        """Delete the keys that were not seen since a day."""
-        self._transaction(
-            lambda: self._connection.execute(
-                "DELETE FROM known_key WHERE last_seen < ?", (before.isoformat(),)
+    def since(self, today: date) -> date:
+        """Return since when keys are told of."""
+        return min(today, date.fromisoformat(self.note("calendar", today.isoformat()))) - KEEP
+
+    def tidy(self, today: date, attached: frozenset[str]) -> None:
+        """Delete keys that were not seen for long, or are too many, the oldest first.
+
+        A day that is to come yet was never seen: the clock was wrong when it was noted.
+        """
+
+        def do() -> None:
+            calendar = gone_on(date.fromisoformat(self._note("calendar", today.isoformat())), today)
+            self._set("calendar", calendar.isoformat())
+            if is_believable(today):
+                self._connection.execute(
+                    "UPDATE known_key SET last_seen = :today WHERE last_seen > :today",
+                    {"today": today.isoformat()},
+                )
+            self._connection.execute(
+                "DELETE FROM known_key WHERE last_seen < ?", ((calendar - KEEP).isoformat(),)
             )
-        )
+            names = self._connection.execute(
+                "SELECT name FROM known_key ORDER BY last_seen DESC, rowid DESC"
+            ).fetchall()
+            elsewhere = [name for (name,) in names if name not in attached]
+            surplus = max(0, len(names) - MAX_KEYS_KNOWN)
+            self._connection.executemany(
+                "DELETE FROM known_key WHERE name = ?",
+                [(name,) for name in elsewhere[len(elsewhere) - min(surplus, len(elsewhere)) :]],
+            )
+
+        self._transaction(do)
 
     # -- notes
 

@@ -3,7 +3,6 @@
 import zlib
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
 
 from agent.applications.roca import has_fingerprint
@@ -35,16 +34,20 @@ def read_object(name: str, data: bytes, findings: Findings) -> None:
         findings.know(f"{name}.subject", _short(certificate.subject.rfc4514_string()))
         findings.know(f"{name}.issuer", _short(certificate.issuer.rfc4514_string()))
         findings.know(f"{name}.serial", f"{certificate.serial_number:x}"[:_MAX_NAME])
-    except ValueError:
+    # Whoever holds the key writes what he likes, and X.509 has room for much: a version that there
+    # is not (`InvalidVersion`), a name of a type that no name has (TypeError).
+    except Exception:  # noqa: BLE001
         raise GarbageError("something that is no certificate") from None
     try:
         key = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm):
+        algorithm = _algorithm(key)
+        modulus = key.public_numbers().n if isinstance(key, rsa.RSAPublicKey) else None
+    except Exception:  # noqa: BLE001 - as above: a key on no curve, or of no algorithm
         findings.know(f"{name}.algorithm", "unknown")
         return
-    findings.know(f"{name}.algorithm", _algorithm(key))
-    if isinstance(key, rsa.RSAPublicKey):
-        findings.know(f"{name}.roca", has_fingerprint(key.public_numbers().n))
+    findings.know(f"{name}.algorithm", algorithm)
+    if modulus is not None:
+        findings.know(f"{name}.roca", has_fingerprint(modulus))
 
 
 def _algorithm(key: object) -> str:

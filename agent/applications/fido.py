@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from fido2 import cbor
-
 from agent.apdu import FIDO, Answer
 from agent.applications.script import Application, Script, reason_of
 from agent.findings import Findings, GarbageError, Reason
@@ -117,6 +115,9 @@ def _answer(data: bytes) -> Mapping[Any, Any] | None:
         raise GarbageError("an answer without a status")
     if data[0] != 0:
         return None
+    # Loaded for the first answer: over USB it is a FIDO device's, where there is one.
+    from fido2 import cbor  # noqa: PLC0415
+
     try:
         values, rest = cbor.decode_from(data[1:])
     # It decodes what authenticators send, and raises whatever comes up with what none would.

@@ -32,7 +32,8 @@ _ALGORITHMS = {
     0xE0: "ed25519",
     0xE1: "x25519",
 }
-_MANAGEMENT_ALGORITHMS = {0x03: "tdes", 0x08: "aes128", 0x0A: "aes192", 0x0C: "aes256"}
+_TDES = 0x03
+_MANAGEMENT_ALGORITHMS = {_TDES: "tdes", 0x08: "aes128", 0x0A: "aes192", 0x0C: "aes256"}
 _PIN_POLICIES = {
     0: "default",
     1: "never",
@@ -96,8 +97,8 @@ def _references(findings: Findings) -> Script:
         name = "piv.management_key"
         findings.know(f"{name}.default", _octets(values, _DEFAULT, 1)[0] != 0)
         # Before keys of AES there was nothing to tell apart, and no algorithm is told.
-        kind = values.get(_ALGORITHM, b"\x03")[:1]
-        findings.know(f"{name}.algorithm", _MANAGEMENT_ALGORITHMS.get(kind[0], "unknown"))
+        kind = _octets(values, _ALGORITHM, 1)[0] if _ALGORITHM in values else _TDES
+        findings.know(f"{name}.algorithm", _MANAGEMENT_ALGORITHMS.get(kind, "unknown"))
         policy = _octets(values, _POLICY, 2)[1]
         findings.know(f"{name}.touch_policy", _TOUCH_POLICIES.get(policy, "unknown"))
     else:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.fido_hid import HidDevice, SysfsFidoDevices
+from agent.fido_device import HidDevice
+from agent.fido_hid import SysfsFidoDevices
 from agent.installing import (
     Remove,
     Run,

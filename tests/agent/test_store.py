@@ -1,6 +1,6 @@
 import os
 import sqlite3
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -89,8 +89,10 @@ def test_a_key_is_remembered_as_it_was_read_last(tmp_path: Path) -> None:
 def test_keys_that_were_not_seen_for_long_are_forgotten(tmp_path: Path) -> None:
     store = opened(tmp_path)
     store.remember([key(7)], DAY)
-    store.remember([key(8)], date(2026, 12, 1))
-    store.forget(date(2026, 11, 30))
+    later = DAY + timedelta(days=60)
+    store.remember([key(8)], later)
+    for number in range(32):
+        store.tidy(later + timedelta(days=number), frozenset())
     assert [known.key.name for known, _said in store.known(DAY, frozenset())] == ["serial:8"]
 
 

@@ -1,15 +1,11 @@
 """The readers against virtual YubiKeys at a real PC/SC daemon."""
 
 import time
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from smartcard import scard
 
-from agent.fido_hid import HidDevice
+from agent.fido_device import HidDevice
 from agent.fido_reading import read_device
 from agent.findings import Findings, Reason
 from agent.inventory import take_inventory
@@ -19,13 +15,11 @@ from agent.probing import read_key
 from agent.report import Value
 from agent.whitelist import COMMANDS, MESSAGES
 from tests.agent.pcsc_helpers import attached, other_program, until_present
+from tests.agent.used_key import lived_in
 from tests.pcsc_daemon import PcscDaemon
 from tests.virtual_yubikey.faults import OtherCard, cut_short, garbage, pulled_after
 from tests.virtual_yubikey.fido_hid import VirtualHidConnection, descriptor
 from tests.virtual_yubikey.identity import Identity, yubikey_4, yubikey_5_nfc, yubikey_5c_nfc
-from tests.virtual_yubikey.openpgp import OpenPgpState, TouchRule
-from tests.virtual_yubikey.otp import OtpSlot
-from tests.virtual_yubikey.piv_keys import KeyType, PinPolicy, TouchPolicy
 from tests.virtual_yubikey.yubikey import VirtualYubiKey
 from tests.ykman_program import ykman
 
@@ -35,7 +29,6 @@ LINES = [
     pytest.param(yubikey_5_nfc(16234567), id="5.4"),
     pytest.param(yubikey_5c_nfc(31234567), id="5.7"),
 ]
-ENDS = datetime(2027, 3, 31, 12, tzinfo=UTC)
 
 
 class NoDevices:
@@ -60,40 +53,6 @@ class OneDevice:
     def open(self, path: str) -> FidoDevice:
         assert path == "virtual"
         return HidDevice(descriptor(), self.connection)
-
-
-def lived_in(identity: Identity) -> VirtualYubiKey:
-    """Return a key that somebody uses, other in everything than a new one."""
-    key = VirtualYubiKey(identity)
-    key.piv.state.pin.left = 1
-    key.piv.state.puk.left = 0
-    private = key.piv.put_key(0x9A, KeyType.ECCP256, PinPolicy.ONCE, TouchPolicy.CACHED).private
-    assert isinstance(private, ec.EllipticCurvePrivateKey)
-    key.piv.put_certificate(0x9A, certificate_of(private))
-    key.oath.set_password("a secret of somebody's")
-    key.otp.slots = [OtpSlot(), OtpSlot(touch=False)]
-    key.openpgp.state = OpenPgpState(touch=[TouchRule.ON, TouchRule.FIXED, *[TouchRule.OFF] * 2])
-    key.openpgp.state.user.left = 2
-    key.fido.set_pin("123456")
-    key.fido.state.tries = 5
-    key.fido.state.remaining = 77
-    key.security_domain.state.version = 1
-    return key
-
-
-def certificate_of(private: ec.EllipticCurvePrivateKey) -> bytes:
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Somebody")])
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(private.public_key())
-        .serial_number(0xABCDEF)
-        .not_valid_before(ENDS - timedelta(days=365))
-        .not_valid_after(ENDS)
-        .sign(private, hashes.SHA256())
-        .public_bytes(serialization.Encoding.DER)
-    )
 
 
 def read(reader: str) -> Findings:

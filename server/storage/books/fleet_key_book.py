@@ -8,6 +8,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.fleet.ports import FleetKey, NotedChange, Search, Sighting
+from server.storage.books.fleet_custody import custodies
 from server.storage.books.fleet_rows import key_of, read_value
 from server.storage.books.fleet_search import found_ids
 from server.storage.books.steps import among
@@ -30,13 +31,13 @@ class SqlFleetKeyBook:
         async with self._transactions.reading() as connection:
             ids = await found_ids(connection, search, after, limit)
             page = select(fleet_key).where(among(connection, fleet_key.c.key_id, ids))
-            return await _keys(connection, page.order_by(fleet_key.c.key_id))
+            return await find_keys(connection, page.order_by(fleet_key.c.key_id))
 
     async def fleet_key(self, key_id: str) -> FleetKey | None:
         """Return a key."""
         async with self._transactions.reading() as connection:
             one = select(fleet_key).where(fleet_key.c.key_id == key_id)
-            found = await _keys(connection, one)
+            found = await find_keys(connection, one)
             return found[0] if found else None
 
     async def key_changes(self, key_id: str, before: int, limit: int) -> Sequence[NotedChange]:
@@ -59,21 +60,34 @@ class SqlFleetKeyBook:
             ]
 
 
-async def _keys(connection: AsyncConnection, wanted: Select[Any]) -> list[FleetKey]:
+async def find_keys(connection: AsyncConnection, wanted: Select[Any]) -> list[FleetKey]:
+    """Return keys with where they were seen. wanted: rows of `fleet_key`, in their order.
+
+    Others have a turn after each: a page takes a second.
+    """
     rows = list(await connection.execute(wanted))
     seen = (
-        select(fleet_sighting, fleet_host.c.name)
+        select(fleet_sighting, fleet_host.c.name, fleet_host.c.person, fleet_host.c.person_after)
         .join(fleet_host, fleet_host.c.host_id == fleet_sighting.c.host_id)
         .where(among(connection, fleet_sighting.c.key_id, [row.key_id for row in rows]))
         .order_by(fleet_sighting.c.last_day.desc(), fleet_sighting.c.host_id)
     )
-    sightings: dict[str, list[Sighting]] = {}
+    sightings: dict[str, list[Sighting]] = {row.key_id: [] for row in rows}
     for row in await connection.execute(seen):
-        sightings.setdefault(row.key_id, []).append(
-            Sighting(row.host_id, row.name, row.first_day, row.last_day, row.attached)
+        sightings[row.key_id].append(
+            Sighting(
+                row.host_id,
+                row.name,
+                row.first_day,
+                row.last_day,
+                row.attached,
+                row.person,
+                row.person_after,
+            )
         )
+    custody = await custodies(connection, sightings)
     keys = []
     for row in rows:
-        keys.append(FleetKey(key_of(row), sightings.get(row.key_id, [])))
+        keys.append(FleetKey(key_of(row), sightings[row.key_id], custody[row.key_id]))
         await asyncio.sleep(0)  # each takes as long as a verification
     return keys

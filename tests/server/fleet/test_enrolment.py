@@ -67,7 +67,7 @@ def test_whoever_asks_again_with_the_same_key_gets_the_same_answer() -> None:
         "used, and erased since",
     ],
 )
-def test_who_is_refused_learns_nothing_of_why(
+def test_s17_who_is_refused_learns_nothing_of_why(
     asked: Asked, token: Token | None, by_id: Host | None, by_name: list[Host], now_us: int
 ) -> None:
     with pytest.raises(BadTokenError) as refused:
@@ -75,7 +75,7 @@ def test_who_is_refused_learns_nothing_of_why(
     assert str(refused.value) == str(BadTokenError())
 
 
-def test_a_place_is_given_away_only_by_a_token_that_says_so() -> None:
+def test_s17_a_place_is_given_away_only_by_a_token_that_says_so() -> None:
     with pytest.raises(HostEnrolledError, match="--replace"):
         check_new_token("laptop-17", replaces=False, by_name=[ELDER])
     check_new_token("laptop-17", replaces=True, by_name=[ELDER])
