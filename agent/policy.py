@@ -24,6 +24,7 @@ class Serials(StrEnum):
 class Policy:
     """The members of docs/agent.md. serial_key: None = no serial may leave, not even hashed.
 
+    claims: this host's user may say who holds a key.
     server_key: who the enrolled server is; once known it stays, whatever is said later: an agent
     proves to nobody else. proofs: words of `agent.proof_wire.PROOFS`.
     proof_interval_s: between two proofs of a key that stays where it is.
@@ -38,6 +39,7 @@ class Policy:
     server_key: bytes | None = None
     proofs: tuple[str, ...] = ()
     proof_interval_s: int = _PROOF_INTERVAL_S
+    claims: bool = False
 
     def changed(self, found: object) -> "Policy":
         """Return this policy with what a server said. What makes no sense changes nothing."""
@@ -54,6 +56,7 @@ class Policy:
             _interval(
                 said.get("proof_interval_seconds"), self.proof_interval_s, _MOST_PROOF_INTERVAL_S
             ),
+            _flag(said.get("claims"), self.claims),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -67,6 +70,7 @@ class Policy:
             "certificate_names": self.certificate_names,
             "openpgp_fingerprints": self.openpgp_fingerprints,
             "interval_seconds": self.interval_s,
+            "claims": self.claims,
             "proofs": list(self.proofs),
             "proof_interval_seconds": self.proof_interval_s,
             **key,

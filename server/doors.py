@@ -6,8 +6,8 @@ import ipaddress
 import os
 import secrets
 import socket
-from collections import ChainMap
-from collections.abc import Callable, Mapping
+from collections import ChainMap, Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -26,8 +26,12 @@ from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
 from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
+from server.fleet.holder_desk import HolderDesk
 from server.fleet.roots_desk import RootsDesk
+from server.fleet_care import fleet_jobs, fleet_retention_desk
 from server.fleet_door import fleet_families, keep_identity, open_fleet_door
+from server.fleet_page_door import add_fleet_pages, fleet_page_families
+from server.fleet_watch import watch_fleet
 from server.foundation import Foundation
 from server.hsm_care import HsmCare
 from server.incident_care import incident_desk, incident_job, watch_redundancy
@@ -35,6 +39,7 @@ from server.jobs.resealing import watch_rotation
 from server.jobs.runner import JobRunner, run_jobs
 from server.jobs.standing import (
     facts_pruning,
+    fleet_health,
     journal_checkpoint,
     ledger_checkpoint,
     ledger_pruning,
@@ -44,10 +49,10 @@ from server.jobs.standing import (
 from server.maintenance.desk import MaintenanceDesk
 from server.maintenance.ports import MaintenanceSource
 from server.maintenance.watch import MaintenanceWatch
-from server.metrics.exposition import Gauge, metrics_registry
+from server.metrics.exposition import Families, Gauge, metrics_registry
 from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
-from server.notice_care import notice_jobs
+from server.notice_care import notice_families, notice_jobs, open_dispatcher
 from server.notices.acknowledging import AcknowledgementSource
 from server.notices.board_file import BoardFile
 from server.notices.desk import NoticeDesk
@@ -259,7 +264,9 @@ async def open_desks(
         ),
         report_mail=report_mail_desk(config, base, clock, board, VERSION),
         fleet=FleetDesk(base.store, shipped(), clock=clock),
+        holders=HolderDesk(base.store, plain=config.fleet.serial == "plain"),
         roots=RootsDesk(base.store, config.fleet.trusted_attestation_keys),
+        fleet_retention=fleet_retention_desk(config, base.store),
         status=status,
     )
 
@@ -312,9 +319,13 @@ async def open_side_doors(
     to_reseal: Callable[[], float],
     hsm: HsmCare,
     board: BoardFile | None,
+    jobs: Sequence[Families],
     certificate: "ServedCertificate | None",
 ) -> None:
-    """Open the admin door and the operations door; `stack` closes them."""
+    """Open the admin door and the operations door; `stack` closes them.
+
+    jobs: what is to be seen of them.
+    """
 
     async def workers_accept() -> None:
         if workforce.ready_workers == 0:
@@ -353,7 +364,7 @@ async def open_side_doors(
         await open_remote_door(
             stack, config, desks, clock, listener=doors.remote, tally=tallies["admin"]
         )
-    families = [hsm.families]
+    families = [hsm.families, *jobs]
     identity = await keep_identity(stack, base.store, base.keys, needed=doors.fleet is not None)
     if doors.fleet is not None and identity is not None:
         reception = await open_fleet_door(
@@ -363,20 +374,46 @@ async def open_side_doors(
             clock,
             listener=doors.fleet,
             caps=_caps(config),
-            certificate=certificate,
+            certificate=agents_certificate(stack, config, clock, tallies, certificate),
             identity=identity,
         )
         families.append(partial(fleet_families, reception.outcomes))
+        families.append(await watch_fleet(stack, base.store))
     build = {"version": VERSION, "store": "sqlite" if config.store.is_sqlite else "postgresql"}
+    looked: Counter[str] = Counter()
+    families.append(partial(fleet_page_families, looked))
     ops = ops_app(
         registry=metrics_registry(tallies, gauges=gauges, build=build, families=families),
         checks=ChainMap(hsm.checks, checks),
         notes=hsm.notes,
     )
+    add_fleet_pages(
+        stack,
+        ops,
+        config,
+        desk=desks.fleet,
+        operators=desks.operators,
+        store=base.store,
+        clock=clock,
+        outcomes=looked,
+    )
     tally = tallies["control"]
     admin = admin_app(desks, LocalPeers())
     for app, listener in ((admin, doors.admin), (ops, doors.ops)):
         stack.push_async_callback((await serve(app, [listener], tally=tally)).stop)
+
+
+def agents_certificate(
+    stack: AsyncExitStack,
+    config: Config,
+    clock: Clock,
+    tallies: Mapping[str, Tally],
+    shown: "ServedCertificate | None",
+) -> "ServedCertificate | None":
+    """Return what agents are shown. They have no certificate to show, where clients need one."""
+    if config.tls.client_ca is None:
+        return shown
+    return serve_certificate(stack, config.fleet_files, clock, tallies["control"])
 
 
 async def count_usage(
@@ -412,21 +449,30 @@ def start_jobs(
     base: Foundation,
     clock: Clock,
     board: BoardFile | None,
-) -> None:
-    """Run the jobs beside the service until `stack` ends, and let go of them before the store."""
+) -> Sequence[Families]:
+    """Run the jobs beside the service until `stack` ends, and let go of them before the store.
+
+    Return what Prometheus is to see of them.
+    """
+    dispatcher = None if board is None else open_dispatcher(base, clock, board)
     jobs = [
         journal_checkpoint(base.journal),
         ledger_checkpoint(base.ledger),
         facts_pruning(base.store, base.store),
+        fleet_health(base.store, base.store),
         usage_pruning(base.store, config.usage.kept_days),
         probe_pruning(base.store, base.store),
         ledger_pruning(base.store, base.store, kept_payloads(config)),
         incident_job(config, base),
-        *notice_jobs(config, base, clock, board),
+        *notice_jobs(config, base, dispatcher),
         *uptime_jobs(config, base),
+        *fleet_jobs(config, base),
         *report_jobs(config, base, report_mail_desk(config, base, clock, board, VERSION)),
     ]
     run_jobs(stack, base.store, clock, jobs)
+    if board is None or dispatcher is None:
+        return []
+    return [partial(notice_families, board, dispatcher.attempts)]
 
 
 def watch_vault(

@@ -39,7 +39,8 @@ from server.journal.acts import Cause
 from server.key_room import KeyRoom
 from server.local_users import this_process
 from server.metrics.tally import Tally
-from server.web.fleet import FleetDoor
+from server.web.fleet import OUTCOMES, FleetDoor
+from server.web.fleet_claims import ClaimDoor
 from server.web.fleet_proofs import Dialogue, ProofDoor
 from server.web.guard import Caps
 from server.web.runner import serve
@@ -110,6 +111,7 @@ async def open_fleet_door(
         identity.public_key,
         wanted.proofs,
         wanted.proof_interval_seconds,
+        wanted.claims,
     )
     reception = Reception(store, policy)
     stack.push_async_callback(reception.close)
@@ -135,9 +137,10 @@ async def open_fleet_door(
             Dialogue(CHANNELS, CHANNEL_CONTEXT, channels.step),
         ],
     )
+    claims = ClaimDoor(reception, store)
     # A tally of its own: the other one counts connections of clients.
     door = await serve(
-        FleetDoor(reception, identity, proofs.handlers()).app(),
+        FleetDoor(reception, identity, [*proofs.handlers(), *claims.handlers()]).app(),
         [listener],
         tally=Tally.in_memory(),
         caps=caps,
@@ -155,6 +158,6 @@ def fleet_families(outcomes: Mapping[str, int]) -> Iterator[Metric]:
         "Enrolments and reports of endpoint agents, by outcome.",
         labels=["outcome"],
     )
-    for outcome in sorted(outcomes):
-        family.add_metric([outcome], outcomes[outcome])
+    for outcome in sorted({*OUTCOMES, *outcomes}):
+        family.add_metric([outcome], outcomes.get(outcome, 0))
     yield family

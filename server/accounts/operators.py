@@ -10,6 +10,7 @@ from server.accounts.operator_ports import (
     OperatorBook,
     OperatorDetails,
     TokenDetails,
+    TokenRecord,
 )
 from server.accounts.text import InputError, checked_operator_name
 from server.accounts.tokens import DIGEST_OCTETS, SECRET_OCTETS, Token, digest_of
@@ -169,6 +170,20 @@ class OperatorDesk:
         is_right = token is not None and token.has(_NOBODY if found is None else found.digest)
         if found is None or not is_right:
             raise TokenRefusedError("this token is not one of ours", guessed=True)
+        return self._admitted(found)
+
+    async def let_in_again(self, number: int) -> Entrant:
+        """Return who holds the token of this number, as things are now, or TokenRefusedError.
+
+        For who showed it before: nobody has to keep the token itself meanwhile.
+        """
+        found = await self._book.token_record(number)
+        if found is None:
+            raise TokenRefusedError("this token is not there any more", guessed=False)
+        return self._admitted(found)
+
+    def _admitted(self, found: TokenRecord) -> Entrant:
+        """Return who holds a token, or raise TokenRefusedError."""
         now_us = self._clock.now_us()
         if found.token.revoked_us is not None:
             raise TokenRefusedError("this token was revoked; ask for a new one", guessed=False)

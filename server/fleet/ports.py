@@ -1,17 +1,20 @@
 """What the fleet needs of a store."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import NamedTuple, Protocol
 
 from agent.report import Report, Value
 from server.fleet.absorbing import KnownKey
+from server.fleet.custody import Custody
 from server.fleet.enrolment import Admission, Asked, Token
 from server.fleet.health import Level
-from server.fleet.hosts import Host
+from server.fleet.hosts import Host, HostState
 from server.fleet.proof import Proof
 from server.fleet.proving import Proven
 from server.fleet.receipt import Receipt
 from server.journal.acts import Act
+from server.leases import Lease
 
 MAX_CHANGES = 500
 """Changes that are kept of a key, the newest ones."""
@@ -25,6 +28,13 @@ class UnknownHostError(LookupError):
 
     def __init__(self, host_id: str) -> None:
         super().__init__(f"there is no host {host_id}; list them to see which are")
+
+
+class UnknownFleetKeyError(LookupError):
+    """There is no key with this id."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"there is no key {key_id}; list them to see which are")
 
 
 class Search(NamedTuple):
@@ -41,13 +51,18 @@ class Search(NamedTuple):
 
 
 class Sighting(NamedTuple):
-    """That a host saw a key; days as ISO dates are compared. attached: None where nobody asks."""
+    """That a host saw a key; days as ISO dates are compared. attached: None where nobody asks.
+
+    person: whose the host is, "" = nobody said; person_after: since when, as a `Host` has it.
+    """
 
     host_id: str
     host_name: str
     first_day: str
     last_day: str
     attached: bool | None
+    person: str = ""
+    person_after: str = ""
 
 
 class NotedChange(NamedTuple):
@@ -62,10 +77,20 @@ class NotedChange(NamedTuple):
 
 
 class FleetKey(NamedTuple):
-    """A key and where it was seen, newest sighting first."""
+    """A key and where it was seen, newest sighting first. custody: who has it."""
 
     key: KnownKey
     sightings: Sequence[Sighting]
+    custody: Custody = Custody()
+
+
+class KeyCount(NamedTuple):
+    """How many keys are alike. line: as `lines.line_word` has it; firmware: "" for not known."""
+
+    level: Level | None
+    line: str
+    firmware: str
+    keys: int
 
 
 class FleetBook(Protocol):
@@ -131,6 +156,26 @@ class FleetBook(Protocol):
 
     async def fleet_key(self, key_id: str) -> FleetKey | None:
         """Return a key."""
+        ...
+
+    async def fleet_hosts(self, host_ids: Sequence[str]) -> Mapping[str, Host]:
+        """Return those of these hosts that there are, by id."""
+        ...
+
+    async def key_counts(self) -> Sequence[KeyCount]:
+        """Count keys by what was found of them last, from an index, without a turn at writing."""
+        ...
+
+    async def rule_counts(self) -> Mapping[str, int]:
+        """Count the keys at which each rule found something, likewise."""
+        ...
+
+    async def host_counts(self) -> Mapping[HostState, int]:
+        """Count hosts, likewise."""
+        ...
+
+    async def judge_due(self, today: date, limit: int, lease: Lease) -> int:
+        """Judge up to `limit` keys whose day has come; return how many. LeaseLostError."""
         ...
 
     async def key_changes(self, key_id: str, before: int, limit: int) -> Sequence[NotedChange]:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 from server.maintenance.plan import condition_of
-from server.status import names, words
+from server.pages import words
+from server.status import names
 from server.status.snapshot import PublicIncident, Snapshot, Work
 
 MEDIA_TYPE = "application/atom+xml"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from server.status import words
+from server.pages import words
 from server.status.snapshot import Bar
 
 HEIGHT = 40

@@ -10,7 +10,8 @@ from server.incidents.availability import Verdict
 from server.incidents.components import Component
 from server.incidents.severity import Severity
 from server.maintenance.plan import condition_of
-from server.status import names, now, words
+from server.pages import words
+from server.status import names, now
 from server.status.bars import Column, columns, is_plain, tell
 from server.status.now import Health
 from server.status.snapshot import (

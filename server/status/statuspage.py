@@ -14,7 +14,8 @@ from server.incidents.components import Component
 from server.incidents.severity import Severity
 from server.incidents.states import State
 from server.maintenance.plan import Condition, condition_of
-from server.status import names, now, words
+from server.pages import words
+from server.status import names, now
 from server.status.now import Health
 from server.status.page import headline
 from server.status.snapshot import ComponentView, PublicIncident, Snapshot, Update, Work

@@ -7,7 +7,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from server.accounts.access import Caller
-from server.accounts.operators import OperatorDesk, TokenRefusedError
+from server.accounts.operators import Entrant, OperatorDesk, TokenRefusedError
 from server.otp.bounded_map import BoundedMap
 from server.otp.ports import StoreError
 from server.web.faults import describe_fault
@@ -36,8 +36,11 @@ class Bearers:
 
     async def __call__(self, request: web.Request) -> Caller:
         """Return the operator whose token is shown, or refuse."""
+        return (await self.let_in(request, _shown_token(request))).caller
+
+    async def let_in(self, request: web.Request, token: str | None) -> Entrant:
+        """Return whom a token lets in that came with a request, in whatever part of it."""
         source = self._source(request)
-        token = _shown_token(request)
         wait_s = self._lockout.wait_s(source)
         if wait_s and not self._known.has(token):
             raise ProblemError(
@@ -65,7 +68,7 @@ class Bearers:
         except StoreError as fault:
             # Whoever looks after a full disk has to get in; what they change fails by itself.
             _log.warning("token_use_not_kept", **describe_fault(fault))
-        return entrant.caller
+        return entrant
 
     def _source(self, request: web.Request) -> str:
         """Return the address that asks; a proxy's word is taken from configured proxies only."""

@@ -1,25 +1,31 @@
 """The fleet in memory, for the store that keeps every port there."""
 
 from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 
 from agent.report import Report
-from server.fleet.absorbing import KnownKey, as_report
+from server.fleet.absorbing import KnownKey, as_report, said_again
 from server.fleet.channel.blame import relayed_otherwise
+from server.fleet.custody import Witness
 from server.fleet.enrolment import Admission, Asked, Token, admit, check_new_token, digest_of
 from server.fleet.health import judge_health
 from server.fleet.hosts import Host, HostState
 from server.fleet.intake import Intake, NewChange, Seen, Standing
-from server.fleet.ports import FleetKey, NotedChange, Search, Sighting
+from server.fleet.lines import line_word
+from server.fleet.ports import FleetKey, KeyCount, NotedChange, Search, Sighting
 from server.fleet.proof import Proof
 from server.fleet.proving import Proven, prove
 from server.fleet.receipt import Receipt
+from server.fleet.retention import Limits, Looked
+from server.fleet.retention_ports import Due
 from server.journal.acts import Act, State, Subject
+from server.leases import Lease
+from tests.server.memory_holders import MemoryHolders
 
 
-class MemoryFleet:
-    """FleetBook on dictionaries. Searches by nothing but the serial number."""
+class MemoryFleet(MemoryHolders):
+    """FleetBook and HolderBook on dictionaries. Searches by nothing but the serial number."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,13 +37,18 @@ class MemoryFleet:
         self._noted: list[tuple[int, NewChange]] = []
         self.told_of_hosts: list[dict[str, object]] = []
 
-    def _write_down(
-        self, act: Act, subject: Subject, before: State | None, after: State | None
-    ) -> None:
-        raise NotImplementedError
+    def _hosts_known(self) -> dict[str, Host]:
+        return self._hosts
 
-    async def store_time_us(self) -> int:
-        raise NotImplementedError
+    def _witnesses(self, key_id: str) -> list[Witness]:
+        return [
+            Witness(host.host_id, host.person, host.person_after, seen.last.isoformat())
+            for (one, host_id), seen in self._seen.items()
+            if one == key_id and (host := self._hosts[host_id])
+        ]
+
+    def _last_seen(self) -> Mapping[str, str]:
+        return {key_id: key.last_seen.isoformat() for key_id, key in self._fleet_keys.items()}
 
     async def add_enrolment_token(
         self, name: str, digest: bytes, *, lifetime_us: int, replaces: bool, act: Act
@@ -83,11 +94,34 @@ class MemoryFleet:
             asked.system,
             asked.agent,
             now_us,
+            person=next((one.person for one in admission.replaced if one.person), ""),
         )
         return admission
 
     async def fleet_host(self, host_id: str) -> Host | None:
         return self._hosts.get(host_id)
+
+    async def fleet_hosts(self, host_ids: Sequence[str]) -> Mapping[str, Host]:
+        return {one: self._hosts[one] for one in host_ids if one in self._hosts}
+
+    async def key_counts(self) -> Sequence[KeyCount]:
+        counted = Counter(
+            (
+                judge_health(as_report(key), self._standings[key_id].judged).worst,
+                line_word(as_report(key)),
+            )
+            for key_id, key in self._fleet_keys.items()
+        )
+        return [KeyCount(level, line, "", keys) for (level, line), keys in counted.items()]
+
+    async def rule_counts(self) -> Mapping[str, int]:
+        return Counter(rule for key in self._fleet_keys.values() for rule in self._rules(key))
+
+    async def host_counts(self) -> Mapping[HostState, int]:
+        return Counter(host.state for host in self._hosts.values())
+
+    async def judge_due(self, today: date, limit: int, lease: Lease) -> int:
+        raise NotImplementedError
 
     async def list_hosts(self, after: str, limit: int) -> Sequence[Host]:
         return [self._hosts[one] for one in sorted(self._hosts) if one > after][:limit]
@@ -102,6 +136,8 @@ class MemoryFleet:
         self._seen = {pair: seen for pair, seen in self._seen.items() if pair[1] != host_id}
         for key_id in mine - {key_id for key_id, _ in self._seen}:
             del self._fleet_keys[key_id], self._standings[key_id]
+        self.judge(mine)
+        self._claims = {pair: one for pair, one in self._claims.items() if pair[1] != host_id}
         self._write_down(
             act, Subject("host", host_id), {"state": host.state.value}, {"state": "erased"}
         )
@@ -118,10 +154,15 @@ class MemoryFleet:
         for key_id, changed in intake.changed.items():
             self._fleet_keys[key_id] = changed.key
             self._standings[key_id] = changed.standing
+        for key_id, standing in intake.later.items():
+            repeated = said_again(self._fleet_keys[key_id], standing.said, standing.last_seen)
+            self._fleet_keys[key_id], self._standings[key_id] = repeated, standing
+        fresh = intake.seen.keys() - self._seen.keys()
         for pair, seen in intake.seen.items():
             before = self._seen.get(pair, seen)
             self._seen[pair] = Seen(before.first, max(before.last, seen.last), seen.attached)
         self._noted += [(now_us, change) for change in intake.changes]
+        self.judge({key_id for key_id, _ in intake.seen}, fresh)
         return receipts
 
     async def prove(self, proof: Proof) -> Proven | None:
@@ -156,7 +197,9 @@ class MemoryFleet:
 
     def _rules(self, key: KnownKey) -> set[str]:
         day = self._standings[key.key_id].judged
-        return {fault.rule.name for fault in judge_health(as_report(key), day).faults}
+        said = as_report(key)
+        said = said._replace(facts={**said.facts, **self.custody(key.key_id).facts()})
+        return {fault.rule.name for fault in judge_health(said, day).faults}
 
     async def fleet_key(self, key_id: str) -> FleetKey | None:
         return self._with_sightings(key_id) if key_id in self._fleet_keys else None
@@ -169,11 +212,13 @@ class MemoryFleet:
                 seen.first.isoformat(),
                 seen.last.isoformat(),
                 seen.attached,
+                self._hosts[host_id].person,
+                self._hosts[host_id].person_after,
             )
             for (seen_key, host_id), seen in sorted(self._seen.items())
             if seen_key == key_id
         ]
-        return FleetKey(self._fleet_keys[key_id], sightings)
+        return FleetKey(self._fleet_keys[key_id], sightings, self.custody(key_id))
 
     async def key_changes(self, key_id: str, before: int, limit: int) -> Sequence[NotedChange]:
         found = [
@@ -189,3 +234,42 @@ class MemoryFleet:
             if one.key_id == key_id and one.number < before
         ]
         return found[::-1][:limit]
+
+    async def fleet_due(self, limits: Limits) -> Due:
+        last = [
+            max(seen.last.isoformat() for (one, _), seen in self._seen.items() if one == key_id)
+            for key_id in {key_id for key_id, _ in self._seen}
+        ]
+        changed = [at_us for at_us, _ in self._noted]
+        ends = [token.expires_us for token in self._tokens.values()]
+        heard = [one.heard_us for one in self._hosts.values() if one.state is HostState.ACTIVE]
+        return Due(
+            sum(day < limits.seen_day for day in last),
+            sum(at_us < limits.changed_us for at_us in changed),
+            sum(end_us < limits.expired_us for end_us in ends),
+            sum(at_us < limits.silent_us for at_us in heard),
+            0,
+            min((day for day in last if day >= limits.seen_day), default=None),
+            min((at_us for at_us in changed if at_us >= limits.changed_us), default=None),
+            min((end_us for end_us in ends if end_us >= limits.expired_us), default=None),
+            min((at_us for at_us in heard if at_us >= limits.silent_us), default=None),
+        )
+
+    async def last_retention(self) -> Looked:
+        return Looked()
+
+    async def silent_hosts(self, limit: int) -> Sequence[Host]:
+        found = [
+            one for one in self._hosts.values() if one.is_silent or one.state is HostState.REPLACED
+        ]
+        return sorted(found, key=lambda one: one.heard_us)[:limit]
+
+    async def erase_fleet_key(self, key_id: str, *, act: Act) -> bool:
+        if key_id not in self._fleet_keys:
+            return False
+        hosts = sum(one == key_id for one, _ in self._seen)
+        self._seen = {pair: seen for pair, seen in self._seen.items() if pair[0] != key_id}
+        self._noted = [one for one in self._noted if one[1].key_id != key_id]
+        del self._fleet_keys[key_id], self._standings[key_id]
+        self._write_down(act, Subject("fleet-key", ""), {"hosts": hosts}, None)
+        return True

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.status import words
+from server.pages import words
 
 
 def test_a_breach_of_less_than_a_second_is_not_rounded_away() -> None:

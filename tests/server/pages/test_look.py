@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-STYLE = files("server.status").joinpath("templates/style.css").read_text()
+STYLE = files("server.pages").joinpath("templates/look.css").read_text()
 LIGHT, DARK = (
     dict(re.findall(r"--([\w-]+):(#[0-9a-f]{3,6})", block))
     for block in re.findall(r":root\{(.*?)\}", STYLE, re.DOTALL)
