@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -133,7 +134,7 @@ def _insertions(daemon: PcscDaemon, agent: AgentProcess, keys: list[VirtualYubiK
         for _ in range(_ALONE):
             once(keys[0], _SLOTS[0])
 
-    rounds = max(1, (INSERTIONS - _ALONE) // len(_SLOTS))
+    rounds = max(1, ceil((INSERTIONS - _ALONE) / len(_SLOTS)))
 
     def often(place: int) -> None:
         # The virtual reader's driver may lose a slot on a busy machine: the others go on.

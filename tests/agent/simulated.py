@@ -86,12 +86,11 @@ class SimulatedAgent:
 
     def _step(self, until: float) -> None:
         self.steps += 1
-        sequence = self.store.note("sequence")
         self.agent._do_what_is_due()
         # What was given to the prober comes back in a moment of no length.
         while not self.agent._happenings.empty() or self.agent._slots.hanging(float("inf")):
             self.agent._happenings.get(timeout=_READ_WITHIN_S)()
-        if self.store.note("sequence") != sequence and self._send_at is None:
+        if self.agent._schedule.last == self.now and self._send_at is None:
             self._send_at = self.now
         if self._send_at is not None and self._send_at <= self.now:
             self._send()

@@ -88,4 +88,6 @@ def test_a_key_that_somebody_holds_locked_costs_three_threads_and_no_more() -> N
         until(lambda: len(found) == 3)
         until(prober.has_room)
         prober.stop(10)
-    assert [one.serial for one in found] == [31234567] * 3
+    # Each ends with a reset, which those that waited hear of: a reason, and they come again.
+    assert found[0].serial == 31234567
+    assert all(one.serial == 31234567 or one.unreadable for one in found)

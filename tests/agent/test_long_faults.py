@@ -27,6 +27,7 @@ from tests.agent.recorded_card import RecordedCard
 from tests.agent.simulated import SimulatedAgent, state
 from tests.agent.test_probing import KEY
 from tests.agent.test_uplink import enrolled
+from tests.system.small_disk import small_disk
 
 HOUR_S, DAY_S = 3600.0, 86_400.0
 TODAY = date(2026, 11, 27)
@@ -88,6 +89,32 @@ def test_a_server_that_is_away_for_a_week_loses_no_report_and_is_not_besieged(
     agent.live(HOUR_S)
     assert [one.sequence for one in server.reports][:made] == list(range(1, made + 1))
     assert agent.store.count() == 0
+
+
+def test_on_a_full_disk_keys_are_watched_on_and_told_of_when_there_is_room(
+    tmp_path: Path, server: FleetServer
+) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        identity = enrolled(disk.folder, server.url)
+        agent = SimulatedAgent(disk.folder, identity, server.url, RecordedCard(KEY))
+        agent.live(HOUR_S / 2)
+        told, steps = len(server.reports), agent.steps
+        agent.store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        disk.fill()
+        agent.plug_in()
+        agent.live(3 * HOUR_S)
+        assert len(server.reports) == told
+        (slot,) = agent.agent._slots.slots.values()
+        assert slot.findings is not None
+        # It wakes every ten seconds anyway, and tries to store a report each minute.
+        assert agent.steps - steps <= 3 * HOUR_S / 10 + 3 * 60 * 2
+        disk.make_room()
+        agent.live(120.0)
+        agent.close()
+        agent.store.close()
+    sequences = [one.sequence for one in server.reports]
+    assert sequences == list(range(1, len(sequences) + 1))
+    assert len(server.reports[-1].keys) == 1
 
 
 def test_a_key_is_read_once_a_day_and_told_in_every_report(
