@@ -36,6 +36,7 @@ def _problem_of(error: Exception, directory: Path) -> str | None:
             " not what it needs: pip install 'keystead[agent]'"
         )
     # Imported now: they cost nothing before something went wrong.
+    from agent.claim import ClaimError  # noqa: PLC0415
     from agent.commands import CommandError  # noqa: PLC0415
     from agent.enrolment import EnrolmentError  # noqa: PLC0415
     from agent.identity import IdentityError  # noqa: PLC0415
@@ -45,7 +46,7 @@ def _problem_of(error: Exception, directory: Path) -> str | None:
     from agent.store import StoreError  # noqa: PLC0415
 
     expected = (
-        *(AlreadyRunningError, CommandError, EnrolmentError, IdentityError, OSError),
+        *(AlreadyRunningError, ClaimError, CommandError, EnrolmentError, IdentityError, OSError),
         *(PartFailedError, ServerUrlError, StoreError),
     )
     return str(error) if isinstance(error, expected) else None
@@ -70,6 +71,8 @@ def _carry_out(options: argparse.Namespace, directory: Path) -> int:
         said = commands.once(as_data=options.json)
     elif command == "show":
         said = commands.show(directory, as_data=options.json)
+    elif command == "claim":
+        said = commands.claim(directory, options.serial, options.person, options.kind)
     elif command == "status":
         said = commands.status(directory, as_data=options.json)
     else:
@@ -123,6 +126,13 @@ def _parser() -> argparse.ArgumentParser:
 
     status = commands.add_parser("status", help="say how the agent is")
     status.add_argument("--json", action="store_true", help="as one JSON object")
+
+    claim = commands.add_parser("claim", help="say who holds a key, where that is wanted")
+    claim.add_argument("serial", nargs="?", default="", metavar="SERIAL", help="of the key")
+    claim.add_argument("--person", required=True, metavar="NAME", help="who holds it")
+    claim.add_argument(
+        "--kind", required=True, choices=("primary", "spare", "lost"), help="what it is to them"
+    )
 
     enroll = commands.add_parser("enroll", help="enrol this host, once, with a token")
     enroll.add_argument("--server", required=True, metavar="URL")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from agent import __version__, this_host
 from agent.attached import SeenKey
+from agent.claiming import queue_claim
 from agent.composing import KnownKey, of_key, reports_of
 from agent.enrolment import begin, enrol, read_token
 from agent.http_client import Client
@@ -47,6 +48,11 @@ def once(*, as_data: bool) -> Said:
     return Said(text, problem)
 
 
+def claim(directory: Path, serial: str, person: str, kind: str) -> Said:
+    """Queue what this host's user says of who holds a key."""
+    return Said(queue_claim(directory, _enrolled(directory), serial, person, kind))
+
+
 def show(directory: Path, *, as_data: bool) -> Said:
     """Show what would be sent: what waits, and then the report that would be made now.
 
@@ -55,6 +61,7 @@ def show(directory: Path, *, as_data: bool) -> Said:
     become_owner(directory)
     identity = load(directory)
     waiting: list[Any] = []
+    claims: list[Any] = []
     if identity is None or not (directory / STORE_FILE).exists():
         host, policy, local = NOBODY, Policy(), secrets.token_bytes(32)
         if identity is not None:
@@ -67,13 +74,18 @@ def show(directory: Path, *, as_data: bool) -> Said:
         try:
             if store.note("host") == identity.host:
                 waiting = [json.loads(one.body) for one in store.waiting()]
+                claims = [json.loads(one.body) for one in store.claims()]
             reports = _of_store(identity, store)
         finally:
             store.close()
     if as_data:
-        found = {"waiting": waiting, "next": [as_json(one) for one in reports]}
+        found = {
+            "waiting": waiting,
+            "claims": claims,
+            "next": [as_json(one) for one in reports],
+        }
         return Said(json.dumps(found, indent=2, sort_keys=True), problem)
-    parts = [json.dumps(one, sort_keys=True) for one in waiting]
+    parts = [json.dumps(one, sort_keys=True) for one in (*waiting, *claims)]
     parts += [json.dumps(as_json(one), indent=2, sort_keys=True) for one in reports]
     return Said("\n".join(parts), problem)
 
@@ -137,6 +149,7 @@ def status(directory: Path, *, as_data: bool) -> Said:
         try:
             found |= {
                 "waiting": store.count(),
+                "claims": len(store.claims()),
                 "sequence": int(store.note("sequence", "0")),
                 "dropped": int(store.note("dropped", "0")),
                 "refused": int(store.note("refused", "0")),

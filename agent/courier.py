@@ -1,4 +1,4 @@
-"""Carries reports to the server, oldest first, until none waits."""
+"""Carries reports to the server, oldest first, until none waits; then claims."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -9,10 +9,11 @@ from agent.backoff import LONGEST_S, Backoff
 from agent.delivery import Outcome, outcome_of, wait_of
 from agent.http_client import Client, HttpAnswer, UnreachableError
 from agent.identity import Identity
-from agent.report import HOST_HEADER, REPORT_CONTEXT, SIGNATURE_HEADER
+from agent.report import CLAIM_CONTEXT, HOST_HEADER, REPORT_CONTEXT, SIGNATURE_HEADER
 from agent.store import Store, Waiting
 
 REPORTS = "/fleet/v1/reports"
+CLAIMS = "/fleet/v1/claims"
 
 
 class Trip(NamedTuple):
@@ -51,7 +52,7 @@ class Courier:
         while going_on():
             report = self._store.oldest()
             if report is None:
-                return Trip(None, delivered, problem, policy)
+                return self._carry_claims(Trip(None, delivered, problem, policy), going_on)
             try:
                 answer = self._send(report)
             except UnreachableError as error:
@@ -81,13 +82,41 @@ class Courier:
         self._client.close()
         self._store.close()
 
-    def _send(self, report: Waiting) -> HttpAnswer:
+    def _carry_claims(self, trip: Trip, going_on: Callable[[], bool]) -> Trip:
+        """Carry the claims that wait; they hold up no report, for those went before."""
+        for claim in self._store.claims():
+            if not going_on():
+                break
+            try:
+                answer = self._send(claim, CLAIMS, CLAIM_CONTEXT)
+            except UnreachableError as error:
+                problem = f"the server did not answer: {error}"
+                self._store.set_notes({"problem": problem})
+                return trip._replace(wait_s=self._backoff.failed(), problem=problem)
+            outcome = outcome_of(answer)
+            if outcome is Outcome.DELIVERED:
+                self._backoff.worked()
+                self._store.claim_done(claim.report_id, {})
+            elif outcome is Outcome.REFUSED:
+                problem = f"claim {claim.sequence} was refused: {_reason(answer)}"
+                self._store.claim_done(claim.report_id, self._refusal(problem))
+                trip = trip._replace(problem=problem)
+            else:
+                problem = _WORDS[outcome] + _reason(answer)
+                self._store.set_notes({"problem": problem})
+                wait = LONGEST_S if outcome is not Outcome.LATER else self._backoff.failed()
+                return trip._replace(wait_s=wait_of(answer, wait), problem=problem)
+        return trip
+
+    def _send(
+        self, waiting: Waiting, path: str = REPORTS, context: bytes = REPORT_CONTEXT
+    ) -> HttpAnswer:
         return self._client.post(
-            REPORTS,
-            report.body,
+            path,
+            waiting.body,
             {
                 HOST_HEADER: self._identity.host,
-                SIGNATURE_HEADER: self._identity.sign(REPORT_CONTEXT, report.body),
+                SIGNATURE_HEADER: self._identity.sign(context, waiting.body),
             },
         )
 

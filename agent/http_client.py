@@ -4,6 +4,7 @@ The library is loaded with the first question: keys are watched by then.
 """
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -22,6 +23,7 @@ _MAX_HEADS = 32 * 1024
 _STEP_S = 20.0
 _WHOLE_S = 60.0
 _PIECE = 8 * 1024
+_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 _CODE = re.compile(r"[a-z0-9-]{1,40}")
 
 
@@ -162,9 +164,23 @@ class Client:
 
         if self._tls is None:
             # Made once: reading the system's certificates costs more than all the rest.
-            self._tls = ssl.create_default_context(cafile=self._ca_file or None)
+            file = self._ca_file or None
+            directory = None if file else _looked_up(ssl.get_default_verify_paths().capath)
+            self._tls = ssl.create_default_context(cafile=file, capath=directory)
             self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
         return self._tls
+
+
+def _looked_up(directory: str | None) -> str | None:
+    """Return the system's directory of certificates, where one is found in it by its hash.
+
+    Then OpenSSL reads the one that a server's leads to, and not all of them, which are two
+    mebibytes for as long as the agent runs. None: all are read, from wherever the system has them.
+    """
+    if directory is None or "SSL_CERT_FILE" in os.environ:
+        return None
+    hashed = (_HASHED.fullmatch(name) for name in os.listdir(directory))  # noqa: PTH208 - names
+    return directory if any(hashed) else None
 
 
 def _words(error: Exception) -> str:

@@ -54,12 +54,12 @@ class PcscReaders:
     def look(self) -> Mapping[str, ReaderState]:
         """Return every reader as it is now."""
         for _ in range(_LOOKS):
-            result, names = scard.SCardListReaders(self._context, [])
+            result, names = _told(scard.SCardListReaders, self._context, [])
             if result in _NO_READERS or (result == scard.SCARD_S_SUCCESS and not names):
                 return {}
             _check(result, "listing readers")
             asked = [(name, scard.SCARD_STATE_UNAWARE) for name in sorted(set(names))]
-            result, states = scard.SCardGetStatusChange(self._context, 0, asked)
+            result, states = _told(scard.SCardGetStatusChange, self._context, 0, asked)
             # One that went between the two is no failure of the service, and says nothing of the
             # others: a key that was read is not to be read again because another reader went.
             if result not in _GONE | _TIMEOUT:
@@ -72,7 +72,9 @@ class PcscReaders:
         asked = [(name, state.raw) for name, state in known.items()]
         # pcscd counts readers in the upper half of this one's state; zero would be no match.
         asked.append((PLUG_AND_PLAY, len(known) << _CHANGES_SHIFT))
-        result, _states = scard.SCardGetStatusChange(self._context, int(timeout_s * 1000), asked)
+        result, _states = _told(
+            scard.SCardGetStatusChange, self._context, int(timeout_s * 1000), asked
+        )
         if result in _TIMEOUT | _CANCELLED:
             return False
         if result not in _GONE:
@@ -154,6 +156,20 @@ class PcscCard:
         scard.SCardEndTransaction(self._handle, scard.SCARD_RESET_CARD)
         scard.SCardDisconnect(self._handle, scard.SCARD_LEAVE_CARD)
         scard.SCardReleaseContext(self._context)
+
+
+def _told(ask: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401 - made by SWIG
+    """Return what a call of PC/SC's tells. PcscAwayError.
+
+    A reader's name is its maker's, or whoever's who made a device that calls itself one: pyscard
+    raises SystemError for a name that is no text, and tells of no reader then.
+    """
+    try:
+        return ask(*arguments)
+    except Exception as error:  # noqa: BLE001
+        raise PcscAwayError(
+            f"pyscard failed ({type(error).__name__}): is a reader's name no text?"
+        ) from None
 
 
 def _establish() -> Any:  # noqa: ANN401 - opaque

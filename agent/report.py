@@ -1,6 +1,6 @@
 """The report: what an agent says about the keys of a host. Pure, and versioned.
 
-The one module of the agent that the server may import, so it knows the standard library alone.
+With `agent.proof_wire` all that the server may import, so it knows the standard library alone.
 docs/agent.md describes the wire around it; tests/agent/golden holds a file of every version.
 
 A report speaks about the keys that it names and says nothing about others: a host with many keys
@@ -24,6 +24,7 @@ MAX_KEYS = 8
 
 REPORT_CONTEXT = b"keystead-agent-report-v1\x00"
 ENROLMENT_CONTEXT = b"keystead-agent-enrolment-v1\x00"
+CLAIM_CONTEXT = b"keystead-agent-claim-v1\x00"
 """What a host's signature begins with: one made for a report is none for anything else."""
 
 HOST_HEADER = "Keystead-Host"

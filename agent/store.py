@@ -25,6 +25,8 @@ MAX_WAITING = 2_000
 
 MAX_KEYS_KNOWN = 200
 """A device that names itself anew each time it is plugged in fills no disk, and no report."""
+MAX_CLAIMS = 100
+"""A person says a few."""
 
 Result = TypeVar("Result")
 
@@ -36,6 +38,9 @@ CREATE TABLE IF NOT EXISTS known_key (
     name TEXT PRIMARY KEY, serial INTEGER, facts TEXT NOT NULL, unreadable TEXT NOT NULL,
     last_seen TEXT NOT NULL, reported TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS claim (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, said TEXT NOT NULL, body BLOB NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
 
@@ -44,8 +49,15 @@ class StoreError(Exception):
     """Nothing was stored: a full disk, a read-only one. The message is for people."""
 
 
+class FullError(StoreError):
+    """So many claims wait that nobody will read them."""
+
+    def __init__(self) -> None:
+        super().__init__(f"{MAX_CLAIMS} claims wait already: the server takes none now")
+
+
 class Waiting(NamedTuple):
-    """A report that waits."""
+    """A report that waits, or a claim: that has a number in the place of the sequence."""
 
     sequence: int
     report_id: str
@@ -160,9 +172,54 @@ class Store:
             if self._note("host", "") == host:
                 return
             self._connection.execute("DELETE FROM report")
+            self._connection.execute("DELETE FROM claim")
             self._connection.execute("DELETE FROM note WHERE name <> 'calendar'")
             self._connection.execute("UPDATE known_key SET reported = ''")
             self._set("host", host)
+
+        self._transaction(do)
+
+    # -- claims
+
+    def put_claim(self, said: str, make: Callable[[int], tuple[str, bytes]]) -> bool:
+        """Store a claim. make: given its number, returns its id and body.
+
+        said: what it says; the same is not stored twice while it waits: False. FullError.
+        """
+
+        def do() -> bool:
+            waiting = self._connection.execute("SELECT said FROM claim").fetchall()
+            if (said,) in waiting:
+                return False
+            if len(waiting) >= MAX_CLAIMS:
+                raise FullError
+            number = int(self._note("claim", "0")) + 1
+            claim_id, body = make(number)
+            self._connection.execute(
+                "INSERT INTO claim (number, id, said, body) VALUES (?, ?, ?, ?)",
+                (number, claim_id, said, body),
+            )
+            self._set("claim", str(number))
+            return True
+
+        return self._transaction(do)
+
+    def claims(self) -> list[Waiting]:
+        """Return the claims that wait, oldest first."""
+        rows = self._run(
+            lambda: self._connection.execute(
+                "SELECT number, id, body FROM claim ORDER BY number"
+            ).fetchall()
+        )
+        return [Waiting(*row) for row in rows]
+
+    def claim_done(self, claim_id: str, notes: Mapping[str, str]) -> None:
+        """Delete a claim that the server has, or will never take; and note that."""
+
+        def do() -> None:
+            self._connection.execute("DELETE FROM claim WHERE id = ?", (claim_id,))
+            for name, value in notes.items():
+                self._set(name, value)
 
         self._transaction(do)
 

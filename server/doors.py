@@ -26,6 +26,7 @@ from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
 from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
+from server.fleet.holder_desk import HolderDesk
 from server.fleet.roots_desk import RootsDesk
 from server.fleet_door import fleet_families, keep_identity, open_fleet_door
 from server.fleet_page_door import add_fleet_pages, fleet_page_families
@@ -261,6 +262,7 @@ async def open_desks(
         ),
         report_mail=report_mail_desk(config, base, clock, board, VERSION),
         fleet=FleetDesk(base.store, shipped(), clock=clock),
+        holders=HolderDesk(base.store, plain=config.fleet.serial == "plain"),
         roots=RootsDesk(base.store, config.fleet.trusted_attestation_keys),
         status=status,
     )
@@ -360,7 +362,7 @@ async def open_side_doors(
             stack, config, desks, clock, listener=doors.remote, tally=tallies["admin"]
         )
     families = [hsm.families, *jobs]
-    identity = await keep_identity(stack, base, needed=doors.fleet is not None)
+    identity = await keep_identity(stack, base.store, base.keys, needed=doors.fleet is not None)
     if doors.fleet is not None and identity is not None:
         reception = await open_fleet_door(
             stack,
@@ -386,6 +388,7 @@ async def open_side_doors(
         ops,
         config,
         desk=desks.fleet,
+        holders=desks.holders,
         operators=desks.operators,
         store=base.store,
         clock=clock,

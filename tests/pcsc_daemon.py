@@ -225,7 +225,8 @@ class PcscDaemon:
                 f"DEVICENAME /dev/null:{port}\n"
                 f"LIBPATH {driver}\n"
                 f"CHANNELID {port}\n",
-                "ascii",
+                "utf-8",
+                "surrogateescape",  # a name that is no text: "\udcff" is the octet 0xff
             )
 
 

@@ -1,5 +1,6 @@
 """The operator's desk for the fleet: tokens for hosts, what is known, and what advisories say."""
 
+import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -116,7 +117,9 @@ class FleetDesk:
 
     def health(self, known: FleetKey) -> Health:
         """Return what is wrong with a key today."""
-        return judge_health(as_report(known.key), self.today())
+        said = as_report(known.key)
+        facts = {**said.facts, **known.custody.facts()}
+        return judge_health(said._replace(facts=facts), self.today())
 
     def today(self) -> date:
         """Return the day (UTC)."""
@@ -142,6 +145,9 @@ class FleetDesk:
         """
         limit = max(1, min(limit, MAX_PAGE))
         page = await self._book.fleet_keys(Search(), after, limit)
-        hit = [HitKey(known, self.exposure(known, advisory)) for known in page]
+        hit = []
+        for known in page:
+            hit.append(HitKey(known, self.exposure(known, advisory)))
+            await asyncio.sleep(0)  # others wait for this loop, too
         last = page[-1].key.key_id if len(page) == limit else None
         return [one for one in hit if one.exposure.affected is not Affected.NO], last

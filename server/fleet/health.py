@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 from agent.report import KeyReport, Value
 from server.fleet.claims import ALTERED, DISPUTED
+from server.fleet.holders import LOST_SEEN, SHARED
 
 
 class Level(enum.StrEnum):
@@ -220,6 +221,20 @@ RULES: Sequence[Rule] = (
         Level.WARNING,
         "Hosts contradict each other, or themselves, about what no key can change",
         DISPUTED,
+        lambda value, _today: bool(value),
+    ),
+    Rule(
+        "shared",
+        Level.WARNING,
+        "Hosts of several persons saw the key",
+        SHARED,
+        lambda value, _today: bool(value),
+    ),
+    Rule(
+        "lost-key-seen",
+        Level.DANGER,
+        "A host saw the key after it was called lost",
+        LOST_SEEN,
         lambda value, _today: bool(value),
     ),
     Rule(

@@ -20,7 +20,8 @@ class Host(NamedTuple):
     public_key: raw Ed25519; sequence, report_id: of its last report, 0 and "" before the first;
     dropped: reports that the agent gave up; missing: sequence numbers that never came and that it
     did not give up; clashes: reports under a number that another one had;
-    altered: times that it contradicted what a key proved of itself.
+    altered: times that it contradicted what a key proved of itself; person: whose it is, "" =
+    nobody said; person_after: what it saw up to this day (ISO) was seen with an earlier one.
     """
 
     host_id: str
@@ -38,6 +39,8 @@ class Host(NamedTuple):
     missing: int = 0
     clashes: int = 0
     altered: int = 0
+    person: str = ""
+    person_after: str = ""
 
     def erased(self) -> "Host":
         """Return what is left of a host that was forgotten."""

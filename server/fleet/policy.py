@@ -12,6 +12,7 @@ SERIAL_KEY_OCTETS = 32
 class FleetPolicy(NamedTuple):
     """serial_key: what serial numbers are hashed with; each agent has it.
 
+    claims: hosts' users may say who holds a key.
     server_key: the public half of the server's identity, 32 octets; proofs: which are wanted.
     """
 
@@ -23,6 +24,8 @@ class FleetPolicy(NamedTuple):
     interval_s: int = 3600
     server_key: bytes | None = None
     proofs: tuple[str, ...] = ()
+    proof_interval_s: int = 86_400
+    claims: bool = False
 
     def __repr__(self) -> str:
         return f"FleetPolicy(serial={self.serial!r})"
@@ -39,5 +42,7 @@ class FleetPolicy(NamedTuple):
             "certificate_names": self.certificate_names,
             "openpgp_fingerprints": self.openpgp_fingerprints,
             "interval_seconds": self.interval_s,
+            "claims": self.claims,
             "proofs": list(self.proofs),
+            "proof_interval_seconds": self.proof_interval_s,
         }

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 from agent.report import Report, Value
 from server.fleet.absorbing import KnownKey
+from server.fleet.custody import Custody
 from server.fleet.enrolment import Admission, Asked, Token
 from server.fleet.health import Level
 from server.fleet.hosts import Host, HostState
@@ -43,13 +44,18 @@ class Search(NamedTuple):
 
 
 class Sighting(NamedTuple):
-    """That a host saw a key; days as ISO dates are compared. attached: None where nobody asks."""
+    """That a host saw a key; days as ISO dates are compared. attached: None where nobody asks.
+
+    person: whose the host is, "" = nobody said; person_after: since when, as a `Host` has it.
+    """
 
     host_id: str
     host_name: str
     first_day: str
     last_day: str
     attached: bool | None
+    person: str = ""
+    person_after: str = ""
 
 
 class NotedChange(NamedTuple):
@@ -64,10 +70,11 @@ class NotedChange(NamedTuple):
 
 
 class FleetKey(NamedTuple):
-    """A key and where it was seen, newest sighting first."""
+    """A key and where it was seen, newest sighting first. custody: who has it."""
 
     key: KnownKey
     sightings: Sequence[Sighting]
+    custody: Custody = Custody()
 
 
 class KeyCount(NamedTuple):

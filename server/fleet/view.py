@@ -11,8 +11,10 @@ from server.fleet.counting import Counts
 from server.fleet.desk import DAY_US, FleetDesk, HitKey
 from server.fleet.exposure import Affected, Exposure
 from server.fleet.health import RULES, Level
+from server.fleet.holder_desk import HolderDesk
+from server.fleet.holder_ports import HeldKey, HolderSearch
 from server.fleet.hosts import Host
-from server.fleet.paging import Page, Place
+from server.fleet.paging import Page, Place, cut
 from server.fleet.ports import FleetKey, Search
 from server.fleet.trouble import SILENT_DAYS, Trouble
 from server.fleet.view_ports import HostSearch, ViewBook
@@ -48,11 +50,14 @@ class Hits(NamedTuple):
 class FleetView:
     """What somebody sees who looks at the fleet. Store errors pass through.
 
-    desk: knows single keys, and judges.
+    desk: knows single keys, and judges; holders: knows who holds them.
     """
 
-    def __init__(self, desk: FleetDesk, book: ViewBook, *, clock: Clock) -> None:
+    def __init__(
+        self, desk: FleetDesk, holders: HolderDesk, book: ViewBook, *, clock: Clock
+    ) -> None:
         self.desk = desk
+        self._holders = holders
         self._book = book
         self._clock = clock
         self._census = CensusTaker(book, lambda: desk.advisories, clock=clock)
@@ -96,6 +101,11 @@ class FleetView:
         """Return a page of hosts by name."""
         search = HostSearch(name, trouble, self._silent_us())
         return await self._book.host_page(search, place, limit)
+
+    async def holders(self, search: HolderSearch, after: str, limit: int) -> Page[HeldKey]:
+        """Return a page of holders, by their keys' ids."""
+        found = await self._holders.list(search, None, after, limit + 1)
+        return cut(found, Place(after), limit)
 
     async def hits(
         self, advisory: Advisory, is_wanted: Callable[[Exposure], bool], after: str, limit: int

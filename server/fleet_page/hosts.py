@@ -52,6 +52,7 @@ def _row(host: Host, now_us: int) -> HostRow:
         state="Replaced" if host.state is HostState.REPLACED else "Active",
         notes=notes,
         facts=(
+            ("Whose", plain(host.person) or "nobody said"),
             ("Last report", reported),
             ("Enrolled", words.moment(host.enrolled_us)),
             ("System", plain(f"{host.system} {host.release}".strip(), 80)),

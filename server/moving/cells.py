@@ -1,4 +1,4 @@
-"""A line of the reference's files and its cells: split strictly, written so that no sheet obeys.
+"""A line of the reference's files and its cells: split strictly, and joined again.
 
 The reference's own exports quote nothing (ykval-export prints cell, comma, cell); its imports
 read quotes as PHP's fgetcsv does. So both are read here. Every record is one line.
@@ -13,9 +13,6 @@ MAX_LINE = 1024
 
 MAX_LINES = 5_000_000
 """Lines of a file, comments and empty ones included."""
-
-_FORMULA = frozenset("=+-@\t\r")
-_ESCAPED = _FORMULA | {"'"}
 
 
 class CellError(ValueError):
@@ -48,18 +45,3 @@ def join(cells: Sequence[str]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue()
-
-
-def guard(text: str) -> str:
-    """Return free text as a cell that no spreadsheet takes for a formula (S15).
-
-    What begins with = + - @ TAB CR gets an apostrophe in front; so does what `unguard` would
-    otherwise take for guarded.
-    """
-    first, second = text[:1], text[1:2]
-    return f"'{text}" if first in _FORMULA or (first == "'" and second in _ESCAPED) else text
-
-
-def unguard(cell: str) -> str:
-    """Return what `guard` was given; other cells stay as they are."""
-    return cell[1:] if len(cell) > 1 and cell[0] == "'" and cell[1] in _ESCAPED else cell

@@ -5,9 +5,10 @@ import binascii
 import re
 from typing import NamedTuple
 
-from server.moving.cells import CellError, guard, join, split, unguard
+from server.moving.cells import CellError, join, split
 from server.moving.moments import read_moment, show_seconds
 from server.moving.switches import read_active, show_active
+from server.sheet_cells import guard, unguard
 
 COLUMNS = "id,active,created,secret,email,notes,otp"
 

@@ -3,9 +3,10 @@
 import re
 from typing import NamedTuple
 
-from server.moving.cells import CellError, join, split, unguard
+from server.moving.cells import CellError, join, split
 from server.moving.moments import read_moment, show_seconds
 from server.moving.switches import read_active, show_active
+from server.sheet_cells import unguard
 from validation.modhex import is_modhex
 
 COLUMNS = "active,created,modified,yk_publicname,yk_counter,yk_use,yk_low,yk_high,nonce,notes"

@@ -19,6 +19,7 @@ from server.notices.delivery import CALL, TEST, Notice, Recipient, Role, Subject
 from server.notices.sending import Way
 from server.notices.words import (
     CLOCK_WORDS,
+    FLEET_WORDS,
     INCIDENT_WORDS,
     MAINTENANCE_WORDS,
     REPORT_PUBLISHED,
@@ -49,6 +50,9 @@ _FOR_CUSTOMERS = frozenset(
     }
 )
 
+
+_FOR_ON_CALL = frozenset({*CLOCK_WORDS, "fleet.lost-key-seen"})
+"""What whoever is on call hears of besides calls: of keys, what is a danger."""
 
 FOR_INCIDENTS = (ContactKind.INCIDENT, ContactKind.SUPPORT)
 FOR_REPORTS = (ContactKind.SUPPORT, ContactKind.INCIDENT)
@@ -87,7 +91,7 @@ def notices(
         if topic in one.wants
         for recipient in ways(Role.SUBSCRIBER, one)
     ]
-    if kind in CLOCK_WORDS and board.rota is not None:
+    if kind in _FOR_ON_CALL and board.rota is not None:
         told += ways(Role.PERSON, board.people[board.rota.on_call(fact.time_us // _US)])
     found = [notice_of(fact, recipient, inside) for recipient in told]
     words = _customers_words(fact, incident)
@@ -190,7 +194,9 @@ def ways(role: Role, told: Reachable) -> list[Recipient]:
 def notice_of(fact: Fact, recipient: Recipient, wording: Wording) -> Notice:
     """Return what tells somebody of a fact, once."""
     kind, number, _ = fact.fact
-    subject = Subject(kind.partition(".")[0], number)
+    # The ledger names the subject, and others read that: a key's id may be its number.
+    about = str(fact.position) if kind in FLEET_WORDS else number
+    subject = Subject(kind.partition(".")[0], about)
     return Notice(f"fact {fact.position}", kind, subject, recipient, fact.time_us, *wording)
 
 

@@ -13,7 +13,7 @@ from server.incidents.holiday_calendars import HolidayCalendar
 
 MOST_MINUTES = 7 * 24 * 60
 
-Topic = Literal["incidents", "clocks", "maintenance"]
+Topic = Literal["incidents", "clocks", "maintenance", "fleet"]
 
 _HOST = re.compile(r"[a-z0-9._:\[\]-]{1,253}", re.ASCII)
 

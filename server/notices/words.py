@@ -61,7 +61,11 @@ MAINTENANCE_WORDS: Mapping[str, str] = {
     "maintenance.begun": "has begun",
     "maintenance.finished": "is over",
 }
-TOLD = {**INCIDENT_WORDS, **CLOCK_WORDS, **MAINTENANCE_WORDS}
+FLEET_WORDS: Mapping[str, str] = {
+    "fleet.key-shared": "hosts of several persons saw one key",
+    "fleet.lost-key-seen": "a host saw a key that was called lost",
+}
+TOLD = {**INCIDENT_WORDS, **CLOCK_WORDS, **MAINTENANCE_WORDS, **FLEET_WORDS}
 """Every kind of fact that somebody is told of, and how it is put; but for REPORT_PUBLISHED."""
 
 REPORT_PUBLISHED = "incident.report-published"
@@ -73,6 +77,8 @@ def for_insiders(fact: Fact) -> Wording:
     kind, number, detail = fact.fact
     if kind in MAINTENANCE_WORDS:
         return _of_maintenance(fact)
+    if kind in FLEET_WORDS:
+        return _of_fleet(fact)
     head = f"Sev {detail['severity']}, incident {number}: {TOLD[kind]} - {detail['title']}"
     lines = [
         f"Incident {number}, {detail['component']}: {detail['title']}",
@@ -216,6 +222,23 @@ def _of_maintenance(fact: Fact) -> Wording:
         lines += ["", "It does not take place."]
     data = {key: detail[key] for key in ("component", "title", "start", "end", "state")}
     return _wording(head, lines, kind, fact.time_us, {"maintenance": int(number), **data})
+
+
+def _of_fleet(fact: Fact) -> Wording:
+    """Return what is told of a key. Hosts are named by their ids, and persons not at all."""
+    kind, key_id, detail = fact.fact
+    others = detail.get("with")
+    lines = [
+        f"{FLEET_WORDS[kind].capitalize()}: {key_id}",
+        "",
+        f"Host: {detail['host']}",
+        *(f"Also seen by: {one}" for one in (others if isinstance(others, list) else ())),
+        f"Told at: {_moment(fact.time_us)}",
+        "",
+        f"keystead fleet key {key_id}",
+    ]
+    data: dict[str, Json] = {"key": key_id, **detail}
+    return _wording(f"Fleet: {FLEET_WORDS[kind]}", lines, kind, fact.time_us, data)
 
 
 def _response(severity: Severity) -> str:

@@ -65,19 +65,21 @@ class AdminClient:
         return self.call("GET", path)
 
     def pages(self, name: str, /, below: str = "", **query: str) -> list[dict[str, Any]]:
-        """Return all of a collection below /api/v1, page by page. name: "keys", "clients", ...
+        """Return all of a collection below /api/v1. name: "keys", "clients", ...
 
         below: what its path begins with, as "fleet/"; query: more parameters than the page's.
         """
-        found: list[dict[str, Any]] = []
+        return list(self.walk(name, below, **query))
+
+    def walk(self, name: str, /, below: str = "", **query: str) -> Iterator[dict[str, Any]]:
+        """Yield all of a collection as `pages` returns it, one page in memory."""
         first = f"/{below}{name}?{urlencode({'limit': _PAGE, **query})}"
         path: str | None = first
         while path is not None:
             page = self.get(path)
-            found += page[name]
+            yield from page[name]
             after = page["next"]
             path = None if after is None else f"{first}&after={after}"
-        return found
 
     def post(self, path: str, value: object = None) -> Any:  # noqa: ANN401 - JSON
         """POST a JSON value."""
@@ -99,9 +101,9 @@ class AdminClient:
         headers = {} if body is None else {"Content-Type": "application/json"}
         return self._exchange(method, path, body, headers, ANSWER_WITHIN_S)
 
-    def upload(self, path: str, text: bytes) -> Any:  # noqa: ANN401 - JSON
-        """POST a text file."""
-        headers = {"Content-Type": "text/csv; charset=utf-8"}
+    def upload(self, path: str, text: bytes, media: str = "text/csv; charset=utf-8") -> Any:  # noqa: ANN401 - JSON
+        """POST a text file. RefusedError: what the door says is wrong with it."""
+        headers = {"Content-Type": media}
         return self._exchange("POST", path, text, headers, IMPORT_WITHIN_S)
 
     def stream(self, path: str, pieces: Iterable[bytes]) -> Iterator[Any]:
@@ -152,7 +154,7 @@ class AdminClient:
             text = answer.read()
         value = _json(text)
         if answer.status >= http.client.BAD_REQUEST:
-            raise CommandError(_problem(answer.status, value), _code(answer.status))
+            raise RefusedError(_problem(answer.status, value), _code(answer.status), value)
         return value
 
 

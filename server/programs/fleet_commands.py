@@ -4,18 +4,30 @@ from typing import Annotated, Any
 
 import typer
 
+from server.programs import fleet_holder_commands
 from server.programs.admin_client import because
 from server.programs.fleet_roots_commands import roots_app
 from server.programs.options import Data, Database, Json, Reason, admin_api
 from server.programs.remote_options import RemoteTyper
+from server.programs.sheets import Csv, one_form, say_sheet
 from server.programs.terminal import fields, say, say_json, table
 
 app = RemoteTyper(help="YubiKeys on laptops: what agents report.", no_args_is_help=True)
 token_app = RemoteTyper(help="Tokens that let hosts in.", no_args_is_help=True)
 app.add_typer(token_app, name="token")
+app.add_typer(fleet_holder_commands.app, name="holders")
+app.add_typer(fleet_holder_commands.host_app, name="host")
 app.add_typer(roots_app, name="roots")
 
 _PAGE = 1000
+_HOST_COLUMNS = (
+    *("id", "name", "person", "state", "system", "release", "agent", "enrolled", "reported"),
+    *("reports", "dropped", "missing", "clashes", "altered"),
+)
+_KEY_COLUMNS = (
+    *("id", "serial", "firmware", "level", "faults", "unknown", "first_seen", "last_seen", "seen"),
+    *("person", "kind", "claims"),
+)
 
 
 @token_app.command("create")
@@ -46,18 +58,25 @@ def create_token(
 
 @app.command("hosts")
 def hosts(
-    context: typer.Context, *, data: Data = None, database: Database = None, as_json: Json = False
+    context: typer.Context,
+    *,
+    data: Data = None,
+    database: Database = None,
+    as_csv: Csv = False,
+    as_json: Json = False,
 ) -> None:
-    """List hosts, and how far their reports are."""
+    """List hosts, whose they are, and how far their reports are."""
+    one_form(as_csv=as_csv, as_json=as_json)
     with admin_api(context, data, database) as admin:
+        if as_csv:
+            say_sheet(_HOST_COLUMNS, admin.walk("hosts", below="fleet/"))
+            return
         found = admin.pages("hosts", below="fleet/")
     if as_json:
         say_json({"hosts": found})
         return
-    table(
-        found,
-        ["id", "name", "state", "system", "agent", "reported", "missing", "clashes", "altered"],
-    )
+    columns = ("id", "name", "person", "state", "system", "agent", "reported")
+    table(found, [*columns, "missing", "clashes", "altered"])
 
 
 @app.command("erase")
@@ -105,23 +124,38 @@ def keys(
     ] = None,
     data: Data = None,
     database: Database = None,
+    as_csv: Csv = False,
     as_json: Json = False,
 ) -> None:
-    """List keys: firmware, health, and where they were seen."""
+    """List keys: firmware, health, where they were seen, and who holds them."""
+    one_form(as_csv=as_csv, as_json=as_json)
     asked = {"serial": serial, "host": host, "firmware": firmware, "rule": rule, "level": level}
     query = {name: str(value) for name, value in asked.items() if value is not None}
     with admin_api(context, data, database) as admin:
+        if as_csv:
+            say_sheet(_KEY_COLUMNS, map(_line, admin.walk("keys", below="fleet/", **query)))
+            return
         found = admin.pages("keys", below="fleet/", **query)
     if as_json:
         say_json({"keys": found})
         return
-    table([_line(one) for one in found], ["id", "firmware", "level", "faults", "last_seen", "seen"])
+    columns = ("id", "firmware", "level", "faults", "last_seen", "seen", "person", "kind")
+    table([_line(one) for one in found], columns)
 
 
 def _line(key: dict[str, Any]) -> dict[str, Any]:
     rules = sorted({fault["rule"] for fault in key["faults"]})
+    unknown = sorted({one["rule"] for one in key["unknown"]})
     names = [seen["name"] for seen in key["seen"]]
-    return key | {"faults": " ".join(rules), "seen": " ".join(names)}
+    held = key["holder"] or {"person": None, "kind": None}
+    return key | {
+        "faults": " ".join(rules),
+        "unknown": " ".join(unknown),
+        "seen": " ".join(names),
+        "person": held["person"],
+        "kind": held["kind"],
+        "claims": len(key["claims"]) or None,
+    }
 
 
 @app.command("key")
@@ -141,8 +175,8 @@ def key(
     if as_json:
         say_json(found | {"changes": changes})
         return
-    parts = ("faults", "unknown", "facts", "unreadable", "seen")
-    fields({name: value for name, value in found.items() if name not in parts})
+    parts = ("faults", "unknown", "facts", "unreadable", "seen", "holder", "claims")
+    fields({name: value for name, value in found.items() if name not in parts} | _held(found))
     say()
     facts = [
         {"fact": name, **said}
@@ -154,7 +188,8 @@ def key(
     for name, columns in (
         ("faults", ["level", "title", "fact", "value"]),
         ("unknown", ["rule", "title"]),
-        ("seen", ["name", "first", "last", "attached"]),
+        ("seen", ["name", "person", "first", "last", "attached"]),
+        ("claims", ["trust", "person", "kind", "day", "host"]),
     ):
         if found[name]:
             say()
@@ -162,6 +197,15 @@ def key(
     if changes:
         say()
         table(changes, ["time", "host", "fact", "before", "after"])
+
+
+def _held(key: dict[str, Any]) -> dict[str, Any]:
+    """Return who holds a key, for people: a word, and how far it can be believed."""
+    held = key["holder"]
+    if held is None:
+        return {"holder": None}
+    since = f" since {held['lost']}" if held["lost"] else ""
+    return {"holder": f"{held['person']}, {held['kind']}{since} ({held['trust']})"}
 
 
 @app.command("advisories")

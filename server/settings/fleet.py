@@ -37,6 +37,14 @@ class Fleet(Section):
     interval_seconds: Annotated[
         int, Field(ge=60, le=86_400, description="agents report at least so often", examples=[3600])
     ] = 3600
+    claims: Annotated[
+        bool,
+        Field(
+            description="take from hosts' users who holds a key, as a claim that waits for an"
+            " operator",
+            examples=[False],
+        ),
+    ] = False
     proofs: Annotated[
         tuple[Literal["signed", "channel"], ...],
         BeforeValidator(as_tuple),
@@ -45,6 +53,15 @@ class Fleet(Section):
             examples=[["signed"]],
         ),
     ] = ()
+    proof_interval_seconds: Annotated[
+        int,
+        Field(
+            ge=60,
+            le=30 * 86_400,
+            description="between two proofs of a key that stays where it is: each holds it shortly",
+            examples=[86_400],
+        ),
+    ] = 86_400
     attestation_keys: Annotated[
         tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...],
         BeforeValidator(as_tuple),

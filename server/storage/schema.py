@@ -620,7 +620,7 @@ fleet_token = Table(
     sqlite_with_rowid=False,
 )
 
-# folded: the name without the case of its letters.
+# folded: the name without the case of its letters. person: whose it is, "" = nobody said.
 fleet_host = Table(
     "fleet_host",
     metadata,
@@ -640,9 +640,13 @@ fleet_host = Table(
     Column("dropped", BigInteger, nullable=False),
     Column("missing", BigInteger, nullable=False),
     Column("clashes", BigInteger, nullable=False),
+    Column("person", Text, nullable=False, server_default=""),
+    Column("person_folded", Text, nullable=False, server_default=""),
+    Column("person_after", Text, nullable=False, server_default=""),
     Column("altered", BigInteger, nullable=False, server_default="0"),
     Index("fleet_host_by_name", "folded"),
     Index("fleet_host_by_state", "state"),
+    Index("fleet_host_by_person", "person_folded"),
     sqlite_with_rowid=False,
     # Every report writes its host anew: there is room for that beside it.
     postgresql_with={"fillfactor": 70},
@@ -727,6 +731,48 @@ fleet_change = Table(
     sqlite_with_rowid=False,
 )
 
+# Who holds a key, which need not have been seen; after, lost: ISO dates, "" = none.
+fleet_holder = Table(
+    "fleet_holder",
+    metadata,
+    Column("key_id", PublicId, primary_key=True),
+    Column("person", Text, nullable=False),
+    Column("person_folded", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("lost", Text, nullable=False),
+    Index("fleet_holder_by_person", "person_folded", "key_id"),
+    sqlite_with_rowid=False,
+)
+
+# What a host's user says of a key. One that does not wait any more has no person, and stays so that
+# it does not come again.
+fleet_claim = Table(
+    "fleet_claim",
+    metadata,
+    Column("key_id", PublicId, primary_key=True),
+    Column("host_id", PublicId, primary_key=True),
+    Column("claim_id", PublicId, nullable=False, unique=True),
+    Column("number", BigInteger, nullable=False),
+    Column("day", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("person_folded", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("waits", Boolean, nullable=False),
+    Index("fleet_claim_by_host", "host_id"),
+    Index("fleet_claim_by_person", "person_folded"),
+    sqlite_with_rowid=False,
+)
+
+# Why a rule of custody finds something at a key: a person's folded name, or a host's id.
+fleet_alarm = Table(
+    "fleet_alarm",
+    metadata,
+    Column("key_id", PublicId, primary_key=True),
+    Column("rule", PublicId, primary_key=True),
+    Column("party", PublicId, primary_key=True),
+    sqlite_with_rowid=False,
+)
 with_triggers(metadata)
 
 CLIENT_SEQUENCE = "client"

@@ -28,8 +28,10 @@ from server.accounts.text import InputError
 from server.counter_journal.desk import FenceDesk, FenceError
 from server.fleet.desk import FleetDesk, UnknownAdvisoryError, UnknownFleetKeyError
 from server.fleet.enrolment import HostEnrolledError
+from server.fleet.holder_desk import HolderDesk
+from server.fleet.holder_ports import UnknownClaimError, UnknownHolderError
 from server.fleet.ports import UnknownHostError
-from server.fleet.roots_desk import RootsDesk
+from server.fleet.roots_desk import EditionRefusedError, RootsDesk
 from server.incidents.business_calendar import CalendarError
 from server.incidents.decisions import AmendingError, IncidentStateError
 from server.incidents.desk import IncidentDesk
@@ -87,6 +89,7 @@ from server.web.admin_clients import AdminClients
 from server.web.admin_customer_reports import AdminCustomerReports
 from server.web.admin_customers import AdminCustomers
 from server.web.admin_fleet import AdminFleet
+from server.web.admin_fleet_holders import AdminFleetHolders
 from server.web.admin_fleet_roots import AdminFleetRoots
 from server.web.admin_incidents import AdminIncidents
 from server.web.admin_journal import AdminJournal
@@ -146,6 +149,7 @@ class Desks(NamedTuple):
     customer_reports: CustomerReportDesk
     report_mail: ReportMailDesk
     fleet: FleetDesk
+    holders: HolderDesk
     roots: RootsDesk
     status: _Status
 
@@ -191,6 +195,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminStatusPage(desks.status_page).routes(),
             *AdminNotices(desks.notices).routes(),
             *AdminFleet(desks.fleet).routes(),
+            *AdminFleetHolders(desks.holders).routes(),
             *AdminFleetRoots(desks.roots).routes(),
             *AdminKeys(desks.keys).routes(),
             *AdminMinting(desks.minting).routes(),
@@ -292,6 +297,9 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (UnknownFleetKeyError, HTTPStatus.NOT_FOUND),
     (UnknownAdvisoryError, HTTPStatus.NOT_FOUND),
     (HostEnrolledError, HTTPStatus.CONFLICT),
+    (EditionRefusedError, HTTPStatus.CONFLICT),
+    (UnknownHolderError, HTTPStatus.NOT_FOUND),
+    (UnknownClaimError, HTTPStatus.NOT_FOUND),
     (UnknownMaintenanceError, HTTPStatus.NOT_FOUND),
     (MaintenanceStateError, HTTPStatus.CONFLICT),
     (OverlapError, HTTPStatus.CONFLICT),

@@ -1,5 +1,6 @@
 """The admin API on the fleet: `/api/v1/fleet`, hosts and the keys that they report."""
 
+import asyncio
 from http import HTTPMethod, HTTPStatus
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from server.fleet.health import Fault, Level
 from server.fleet.hosts import Host, HostState
 from server.fleet.ports import FleetKey, NotedChange, Search
 from server.fleet.trust import WORDS, Trust
+from server.web.admin_holder_shown import HeldShown, HolderClaimShown, show_claim, show_held
 from server.web.admin_request import (
     answer,
     moment,
@@ -75,6 +77,7 @@ class HostTokenShown(Shown):
 class HostShown(Shown):
     """A host. missing: reports that never came; clashes: reports under a number that was used.
 
+    person: whose it is, null while nobody said.
     altered: times that it contradicted what a key proved of itself.
     """
 
@@ -90,6 +93,7 @@ class HostShown(Shown):
     dropped: int
     missing: int
     clashes: int
+    person: str | None
     altered: int
 
 
@@ -140,17 +144,24 @@ class UnreadShown(Shown):
 
 
 class SightingShown(Shown):
-    """That a host saw the key. attached: null where the organisation does not ask."""
+    """That a host saw the key. attached: null where the organisation does not ask.
+
+    person: whose the host is, null while nobody said.
+    """
 
     host: str
     name: str
     first: str
     last: str
     attached: bool | None
+    person: str | None
 
 
 class FleetKeyShown(Shown):
-    """A key of the fleet. unreadable: reasons, by a fact's name or the beginning of several."""
+    """A key of the fleet. unreadable: reasons, by a fact's name or the beginning of several.
+
+    holder: who has it, as the organisation says; claims: what hosts' users say, which wait.
+    """
 
     id: str
     serial: int | None
@@ -163,6 +174,8 @@ class FleetKeyShown(Shown):
     facts: dict[str, FactShown]
     unreadable: dict[str, str]
     seen: list[SightingShown]
+    holder: HeldShown | None
+    claims: list[HolderClaimShown]
 
 
 class FleetKeysShown(Shown):
@@ -314,14 +327,14 @@ class AdminFleet:
         limit = page_limit(query)
         found = await self._desk.hosts(query.get("after", ""), limit)
         more = found[-1].host_id if len(found) == limit else None
-        return answer(request, HostsShown(hosts=[_host(one) for one in found], next=more))
+        return answer(request, HostsShown(hosts=[show_host(one) for one in found], next=more))
 
     async def erase(self, request: web.Request) -> web.Response:
         """Forget a host for good, and the keys that nobody else saw."""
         cause = read_cause(request)
         host = await self._desk.erase(request.match_info["host_id"], cause=cause)
         write_down(request, "host.erase", host=host.host_id)
-        return answer(request, _host(host))
+        return answer(request, show_host(host))
 
     async def list_keys(self, request: web.Request) -> web.Response:
         """List keys by id, those that are looked for."""
@@ -329,7 +342,10 @@ class AdminFleet:
         limit = page_limit(query)
         found = await self._desk.keys(_search(query), query.get("after", ""), limit)
         more = found[-1].key.key_id if len(found) == limit else None
-        keys = [self._show(one) for one in found]
+        keys = []
+        for one in found:
+            keys.append(self._show(one))
+            await asyncio.sleep(0)  # each takes as long as some verifications
         return answer(request, FleetKeysShown(keys=keys, next=more))
 
     async def show_key(self, request: web.Request) -> web.Response:
@@ -394,9 +410,12 @@ class AdminFleet:
                     first=seen.first_day,
                     last=seen.last_day,
                     attached=seen.attached,
+                    person=seen.person or None,
                 )
                 for seen in known.sightings
             ],
+            holder=show_held(known.custody.holder),
+            claims=[show_claim(one) for one in known.custody.claims],
         )
 
 
@@ -418,7 +437,8 @@ def _search(query: dict[str, str]) -> Search:
     )
 
 
-def _host(host: Host) -> HostShown:
+def show_host(host: Host) -> HostShown:
+    """Return a host as it is shown."""
     return HostShown(
         id=host.host_id,
         name=host.name,
@@ -432,6 +452,7 @@ def _host(host: Host) -> HostShown:
         dropped=host.dropped,
         missing=host.missing,
         clashes=host.clashes,
+        person=host.person or None,
         altered=host.altered,
     )
 

@@ -68,14 +68,19 @@ class AgentProcess:
         """End the service as no program can prevent."""
         self._end(signal.SIGKILL)
 
+    def end(self) -> int:
+        """Wait until the service ends by itself; returns the exit code."""
+        return self._end(None)
+
     def stop(self) -> int:
         """End the service as systemd does; returns the exit code."""
         return self._end(signal.SIGTERM)
 
-    def _end(self, how: signal.Signals) -> int:
+    def _end(self, how: signal.Signals | None) -> int:
         assert self._process is not None
         assert self._log is not None
-        self._process.send_signal(how)
+        if how is not None:
+            self._process.send_signal(how)
         code = self._process.wait(_WITHIN_S)
         self._log.close()
         self._process = None

@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from agent.report import (
+    CLAIM_CONTEXT,
     ENROLMENT_CONTEXT,
     HOST_HEADER,
     MAX_REPORT_OCTETS,
@@ -43,6 +44,7 @@ class EnrolledHost:
     body: bytes
     last: int = 0
     reports: dict[str, Report] = field(default_factory=dict)
+    claims: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class Refusal(Exception):  # noqa: N818 - an answer
@@ -106,6 +108,12 @@ class FleetServer:
         with self._lock:
             return [one for host in self.hosts.values() for one in host.reports.values()]
 
+    @property
+    def claims(self) -> list[dict[str, Any]]:
+        """All that hosts' users said, each once."""
+        with self._lock:
+            return [one for host in self.hosts.values() for one in host.claims.values()]
+
     def wait_for(self, condition: Callable[[list[Report]], bool], within_s: float = 30.0) -> None:
         """Wait until the reports that were accepted are so."""
         with self._arrived:
@@ -125,6 +133,8 @@ class FleetServer:
                 status, value = self._enrol(headers, body)
             elif path == "/fleet/v1/reports":
                 status, value = self._report(headers, body)
+            elif path == "/fleet/v1/claims":
+                status, value = self._claim(headers, body)
             else:
                 raise Refusal(404, "")
             self._arrived.notify_all()
@@ -163,6 +173,16 @@ class FleetServer:
             host.last = report.sequence
             host.reports[report.report_id] = report
         return 202, {} if self.new_policy is None else {"policy": self.new_policy}
+
+    def _claim(self, headers: Any, body: bytes) -> tuple[int, dict[str, Any]]:  # noqa: ANN401
+        host = self.hosts.get(headers[HOST_HEADER])
+        if host is None:
+            raise Refusal(403, "unknown-host")
+        _verify(host.key, CLAIM_CONTEXT, headers, body)
+        claim = json.loads(body)
+        assert claim["host"] == headers[HOST_HEADER]
+        host.claims[claim["id"]] = claim
+        return 202, {}
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self

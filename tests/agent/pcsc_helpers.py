@@ -31,6 +31,15 @@ def until_present(reader: str, *, present: bool = True) -> None:
         readers.close()
 
 
+def until_free(reader: str) -> None:
+    """Wait until no program is connected to the card in a reader."""
+    readers = PcscReaders()
+    try:
+        until(lambda: not readers.look()[reader].in_use)
+    finally:
+        readers.close()
+
+
 @contextmanager
 def attached(
     daemon: PcscDaemon, key: Insertable, slot: int = 0, distortion: Distortion | None = None

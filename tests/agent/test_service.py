@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from agent.report import KeyReport, Report, encode, parse, serial_hash
+from agent.service import Service
+from agent.store import FILE
 from tests.agent.agent_process import AgentProcess
 from tests.agent.fleet_server import SERIAL_KEY, FleetServer
 from tests.agent.pcsc_helpers import attached, other_program, until
@@ -198,3 +201,41 @@ def test_a_host_that_is_not_enrolled_looks_at_no_key(daemon: PcscDaemon, tmp_pat
     assert len(key.traffic) == 0
     assert agent.stop() == 0
     assert "not enrolled" in agent.command("status").stdout
+
+
+def test_an_agent_of_which_a_part_has_ended_ends_whole(
+    daemon: PcscDaemon, agent: AgentProcess
+) -> None:
+    """Else it would watch keys and tell nobody, and look well."""
+    assert daemon.pid
+    identity = agent.directory / "identity.json"
+    identity.write_text(identity.read_text().replace('"server": "http:', '"server": "ftp:'))
+    agent.start()
+    assert agent.end() == 1
+    assert "sender failed: ServerUrlError" in agent.log
+    assert "Traceback" not in agent.log
+
+
+def test_a_store_that_cannot_be_used_at_the_start_is_waited_for(
+    daemon: PcscDaemon,
+    server: FleetServer,
+    agent: AgentProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("agent.service._STORE_AGAIN_S", 0.05)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)  # put back afterwards
+    file = agent.directory / FILE
+    file.write_bytes(b"no database" * 1000)
+    service = Service(agent.directory)
+    thread = threading.Thread(target=service.run, daemon=True)
+    with caplog.at_level("INFO"):
+        thread.start()
+        until(lambda: caplog.text.count("not a database") > 2)
+        assert "reporting to" not in caplog.text
+        file.unlink()
+        with attached(daemon, VirtualYubiKey(yubikey_5c_nfc(SERIAL))):
+            server.wait_for(lambda reports: told_of(reports, SERIAL))
+    service.stop()
+    thread.join(20)
+    assert not thread.is_alive()

@@ -3,6 +3,7 @@
 import os
 import random
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from datetime import date
@@ -21,6 +22,7 @@ from agent.store import Store
 from tests.agent.closing import client, opened
 from tests.agent.fleet_server import FleetServer, Refusal
 from tests.certificates import Authority
+from tests.system_programs import require_program
 
 TOKEN = "a token"
 
@@ -226,6 +228,28 @@ def test_https_goes_to_a_server_whose_certificate_is_trusted_and_no_other(tmp_pa
         store = opened(tmp_path / "yes")
         put(store, identity)
         assert courier(identity, store, server.url, trusted).carry().delivered == 1
+
+
+def test_https_finds_the_systems_certificates_by_their_hashes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openssl = require_program("openssl", package="openssl")
+    authority = Authority()
+    files = authority.issue(tmp_path / "tls")
+    system = tmp_path / "certs"
+    system.mkdir()
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("SSL_CERT_DIR", str(system))
+    with FleetServer(files.certificate, files.key) as server:
+        server.tokens["a token"] = "laptop"
+        written = authority.write(system / "ca.pem")
+        asked = [openssl, "x509", "-in", str(written), "-noout", "-hash"]
+        name = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+        (system / "0a1b2c3d.0").symlink_to(files.certificate)
+        with pytest.raises(EnrolmentError, match="certificate"):
+            enrolled(tmp_path / "no", server.url)
+        (system / f"{name}.0").symlink_to(written)
+        enrolled(tmp_path / "yes", server.url)
 
 
 def answering(octets: bytes) -> tuple[str, threading.Thread]:

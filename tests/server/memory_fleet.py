@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from agent.report import Report
 from server.fleet.absorbing import KnownKey, as_report, said_again
 from server.fleet.channel.blame import relayed_otherwise
+from server.fleet.custody import Witness
 from server.fleet.enrolment import Admission, Asked, Token, admit, check_new_token, digest_of
 from server.fleet.health import judge_health
 from server.fleet.hosts import Host, HostState
@@ -18,10 +19,11 @@ from server.fleet.proving import Proven, prove
 from server.fleet.receipt import Receipt
 from server.journal.acts import Act, State, Subject
 from server.leases import Lease
+from tests.server.memory_holders import MemoryHolders
 
 
-class MemoryFleet:
-    """FleetBook on dictionaries. Searches by nothing but the serial number."""
+class MemoryFleet(MemoryHolders):
+    """FleetBook and HolderBook on dictionaries. Searches by nothing but the serial number."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,13 +35,18 @@ class MemoryFleet:
         self._noted: list[tuple[int, NewChange]] = []
         self.told_of_hosts: list[dict[str, object]] = []
 
-    def _write_down(
-        self, act: Act, subject: Subject, before: State | None, after: State | None
-    ) -> None:
-        raise NotImplementedError
+    def _hosts_known(self) -> dict[str, Host]:
+        return self._hosts
 
-    async def store_time_us(self) -> int:
-        raise NotImplementedError
+    def _witnesses(self, key_id: str) -> list[Witness]:
+        return [
+            Witness(host.host_id, host.person, host.person_after, seen.last.isoformat())
+            for (one, host_id), seen in self._seen.items()
+            if one == key_id and (host := self._hosts[host_id])
+        ]
+
+    def _last_seen(self) -> Mapping[str, str]:
+        return {key_id: key.last_seen.isoformat() for key_id, key in self._fleet_keys.items()}
 
     async def add_enrolment_token(
         self, name: str, digest: bytes, *, lifetime_us: int, replaces: bool, act: Act
@@ -85,6 +92,7 @@ class MemoryFleet:
             asked.system,
             asked.agent,
             now_us,
+            person=next((one.person for one in admission.replaced if one.person), ""),
         )
         return admission
 
@@ -126,6 +134,8 @@ class MemoryFleet:
         self._seen = {pair: seen for pair, seen in self._seen.items() if pair[1] != host_id}
         for key_id in mine - {key_id for key_id, _ in self._seen}:
             del self._fleet_keys[key_id], self._standings[key_id]
+        self.judge(mine)
+        self._claims = {pair: one for pair, one in self._claims.items() if pair[1] != host_id}
         self._write_down(
             act, Subject("host", host_id), {"state": host.state.value}, {"state": "erased"}
         )
@@ -145,10 +155,12 @@ class MemoryFleet:
         for key_id, standing in intake.later.items():
             repeated = said_again(self._fleet_keys[key_id], standing.said, standing.last_seen)
             self._fleet_keys[key_id], self._standings[key_id] = repeated, standing
+        fresh = intake.seen.keys() - self._seen.keys()
         for pair, seen in intake.seen.items():
             before = self._seen.get(pair, seen)
             self._seen[pair] = Seen(before.first, max(before.last, seen.last), seen.attached)
         self._noted += [(now_us, change) for change in intake.changes]
+        self.judge({key_id for key_id, _ in intake.seen}, fresh)
         return receipts
 
     async def prove(self, proof: Proof) -> Proven | None:
@@ -183,7 +195,9 @@ class MemoryFleet:
 
     def _rules(self, key: KnownKey) -> set[str]:
         day = self._standings[key.key_id].judged
-        return {fault.rule.name for fault in judge_health(as_report(key), day).faults}
+        said = as_report(key)
+        said = said._replace(facts={**said.facts, **self.custody(key.key_id).facts()})
+        return {fault.rule.name for fault in judge_health(said, day).faults}
 
     async def fleet_key(self, key_id: str) -> FleetKey | None:
         return self._with_sightings(key_id) if key_id in self._fleet_keys else None
@@ -196,11 +210,13 @@ class MemoryFleet:
                 seen.first.isoformat(),
                 seen.last.isoformat(),
                 seen.attached,
+                self._hosts[host_id].person,
+                self._hosts[host_id].person_after,
             )
             for (seen_key, host_id), seen in sorted(self._seen.items())
             if seen_key == key_id
         ]
-        return FleetKey(self._fleet_keys[key_id], sightings)
+        return FleetKey(self._fleet_keys[key_id], sightings, self.custody(key_id))
 
     async def key_changes(self, key_id: str, before: int, limit: int) -> Sequence[NotedChange]:
         found = [

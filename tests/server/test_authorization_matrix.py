@@ -6,6 +6,7 @@ The routes are the table's, what a role may is the documents' table, and everyth
 
 import re
 from collections.abc import AsyncIterator
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,11 @@ import pytest
 
 from server.accounts.access import Role
 from server.accounts.customer_ports import ContactKind, CustomerTerms, Entity
+from server.fleet.claiming import AskedClaim
 from server.fleet.enrolment import Asked
+from server.fleet.holder_desk import Named
+from server.fleet.holders import HolderKind
+from server.fleet.receipt import Receipt
 from server.incidents.desk import NewIncident
 from server.incidents.severity import Situation
 from server.maintenance.plan import Component
@@ -32,7 +37,11 @@ from tests.server.web.office import DEFAULT, Answer, Office, office_desks, open_
 ALPHA, BETA, ABSENT = 1, 2, 999
 KEY_LINE = "7,cccccccccccc,a1b2c3d4e5f6,00112233445566778899aabbccddeeff,000000000000,,\n"
 GRANTED = documented_grants()
-UPLOADS = {"text/csv": b"#\n", "application/x-keystead-import": b"end\n"}
+UPLOADS = {
+    "text/csv": b"#\n",
+    "text/csv; header=present": b"serial,person,kind\n7,Anna Berg,primary\n",
+    "application/x-keystead-import": b"end\n",
+}
 OBJECTS = {Reach.CUSTOMER, Reach.CLIENT, Reach.OPERATOR}
 
 
@@ -116,6 +125,13 @@ async def populate(desks: Desks, store: MemoryStore) -> dict[tuple[Role, int | N
     token, _ = await desks.fleet.create_token("laptop", days=1, replaces=False, cause=CAUSE)
     await store.enrol(Asked(token, HOST, "laptop", bytes(32), "linux", "0.1.0"))
     await store.take_reports([a_report(a_key())])
+    await desks.holders.entrust(
+        Named(10_000_001), "Anna Berg", HolderKind.PRIMARY, handed_over=False, cause=CAUSE
+    )
+    spare = AskedClaim(
+        "ab" * 16, HOST, 1, date(2026, 1, 1), "serial:10000001", "Anna Berg", HolderKind.SPARE
+    )
+    assert await store.take_claim(spare) is Receipt.NEW
     tokens: dict[tuple[Role, int | None], str] = {}
     for role in Role:
         for prefix, kept_to in (("all", None), ("alpha", ALPHA), ("beta", BETA)):

@@ -21,7 +21,7 @@ from tests.virtual_yubikey.yubikey import VirtualYubiKey
 pytestmark = pytest.mark.alone
 
 # A proof is a hundred rounds; every run of the tests has some (KEYSTEAD_ROUNDS=100).
-ROUNDS = int(os.environ.get("KEYSTEAD_ROUNDS", "4"))
+ROUNDS = int(os.environ.get("KEYSTEAD_ROUNDS", "3"))
 POLICY = '[fleet]\nserial = "plain"\ninterval_seconds = 60\n'
 LONGEST_S = 4.5
 """From a start until a report of a new fact has been taken, and a little more."""

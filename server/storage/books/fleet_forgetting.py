@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.fleet.absorbing import as_report, without_host
 from server.fleet.health import judge_health
+from server.storage.books.fleet_custody import judge_custody, mark_alarms
 from server.storage.books.fleet_rows import LEVELS, firmware_of, key_of, write_facts
 from server.storage.schema import fleet_change, fleet_fault, fleet_key, fleet_sighting
 
@@ -18,7 +19,10 @@ _PIECE = 500
 
 
 async def forget_sightings(connection: AsyncConnection, host_id: str, today: date) -> None:
-    """Remove a host's sightings, and with them keys that no other host saw."""
+    """Remove a host's sightings, and with them keys that no other host saw.
+
+    Who holds those keys stays: that is the organisation's word, not the host's.
+    """
     mine = fleet_sighting.c.host_id == host_id
     while True:
         piece = select(fleet_sighting.c.key_id).where(mine).limit(_PIECE)
@@ -33,6 +37,9 @@ async def forget_sightings(connection: AsyncConnection, host_id: str, today: dat
         for table in (fleet_fault, fleet_change, fleet_key):
             await connection.execute(delete(table).where(table.c.key_id.in_(gone)))
         await _withdraw(connection, host_id, sorted(others), today)
+        # Nothing to tell: with a witness gone, alarms end and none begins.
+        await judge_custody(connection, ids, today)
+        await mark_alarms(connection, others)
 
 
 async def _withdraw(

@@ -14,6 +14,7 @@ from server.fleet.enrolment import (
     digest_of,
     same_name,
 )
+from server.fleet.holders import folded
 from server.fleet.hosts import Host, HostState
 from server.journal.acts import Act, Actor, Deed, State, Subject
 from server.storage.books.fleet_forgetting import forget_sightings
@@ -24,6 +25,7 @@ from server.storage.books.steps import among
 from server.storage.books.transactions import Transactions
 from server.storage.schema import (
     FLEET_SEQUENCE,
+    fleet_claim,
     fleet_host,
     fleet_token,
     sequence,
@@ -105,6 +107,7 @@ class SqlFleetHostBook:
                     missing=0,
                     clashes=0,
                     altered=0,
+                    **_owner(admission.replaced),
                 )
             )
             used = update(fleet_token).where(fleet_token.c.token_id == token.token_id)
@@ -197,9 +200,25 @@ async def _end_tokens(connection: AsyncConnection, name: str, now_us: int | None
 
 async def _erase(connection: AsyncConnection, host: Host) -> None:
     left = host.erased()
+    await connection.execute(delete(fleet_claim).where(fleet_claim.c.host_id == host.host_id))
     await connection.execute(delete(fleet_token).where(fleet_token.c.host_id == host.host_id))
     await connection.execute(
         update(fleet_host)
         .where(fleet_host.c.host_id == host.host_id)
-        .values(left._asdict() | {"state": left.state.value, "folded": "", "software": "{}"})
+        .values(
+            left._asdict()
+            | {"state": left.state.value, "folded": "", "person_folded": "", "software": "{}"}
+        )
     )
+
+
+def _owner(replaced: Sequence[Host]) -> dict[str, str]:
+    """Return whose a host is that takes the place of these: theirs."""
+    was = next((one for one in replaced if one.person), None)
+    if was is None:
+        return {}
+    return {
+        "person": was.person,
+        "person_folded": folded(was.person),
+        "person_after": was.person_after,
+    }

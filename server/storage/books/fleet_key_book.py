@@ -1,5 +1,6 @@
 """Keys of the fleet as people look for them."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.fleet.ports import FleetKey, NotedChange, Search, Sighting
+from server.storage.books.fleet_custody import custodies
 from server.storage.books.fleet_rows import key_of, read_value
 from server.storage.books.fleet_search import found_ids
 from server.storage.books.steps import among
@@ -62,14 +64,27 @@ async def find_keys(connection: AsyncConnection, wanted: Select[Any]) -> list[Fl
     """Return keys with where they were seen. wanted: rows of `fleet_key`, in their order."""
     rows = list(await connection.execute(wanted))
     seen = (
-        select(fleet_sighting, fleet_host.c.name)
+        select(fleet_sighting, fleet_host.c.name, fleet_host.c.person, fleet_host.c.person_after)
         .join(fleet_host, fleet_host.c.host_id == fleet_sighting.c.host_id)
         .where(among(connection, fleet_sighting.c.key_id, [row.key_id for row in rows]))
         .order_by(fleet_sighting.c.last_day.desc(), fleet_sighting.c.host_id)
     )
-    sightings: dict[str, list[Sighting]] = {}
+    sightings: dict[str, list[Sighting]] = {row.key_id: [] for row in rows}
     for row in await connection.execute(seen):
-        sightings.setdefault(row.key_id, []).append(
-            Sighting(row.host_id, row.name, row.first_day, row.last_day, row.attached)
+        sightings[row.key_id].append(
+            Sighting(
+                row.host_id,
+                row.name,
+                row.first_day,
+                row.last_day,
+                row.attached,
+                row.person,
+                row.person_after,
+            )
         )
-    return [FleetKey(key_of(row), sightings.get(row.key_id, [])) for row in rows]
+    custody = await custodies(connection, sightings)
+    keys = []
+    for row in rows:
+        keys.append(FleetKey(key_of(row), sightings[row.key_id], custody[row.key_id]))
+        await asyncio.sleep(0)  # each takes as long as a verification
+    return keys

@@ -14,6 +14,7 @@ from server.fleet.ports import MAX_CHANGES
 from server.fleet.proof import Proof
 from server.fleet.proving import Proven, prove
 from server.storage.books.fact_book import append_facts
+from server.storage.books.fleet_custody import mark_alarms
 from server.storage.books.fleet_host_book import take_turn
 from server.storage.books.fleet_rows import (
     LEVELS,
@@ -53,6 +54,7 @@ class SqlFleetProofBook:
             if proven.key == before:
                 return proven
             await _write_key(connection, proven, row.changes, day_of(now_us))
+            await mark_alarms(connection, [proof.key_id])
             await _write_changes(connection, proof, proven.changes, row.changes, now_us)
             for host_id in sorted(proven.altered):
                 this = fleet_host.c.host_id == host_id

@@ -8,7 +8,8 @@ that is read or thought about.
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import NamedTuple
 
 from sqlalchemy import text
@@ -17,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from agent.report import Report
 from server.fleet.intake import Intake, digests_of
 from server.fleet.receipt import Receipt
+from server.storage.books.fleet_custody import lost_among
 from server.storage.books.fleet_host_book import take_turn
 from server.storage.books.fleet_repeat_steps import (
     LastSeen,
@@ -103,6 +105,7 @@ class SqlFleetRepeatBook(SqlFleetReportBook):
                 if key_id in standings
             ],
         )
+        custody = await _bear_on_custody(connection, intake, reports, known, day_of(now_us))
         receipts: dict[int, Receipt] = {}
         # What comes behind news, of the same host or about the same key, waits for them.
         waiting: set[str] = set()
@@ -112,6 +115,7 @@ class SqlFleetRepeatBook(SqlFleetReportBook):
                 not waiting.isdisjoint((report.host, *ids))
                 or not intake.is_repeat(report, digests)
                 or any((key_id, report.host) not in known for key_id in ids)
+                or not custody.isdisjoint((key_id, report.host) for key_id in ids)
             ):
                 waiting.update((report.host, *ids))
             else:
@@ -119,6 +123,29 @@ class SqlFleetRepeatBook(SqlFleetReportBook):
         moved = moved_sightings(intake, known)
         steps = [*reported_steps(intake, now_us), *later_steps(intake), *seen_steps(moved)]
         return _Decided(receipts, steps)
+
+
+async def _bear_on_custody(
+    connection: AsyncConnection,
+    intake: Intake,
+    reports: Sequence[Report],
+    known: Mapping[Pair, LastSeen],
+    today: date,
+) -> frozenset[Pair]:
+    """Return sightings on a later day that say in whose hands a key is: they are judged."""
+    later = {
+        (key_id, report.host)
+        for report in reports
+        for key_id, key in zip(intake.ids_of(report), report.keys, strict=True)
+        if (seen := known.get((key_id, report.host))) is not None
+        if seen.day < min(key.last_seen, today).isoformat()
+    }
+    lost = await lost_among(connection, {key_id for key_id, _ in later})
+    return frozenset(
+        (key_id, host_id)
+        for key_id, host_id in later
+        if key_id in lost or ((host := intake.hosts.get(host_id)) is not None and host.person)
+    )
 
 
 async def _sightings(connection: AsyncConnection, pairs: Sequence[Pair]) -> dict[Pair, LastSeen]:

@@ -17,6 +17,7 @@ from server.fleet.lines import line_word
 from server.fleet.ports import MAX_CHANGES
 from server.fleet.receipt import Receipt
 from server.storage.books.fact_book import append_facts
+from server.storage.books.fleet_custody import judge_custody, mark_alarms, moved_sightings
 from server.storage.books.fleet_host_book import take_turn
 from server.storage.books.fleet_repeat_steps import later_steps
 from server.storage.books.fleet_rows import (
@@ -64,11 +65,14 @@ class SqlFleetReportBook:
                 await _brought(connection, reports, standings),
             )
             receipts = [intake.take(report) for report in reports]
+            moved = await moved_sightings(connection, intake)
             await _write_hosts(connection, intake, now_us)
             await _write_keys(connection, intake, now_us)
             await _write_sightings(connection, intake)
-            if intake.told:
-                await append_facts(self._transactions.now_us, connection, intake.told)
+            told = intake.told + await judge_custody(connection, moved.keys, today, moved)
+            await mark_alarms(connection, intake.changed.keys() - moved.keys)
+            if told:
+                await append_facts(self._transactions.now_us, connection, told)
             return receipts
 
         # Verifications may wait for the end of it: nothing of the service comes between its steps.

@@ -13,6 +13,7 @@ from server.fleet.claims import Claim, KnownFact
 from server.fleet.enrolment import Token
 from server.fleet.firmware import Version, VersionError
 from server.fleet.health import Level
+from server.fleet.holders import Holder, HolderClaim, HolderKind
 from server.fleet.hosts import Host, HostState
 from server.fleet.intake import Standing
 from server.fleet.trust import Trust, trust_of
@@ -46,6 +47,26 @@ def host_of(row: Row[Any]) -> Host:
         row.missing,
         row.clashes,
         row.altered,
+        row.person,
+        row.person_after,
+    )
+
+
+def holder_of(row: Row[Any]) -> Holder:
+    """Read who holds a key."""
+    return Holder(row.key_id, row.person, HolderKind(row.kind), row.after, row.lost)
+
+
+def claim_of(row: Row[Any]) -> HolderClaim:
+    """Read what a host's user says of a key."""
+    return HolderClaim(
+        row.key_id,
+        row.host_id,
+        row.claim_id,
+        row.number,
+        row.day,
+        row.person,
+        HolderKind(row.kind),
     )
 
 

@@ -27,6 +27,7 @@ from server.storage.books.delivery_book import SqlDeliveryBook
 from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
 from server.storage.books.fleet_altered_book import SqlFleetAlteredBook
+from server.storage.books.fleet_claim_book import SqlFleetClaimBook
 from server.storage.books.fleet_count_book import SqlFleetCountBook
 from server.storage.books.fleet_due_book import SqlFleetDueBook
 from server.storage.books.fleet_host_book import SqlFleetHostBook
@@ -83,6 +84,7 @@ class PostgresStore(
     SqlMaintenanceBook,
     SqlMintingBook,
     SqlFleetHostBook,
+    SqlFleetClaimBook,
     SqlFleetRepeatBook,
     SqlFleetProofBook,
     SqlFleetAlteredBook,

@@ -2,7 +2,7 @@
 
 Whoever writes into the file keeps verifications waiting until the commit. On the service's own loop
 each step of a transaction goes to another thread and back, three times, and waits there and here
-until all that came meanwhile had its turn. Here the loop and the file share a thread: nothing waits.
+until all that came meanwhile had its turn. Here loop and file share a thread: nothing waits.
 """
 
 import asyncio

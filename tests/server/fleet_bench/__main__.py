@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from loadtest.bench.estate import Store
+from loadtest.bench.estate import Store  # noqa: TC001 - used by cast
 from loadtest.bench.processes import free_port, processor_seconds, running
 from tests.server.fleet_bench.estate import Standing, standing
 from tests.server.fleet_bench.laptops import Laptop

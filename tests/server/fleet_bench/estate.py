@@ -43,18 +43,16 @@ class Verifications:
 class Standing:
     """The service while it runs. memory: what was used up of counters and sequences."""
 
-    def __init__(
-        self, data: Path, memory: Path, port: int, fleet_port: int, pid: int, fleet: Fleet
-    ) -> None:
-        self.admin_socket = data / "run" / "admin.sock"
-        self.fleet_port = fleet_port
+    def __init__(self, folder: Path, fleet: Fleet, filled_s: float) -> None:
+        self.admin_socket = folder / "data" / "run" / "admin.sock"
         self.reporters: Sequence[Laptop] = fleet.reporters()
-        self.filled_s = 0.0
-        self.size_mb = 0.0
+        self.filled_s = filled_s
+        self.size_mb = sum(one.stat().st_size for one in folder.rglob("*") if one.is_file()) / 1e6
+        self.port, self.fleet_port = free_port(), free_port()
+        self.pid = 0
         self.database_pid: int | None = None
-        self._memory = memory
-        self._port = port
-        self._pid = pid
+        self._memory = folder / _MEMORY
+        self._reports = json.loads(self._memory.read_text()).get("reports", 0)
 
     def verify(self, per_s: int, seconds: int) -> Verifications:
         """Verify fresh, signed OTPs in an open loop."""
@@ -65,30 +63,23 @@ class Standing:
         self._memory.write_text(json.dumps(kept))
         party = Party(kept["client_id"], ApiKey(bytes.fromhex(kept["api_key"])))
         asked = list(targets(keyring, party, session=session, count=count))
-        return Verifications(pace(self._port, asked, per_s=per_s, connections=_CONNECTIONS))
+        return Verifications(pace(self.port, asked, per_s=per_s, connections=_CONNECTIONS))
 
     def next_reporter(self) -> tuple[Laptop, int]:
         """Return whose turn it is to report, and under which number."""
-        kept = self._taken()
-        number = kept["reports"]
-        kept["reports"] = number + 1
+        number, self._reports = self._reports, self._reports + 1
         rounds, place = divmod(number, len(self.reporters))
         return self.reporters[place], rounds + 2
 
-    def _taken(self) -> dict[str, int]:
-        return self._counts
-
-    _counts: dict[str, int]
-
     def remember(self) -> None:
         """Write down how many reports were made."""
-        kept = json.loads(self._memory.read_text()) | self._counts
+        kept = json.loads(self._memory.read_text()) | {"reports": self._reports}
         self._memory.write_text(json.dumps(kept))
 
     def processor_seconds(self) -> tuple[float, float]:
         """Return the processor time used so far by the service and by PostgreSQL."""
         database = 0.0 if self.database_pid is None else processor_seconds(self.database_pid)
-        return processor_seconds(self._pid), database
+        return processor_seconds(self.pid), database
 
 
 @contextlib.contextmanager
@@ -106,21 +97,18 @@ def standing(
         filled_s = 0.0
         if not memory.exists():
             filled_s = _build(installation, database, folder, memory, fleet)
-        port, fleet_port = free_port(), free_port()
+        estate = Standing(folder, fleet, filled_s)
         command = installation.command(
-            *("serve", "--listen", f"127.0.0.1:{port}", "--workers", "1"),
+            *("serve", "--listen", f"127.0.0.1:{estate.port}", "--workers", "1"),
             *("--ops-listen", f"127.0.0.1:{free_port()}"),
-            *("--fleet-listen", f"127.0.0.1:{fleet_port}"),
+            *("--fleet-listen", f"127.0.0.1:{estate.fleet_port}"),
             *(() if database is None else ("--database", database.url)),
         )
-        pid = stack.enter_context(running(command, ready="ready", log=folder / "keystead.log"))
-        running_one = Standing(installation.data, memory, port, fleet_port, pid, fleet)
-        running_one.filled_s = filled_s
-        running_one.size_mb = _size(folder) / 1e6
-        running_one.database_pid = None if database is None else database.pid
-        running_one._counts = {"reports": json.loads(memory.read_text()).get("reports", 0)}
-        stack.callback(running_one.remember)
-        yield running_one
+        log = folder / "keystead.log"
+        estate.pid = stack.enter_context(running(command, ready="ready", log=log))
+        estate.database_pid = None if database is None else database.pid
+        stack.callback(estate.remember)
+        yield estate
 
 
 def _build(
@@ -145,7 +133,3 @@ def _build(
     known = {"seed": seed.hex(), "client_id": client_id, "api_key": api_key.hex(), "session": 1}
     memory.write_text(json.dumps(known))
     return time.perf_counter() - began
-
-
-def _size(folder: Path) -> int:
-    return sum(one.stat().st_size for one in folder.rglob("*") if one.is_file())

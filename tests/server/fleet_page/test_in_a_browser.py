@@ -20,6 +20,7 @@ from tests.server.fleet_page.samples import (
     a_host,
     advisory_html,
     form_html,
+    holders_html,
     hosts_html,
     key_html,
     keys_html,
@@ -58,6 +59,7 @@ PAGES = {
     "hostile": key_html(HOSTILE, a_change(fact="otp." + "x" * 60, before=LONG, after=(LONG,))),
     "hosts": hosts_html(a_host(), a_host("W" * 253, LONG, LONG), filters=HostFilter("W" * 253)),
     "advisory": advisory_html(PLAIN, HOSTILE),
+    "holders": holders_html("W" * 253),
     "form": form_html("This token is not one of ours."),
     "mistaken": document.write(
         "keys",

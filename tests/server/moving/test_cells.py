@@ -4,9 +4,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from server.moving.cells import CellError, guard, is_record, join, split, unguard
+from server.moving.cells import CellError, is_record, join, split
+from server.sheet_cells import guard, unguard
 
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 text = st.text(st.characters(exclude_characters="\r\n"), max_size=30)
 

@@ -6,9 +6,9 @@ from server.facts import Fact, NewFact
 from server.journal.acts import State
 from server.notices.audience import Customer, notices
 from server.notices.board import Board
-from server.notices.delivery import Notice, Role
+from server.notices.delivery import Notice, Role, Subject
 from server.notices.words import TOLD
-from tests.server.notices.boards import BOARD
+from tests.server.notices.boards import BOARD, TEXT
 
 TIME_US = 1_795_262_400_000_000
 STANDING: State = {
@@ -34,6 +34,7 @@ PLANNED: State = {
     "end": "2026-12-01T01:00:00Z",
     "state": "announced",
 }
+SEEN: State = {"host": "0f" * 16, "with": ["1e" * 16]}
 CUSTOMERS = [
     Customer(1, frozenset({7}), ((11, "a@x.example"),)),
     Customer(2, frozenset({8, 9}), ((21, "b@x.example"), (22, "c@x.example"))),
@@ -43,6 +44,8 @@ CUSTOMERS = [
 
 def told(kind: str, board: Board = BOARD, **changed: object) -> list[Notice]:
     detail = PLANNED if kind.startswith("maintenance.") else STANDING
+    if kind.startswith("fleet."):
+        detail = SEEN
     fact = Fact(5, TIME_US, NewFact(kind, "12", {**detail, **changed}))  # type: ignore[dict-item]
     return notices(fact, board, CUSTOMERS, None)
 
@@ -73,6 +76,8 @@ def test_customers_hear_what_they_are_to_hear_and_nothing_that_is_inside() -> No
             "incident.updated",  # of which nothing is told to all
             "maintenance.begun",
             "maintenance.finished",
+            "fleet.key-shared",
+            "fleet.lost-key-seen",
         }
         assert contacts == ([] if inside else ["11", "21", "22"]), kind
     for one in told("incident.opened"):
@@ -104,6 +109,19 @@ def test_clocks_are_told_to_who_is_on_call_then() -> None:
 def test_subscribers_hear_of_what_they_want() -> None:
     assert names(told("maintenance.begun"), Role.SUBSCRIBER) == ["ops-room", "planners"]
     assert names(told("incident.opened"), Role.SUBSCRIBER) == ["ops-room"]
+
+
+def test_a_key_is_told_of_to_who_wants_it_and_its_danger_to_who_is_on_call() -> None:
+    wanted = TEXT.replace('wants = ["maintenance"]', 'wants = ["fleet"]')
+    board = Board.parse(wanted, "notices.toml")
+    shared, lost = told("fleet.key-shared", board), told("fleet.lost-key-seen", board)
+    assert [names(shared, role) for role in (Role.SUBSCRIBER, Role.PERSON)] == [["planners"], []]
+    assert names(lost, Role.SUBSCRIBER) == ["planners"]
+    assert names(lost, Role.PERSON) == ["cilla"]
+    assert names(told("fleet.key-shared"), Role.SUBSCRIBER) == []
+    assert "Also seen by: " + "1e" * 16 in shared[0].text
+    # The ledger names the subject, and is read by others: not the key, whose id is its number.
+    assert shared[0].subject == Subject("fleet", "5")
 
 
 def test_what_nobody_is_told_of_is_told_to_nobody() -> None:

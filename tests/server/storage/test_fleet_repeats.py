@@ -2,7 +2,6 @@
 
 import itertools
 import random
-from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -157,10 +156,9 @@ async def test_what_fails_in_the_middle_of_a_batch_leaves_nothing_and_is_sent_ag
 ) -> None:
     del keeper
     day = await today(store)
-    serials: Sequence[int] = (1, 2)
     first = [
-        a_report(a_key(serial=serial, last_seen=day), host=host, day=day)
-        for serial, host in zip(serials, HOSTS, strict=False)
+        a_report(a_key(serial=number + 1, last_seen=day), host=HOSTS[number], day=day)
+        for number in (0, 1)
     ]
     await store.take_reports(first)
     # The second statement is none: the first one was executed by then.

@@ -19,6 +19,7 @@ from server.accounts.operators import OperatorDesk
 from server.counter_journal.desk import FenceDesk
 from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
+from server.fleet.holder_desk import HolderDesk
 from server.fleet.roots_desk import RootsDesk
 from server.incidents.components import Component
 from server.incidents.desk import IncidentDesk
@@ -174,6 +175,7 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
             SnapshotReader(store, uptime, SHOWN, clock=clock), "https://otp.example.org/status"
         ),
         fleet=FleetDesk(store, shipped(), clock=clock),
+        holders=HolderDesk(store, plain=True),
         roots=RootsDesk(store, ()),
         status=status,
     )
