@@ -9,8 +9,8 @@ from server.fleet.advisory_file import shipped
 from server.fleet.census import CensusCount
 from server.fleet.census_taker import Taken
 from server.fleet.claims import Claim, KnownFact
-from server.fleet.custody import Custody
 from server.fleet.counting import Counts
+from server.fleet.custody import Custody
 from server.fleet.desk import HitKey
 from server.fleet.exposure import judge
 from server.fleet.health import RULES, Level, judge_health

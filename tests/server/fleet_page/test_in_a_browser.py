@@ -164,14 +164,16 @@ def test_who_has_a_keyboard_only_reaches_every_link_and_sees_where_they_are(
 def test_the_chart_is_drawn_to_scale_beside_its_numbers(browser: Browser) -> None:
     with opened(browser, "overview") as page:
         table = page.locator("table", has_text="Keys by version of their firmware")
-        widths = [
-            box["width"]
-            for box in (rect.bounding_box() for rect in table.locator("rect").all())
-            if box is not None
-        ]
-        assert widths[0] > 100
-        assert 0 < widths[2] < widths[1] < widths[0] / 10
-        assert table.get_by_role("row").nth(1).inner_text().split()[:2] == ["5.7.4", "1,200,000"]
+        widths = {}
+        for version in ("5.7.4", "5.4.3", "9.0.0"):
+            row = table.get_by_role("row").filter(has_text=version)
+            box = row.locator("rect").bounding_box()
+            assert box is not None
+            widths[version] = box["width"]
+        assert 0 < widths["9.0.0"] < widths["5.4.3"] < widths["5.7.4"] / 10
+        assert widths["5.7.4"] > 100
+        words = table.get_by_role("row").filter(has_text="5.7.4").inner_text().split()
+        assert words[:4] == ["5.7.4", "1,200,000", "97.2", "%"]
 
 
 def test_the_form_says_what_is_wrong_to_who_hears_it(browser: Browser) -> None:
