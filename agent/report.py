@@ -34,6 +34,8 @@ Value: TypeAlias = bool | int | str | tuple[str, ...]
 """A fact's value. A tuple is a sorted list of words."""
 
 MAX_FACTS = 400
+MAX_SOFTWARE = 64
+"""Programs in one report: those that have to do with keys are some twenty."""
 MAX_SEQUENCE = 2**53 - 1
 MAX_SERIAL = 2**32 - 1
 _MAX_TEXT = 128
@@ -272,6 +274,8 @@ def _reasons(found: Mapping[str, Any], where: str) -> dict[str, str]:
 
 
 def _software(found: Mapping[str, Any]) -> dict[str, str]:
+    if len(found) > MAX_SOFTWARE:
+        raise MalformedReportError(f"software: more than {MAX_SOFTWARE}")
     for package, version in found.items():
         known = _PACKAGE.fullmatch(package) is not None
         if not (known and isinstance(version, str) and _is_text(version)):

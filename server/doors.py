@@ -28,8 +28,10 @@ from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
 from server.fleet.holder_desk import HolderDesk
 from server.fleet.roots_desk import RootsDesk
+from server.fleet_care import fleet_jobs, fleet_retention_desk
 from server.fleet_door import fleet_families, keep_identity, open_fleet_door
 from server.fleet_page_door import add_fleet_pages, fleet_page_families
+from server.fleet_watch import watch_fleet
 from server.foundation import Foundation
 from server.hsm_care import HsmCare
 from server.incident_care import incident_desk, incident_job, watch_redundancy
@@ -264,6 +266,7 @@ async def open_desks(
         fleet=FleetDesk(base.store, shipped(), clock=clock),
         holders=HolderDesk(base.store, plain=config.fleet.serial == "plain"),
         roots=RootsDesk(base.store, config.fleet.trusted_attestation_keys),
+        fleet_retention=fleet_retention_desk(config, base.store),
         status=status,
     )
 
@@ -371,10 +374,11 @@ async def open_side_doors(
             clock,
             listener=doors.fleet,
             caps=_caps(config),
-            certificate=certificate,
+            certificate=agents_certificate(stack, config, clock, tallies, certificate),
             identity=identity,
         )
         families.append(partial(fleet_families, reception.outcomes))
+        families.append(await watch_fleet(stack, base.store))
     build = {"version": VERSION, "store": "sqlite" if config.store.is_sqlite else "postgresql"}
     looked: Counter[str] = Counter()
     families.append(partial(fleet_page_families, looked))
@@ -398,6 +402,19 @@ async def open_side_doors(
     admin = admin_app(desks, LocalPeers())
     for app, listener in ((admin, doors.admin), (ops, doors.ops)):
         stack.push_async_callback((await serve(app, [listener], tally=tally)).stop)
+
+
+def agents_certificate(
+    stack: AsyncExitStack,
+    config: Config,
+    clock: Clock,
+    tallies: Mapping[str, Tally],
+    shown: "ServedCertificate | None",
+) -> "ServedCertificate | None":
+    """Return what agents are shown. They have no certificate to show, where clients need one."""
+    if config.tls.client_ca is None:
+        return shown
+    return serve_certificate(stack, config.fleet_files, clock, tallies["control"])
 
 
 async def count_usage(
@@ -450,6 +467,7 @@ def start_jobs(
         incident_job(config, base),
         *notice_jobs(config, base, dispatcher),
         *uptime_jobs(config, base),
+        *fleet_jobs(config, base),
         *report_jobs(config, base, report_mail_desk(config, base, clock, board, VERSION)),
     ]
     run_jobs(stack, base.store, clock, jobs)

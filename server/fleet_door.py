@@ -39,7 +39,7 @@ from server.journal.acts import Cause
 from server.key_room import KeyRoom
 from server.local_users import this_process
 from server.metrics.tally import Tally
-from server.web.fleet import FleetDoor
+from server.web.fleet import OUTCOMES, FleetDoor
 from server.web.fleet_claims import ClaimDoor
 from server.web.fleet_proofs import Dialogue, ProofDoor
 from server.web.guard import Caps
@@ -158,6 +158,6 @@ def fleet_families(outcomes: Mapping[str, int]) -> Iterator[Metric]:
         "Enrolments and reports of endpoint agents, by outcome.",
         labels=["outcome"],
     )
-    for outcome in sorted(outcomes):
-        family.add_metric([outcome], outcomes[outcome])
+    for outcome in sorted({*OUTCOMES, *outcomes}):
+        family.add_metric([outcome], outcomes.get(outcome, 0))
     yield family

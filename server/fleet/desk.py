@@ -15,23 +15,23 @@ from server.fleet.counting import Counter, Counts
 from server.fleet.enrolment import TOKEN_OCTETS, Token, digest_of
 from server.fleet.exposure import Affected, Exposure, judge
 from server.fleet.health import Health, judge_health
+from server.fleet.host_name import HostNameError, checked
 from server.fleet.hosts import Host
 from server.fleet.observed import key_facts
-from server.fleet.ports import FleetBook, FleetKey, NotedChange, Search, UnknownHostError
+from server.fleet.ports import (
+    FleetBook,
+    FleetKey,
+    NotedChange,
+    Search,
+    UnknownFleetKeyError,
+    UnknownHostError,
+)
 from server.journal.acts import Cause
 
 MAX_PAGE = 1000
 DAY_US = 86_400_000_000
 MAX_TOKEN_DAYS = 90
 _PREFIX = "kst_host_"
-_MAX_NAME = 253
-
-
-class UnknownFleetKeyError(LookupError):
-    """There is no key with this id."""
-
-    def __init__(self, key_id: str) -> None:
-        super().__init__(f"there is no key {key_id}; list them to see which are")
 
 
 class UnknownAdvisoryError(LookupError):
@@ -68,11 +68,10 @@ class FleetDesk:
         self, name: str, *, days: int, replaces: bool, cause: Cause
     ) -> tuple[str, Token]:
         """Make a token that lets a host of this name in, once. InputError, HostEnrolledError."""
-        name = name.strip(" ")
-        if not name or len(name) > _MAX_NAME or not name.isprintable() or " " in name:
-            raise InputError(
-                f"a host's name has 1 to {_MAX_NAME} characters that can be shown, and no blanks"
-            )
+        try:
+            name = checked(name)
+        except HostNameError as error:
+            raise InputError(str(error)) from None
         if not 1 <= days <= MAX_TOKEN_DAYS:
             raise InputError(f"a token is good for 1 to {MAX_TOKEN_DAYS} days")
         text = _PREFIX + secrets.token_urlsafe(TOKEN_OCTETS)

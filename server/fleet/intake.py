@@ -77,7 +77,8 @@ class Seen(NamedTuple):
 class Intake:
     """One batch. standings, keys: what is known of the keys that are reported.
 
-    brought: how many keys a host saw, of those hosts that report a key which is not known.
+    brought: how many keys a host saw, of those hosts that report a key which is not known;
+    forgotten: of keys that were erased, until which day they were seen is not heard.
 
     keys holds those of which a report has news (`Standing.is_news`), and perhaps others. After
     the last `take`: reported has the newest report of each host that had one taken, clashed the
@@ -91,6 +92,8 @@ class Intake:
         keys: Mapping[str, KnownKey],
         today: date,
         brought: Mapping[str, int] | None = None,
+        *,
+        forgotten: Mapping[str, date] | None = None,
     ) -> None:
         self.hosts = dict(hosts)
         self.reported: dict[str, Report] = {}
@@ -104,6 +107,7 @@ class Intake:
         self._keys = dict(keys)
         self._today = today
         self._brought = Counter(brought)
+        self._forgotten = forgotten or {}
 
     def ids_of(self, report: Report) -> tuple[str, ...]:
         """Return the ids of a report's keys, in their order."""
@@ -135,8 +139,9 @@ class Intake:
         if receipt is Receipt.CLASH:
             self.hosts[report.host] = host._replace(clashes=host.clashes + 1)
             self.clashed.add(report.host)
-            clash = NewFact("fleet.host-clash", report.host, {"sequence": report.sequence})
-            self.told.append(clash)
+            if _is_power_of_two(host.clashes + 1):  # one that clashes all day fills no outbox
+                clash = NewFact("fleet.host-clash", report.host, {"sequence": report.sequence})
+                self.told.append(clash)
         if receipt is Receipt.NEW:
             dropped, missing = progress(host, report)
             self.hosts[report.host] = host._replace(
@@ -163,6 +168,8 @@ class Intake:
     def _take_key(self, key: KeyReport, report: Report, digest: bytes) -> None:
         key_id = key_id_of(key.identity, report.host)
         seen = min(key.last_seen, self._today)
+        if key_id not in self._standings and seen <= self._forgotten.get(key_id, date.min):
+            return
         before = self.seen.get((key_id, report.host), Seen(seen, seen, None))
         span = Seen(min(before.first, seen), max(before.last, seen), key.attached)
         self.seen[key_id, report.host] = span
@@ -219,6 +226,10 @@ class Intake:
 def altered_fact(host_id: str, key_id: str, names: Sequence[str]) -> NewFact:
     """Return what is told of a host that contradicts what a key proved of itself."""
     return NewFact("fleet.host-altered", host_id, {"key": key_id, "facts": " ".join(names)})
+
+
+def _is_power_of_two(number: int) -> bool:
+    return number & (number - 1) == 0
 
 
 def unknown_keys(report: Report, standings: Mapping[str, Standing]) -> frozenset[str]:

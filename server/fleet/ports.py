@@ -30,6 +30,13 @@ class UnknownHostError(LookupError):
         super().__init__(f"there is no host {host_id}; list them to see which are")
 
 
+class UnknownFleetKeyError(LookupError):
+    """There is no key with this id."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"there is no key {key_id}; list them to see which are")
+
+
 class Search(NamedTuple):
     """Which keys are wanted; None: whichever. firmware: how the version begins, in whole numbers.
 

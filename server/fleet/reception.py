@@ -45,10 +45,23 @@ _PROOF_BURST, _PROOFS_PER_SECOND = 240, 1.0
 _BATCH_S = 0.05
 _LOOK_S = 0.025
 """From the beginning of a batch, and of a look for hosts, to that of the next one."""
+_TOKEN_BURST, _TOKENS_PER_SECOND = 10, 0.1
+"""Enrolments with one token: it lets one host in, which asks again when an answer was lost."""
 
 _ASKING = 4
 _ASKERS = 128
 """Strangers whose host or token is looked up at once, and that wait for it."""
+
+
+_ORDINARY_FACTS, _FACTS_OF_A_REPORT = 300, 100
+"""A key has some sixty facts. A report with thousands keeps verifications waiting for as long as
+many others do, and counts as many."""
+
+
+def _surcharge(report: Report) -> float:
+    """Return as how many more than one a report counts."""
+    facts = sum(len(key.facts) + len(key.unreadable) for key in report.keys)
+    return max(0, facts - _ORDINARY_FACTS) / _FACTS_OF_A_REPORT
 
 
 class BusyError(Exception):
@@ -79,6 +92,7 @@ class Reception:
         self._proof_pace = proof_pace or Pace(
             time.monotonic, burst=_PROOF_BURST, per_second=_PROOFS_PER_SECOND
         )
+        self._token_pace = Pace(time.monotonic, burst=_TOKEN_BURST, per_second=_TOKENS_PER_SECOND)
         self._in_flight: set[str] = set()
         self._askers = askers
         self._asked = 0
@@ -93,10 +107,14 @@ class Reception:
         """Let a host in; return its id. What `read_enrolment` and the book raise passes."""
         asked = read_enrolment(body, read_signature(signature))
         # Who has no token waits for no turn at writing, which verifications wait for as well.
+        digest = digest_of(asked.token)
         async with self._asking():
-            known = await self._book.knows_token(digest_of(asked.token))
+            known = await self._book.knows_token(digest)
         if not known:
             raise BadTokenError
+        # Nor does who has one that was used, or that is too old, wait for it again and again.
+        if not self._token_pace.allows(digest.hex()):
+            raise TooFastError
         return asked.host_id, await self._book.enrol(asked)
 
     async def report(self, host_id: str, body: bytes, signature: str) -> Receipt:
@@ -117,6 +135,7 @@ class Reception:
         report = parse(body)
         if report.host != host_id:
             raise MalformedReportError("host: another one than the header says")
+        self._pace.charge(host_id, _surcharge(report))
         if len(self._waiting) >= self._queue:
             raise BusyError
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()

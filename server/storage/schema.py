@@ -18,6 +18,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    text,
 )
 
 from server.storage.fleet_triggers import with_triggers
@@ -291,6 +292,7 @@ fact = Table(
     Column("kind", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("detail", Text, nullable=False),
+    Index("fact_by_subject", "subject"),
     sqlite_with_rowid=False,
 )
 
@@ -617,10 +619,14 @@ fleet_token = Table(
     Column("expires_us", BigInteger, nullable=False),
     Column("replaces", Boolean, nullable=False),
     Column("host_id", Text),
+    Column("folded", Text, nullable=False, server_default=text("''")),
+    Index("fleet_token_by_name", "folded"),
     sqlite_with_rowid=False,
 )
 
-# folded: the name without the case of its letters. person: whose it is, "" = nobody said.
+# folded: the name as names are compared (server/fleet/host_name.py). person: whose it is, "" =
+# nobody said. silent_us: when it was noticed that the host had not reported for long; a report
+# after that makes it another one again.
 fleet_host = Table(
     "fleet_host",
     metadata,
@@ -644,6 +650,7 @@ fleet_host = Table(
     Column("person_folded", Text, nullable=False, server_default=""),
     Column("person_after", Text, nullable=False, server_default=""),
     Column("altered", BigInteger, nullable=False, server_default="0"),
+    Column("silent_us", BigInteger),
     Index("fleet_host_by_name", "folded"),
     Index("fleet_host_by_state", "state"),
     Index("fleet_host_by_person", "person_folded"),
@@ -674,7 +681,7 @@ fleet_key = Table(
     Column("due", Text),
     Column("host_id", Text, nullable=False),
     Column("digest", LargeBinary, nullable=False),
-    Column("changes", Integer, nullable=False),
+    Column("changes", BigInteger().with_variant(Integer(), "sqlite"), nullable=False),
     Column("facts", Text, nullable=False),
     Column("unreadable", Text, nullable=False),
     # One for all that keys are looked for by, alone and together, each ending in the order in which
@@ -722,12 +729,28 @@ fleet_change = Table(
     "fleet_change",
     metadata,
     Column("key_id", PublicId, primary_key=True),
-    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column(
+        "number",
+        BigInteger().with_variant(Integer(), "sqlite"),
+        primary_key=True,
+        autoincrement=False,
+    ),
     Column("at_us", BigInteger, nullable=False),
     Column("host_id", Text, nullable=False),
     Column("fact", Text, nullable=False),
     Column("before", Text, nullable=False),
     Column("after", Text, nullable=False),
+    Index("fleet_change_by_time", "at_us"),
+    sqlite_with_rowid=False,
+)
+
+# Keys that were erased by hand, and until which day they were seen is not to be heard. digest: of
+# the key's id, under the organisation's key (server/fleet/forgotten.py): it names nobody.
+fleet_forgotten = Table(
+    "fleet_forgotten",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("day", Text, nullable=False),
     sqlite_with_rowid=False,
 )
 

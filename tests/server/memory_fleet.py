@@ -17,6 +17,8 @@ from server.fleet.ports import FleetKey, KeyCount, NotedChange, Search, Sighting
 from server.fleet.proof import Proof
 from server.fleet.proving import Proven, prove
 from server.fleet.receipt import Receipt
+from server.fleet.retention import Limits, Looked
+from server.fleet.retention_ports import Due
 from server.journal.acts import Act, State, Subject
 from server.leases import Lease
 from tests.server.memory_holders import MemoryHolders
@@ -232,3 +234,42 @@ class MemoryFleet(MemoryHolders):
             if one.key_id == key_id and one.number < before
         ]
         return found[::-1][:limit]
+
+    async def fleet_due(self, limits: Limits) -> Due:
+        last = [
+            max(seen.last.isoformat() for (one, _), seen in self._seen.items() if one == key_id)
+            for key_id in {key_id for key_id, _ in self._seen}
+        ]
+        changed = [at_us for at_us, _ in self._noted]
+        ends = [token.expires_us for token in self._tokens.values()]
+        heard = [one.heard_us for one in self._hosts.values() if one.state is HostState.ACTIVE]
+        return Due(
+            sum(day < limits.seen_day for day in last),
+            sum(at_us < limits.changed_us for at_us in changed),
+            sum(end_us < limits.expired_us for end_us in ends),
+            sum(at_us < limits.silent_us for at_us in heard),
+            0,
+            min((day for day in last if day >= limits.seen_day), default=None),
+            min((at_us for at_us in changed if at_us >= limits.changed_us), default=None),
+            min((end_us for end_us in ends if end_us >= limits.expired_us), default=None),
+            min((at_us for at_us in heard if at_us >= limits.silent_us), default=None),
+        )
+
+    async def last_retention(self) -> Looked:
+        return Looked()
+
+    async def silent_hosts(self, limit: int) -> Sequence[Host]:
+        found = [
+            one for one in self._hosts.values() if one.is_silent or one.state is HostState.REPLACED
+        ]
+        return sorted(found, key=lambda one: one.heard_us)[:limit]
+
+    async def erase_fleet_key(self, key_id: str, *, act: Act) -> bool:
+        if key_id not in self._fleet_keys:
+            return False
+        hosts = sum(one == key_id for one, _ in self._seen)
+        self._seen = {pair: seen for pair, seen in self._seen.items() if pair[0] != key_id}
+        self._noted = [one for one in self._noted if one[1].key_id != key_id]
+        del self._fleet_keys[key_id], self._standings[key_id]
+        self._write_down(act, Subject("fleet-key", ""), {"hosts": hosts}, None)
+        return True

@@ -61,7 +61,10 @@ class SqlFleetKeyBook:
 
 
 async def find_keys(connection: AsyncConnection, wanted: Select[Any]) -> list[FleetKey]:
-    """Return keys with where they were seen. wanted: rows of `fleet_key`, in their order."""
+    """Return keys with where they were seen. wanted: rows of `fleet_key`, in their order.
+
+    Others have a turn after each: a page takes a second.
+    """
     rows = list(await connection.execute(wanted))
     seen = (
         select(fleet_sighting, fleet_host.c.name, fleet_host.c.person, fleet_host.c.person_after)

@@ -14,10 +14,11 @@ from server.fleet.health import next_turn
 from server.fleet.hosts import Host
 from server.fleet.intake import ChangedKey, Intake, Standing, news, unknown_keys
 from server.fleet.lines import line_word
-from server.fleet.ports import MAX_CHANGES
 from server.fleet.receipt import Receipt
 from server.storage.books.fact_book import append_facts
+from server.storage.books.fleet_changes import trim_changes
 from server.storage.books.fleet_custody import judge_custody, mark_alarms, moved_sightings
+from server.storage.books.fleet_forgetting import forgotten_days
 from server.storage.books.fleet_host_book import take_turn
 from server.storage.books.fleet_repeat_steps import later_steps
 from server.storage.books.fleet_rows import (
@@ -63,6 +64,10 @@ class SqlFleetReportBook:
                 await _keys(connection, news(reports, standings, today)),
                 today,
                 await _brought(connection, reports, standings),
+                forgotten=await forgotten_days(
+                    connection,
+                    frozenset().union(*(unknown_keys(report, standings) for report in reports)),
+                ),
             )
             receipts = [intake.take(report) for report in reports]
             moved = await moved_sightings(connection, intake)
@@ -181,10 +186,8 @@ async def _write_keys(connection: AsyncConnection, intake: Intake, now_us: int) 
         if rows:
             await connection.execute(insert(table), rows)
     for key_id in sorted({one.key_id for one in intake.changes}):
-        oldest = intake.changed[key_id].standing.changes - MAX_CHANGES
-        if oldest > 0:
-            old_changes = delete(fleet_change).where(fleet_change.c.key_id == key_id)
-            await connection.execute(old_changes.where(fleet_change.c.number <= oldest))
+        hosts = {one.host_id for one in intake.changes if one.key_id == key_id}
+        await trim_changes(connection, key_id, hosts, intake.changed[key_id].standing.changes)
 
 
 def _row(changed: ChangedKey) -> Mapping[str, object]:

@@ -49,6 +49,7 @@ def host_of(row: Row[Any]) -> Host:
         row.altered,
         row.person,
         row.person_after,
+        row.silent_us,
     )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.report import Identity, serial_hash
 from server.fleet.absorbing import key_id_of
+from server.fleet.host_name import folded
 from server.fleet.hosts import HostState
 from server.fleet.paging import Place
 from server.fleet.policy import SERIAL_KEY
@@ -137,7 +138,7 @@ async def _candidates(
         yield [key_id for key_id in allowed or () if _is_beyond(key_id, place)]
         return
     hosts = select(fleet_host.c.host_id).where(
-        fleet_host.c.folded == search.host_name.casefold(),
+        fleet_host.c.folded == folded(search.host_name),
         fleet_host.c.state != HostState.ERASED.value,
     )
     host_ids = list((await connection.execute(hosts)).scalars())

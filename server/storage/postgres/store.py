@@ -30,10 +30,10 @@ from server.storage.books.fleet_altered_book import SqlFleetAlteredBook
 from server.storage.books.fleet_claim_book import SqlFleetClaimBook
 from server.storage.books.fleet_count_book import SqlFleetCountBook
 from server.storage.books.fleet_due_book import SqlFleetDueBook
-from server.storage.books.fleet_host_book import SqlFleetHostBook
 from server.storage.books.fleet_key_book import SqlFleetKeyBook
 from server.storage.books.fleet_proof_book import SqlFleetProofBook
 from server.storage.books.fleet_repeat_book import SqlFleetRepeatBook
+from server.storage.books.fleet_retention_book import SqlFleetRetentionBook
 from server.storage.books.fleet_view_book import SqlFleetViewBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
 from server.storage.books.incident_book import SqlIncidentBook
@@ -83,7 +83,7 @@ class PostgresStore(
     SqlIncidentBook,
     SqlMaintenanceBook,
     SqlMintingBook,
-    SqlFleetHostBook,
+    SqlFleetRetentionBook,
     SqlFleetClaimBook,
     SqlFleetRepeatBook,
     SqlFleetProofBook,

@@ -11,6 +11,7 @@ from hsm.provisioning.release_states import KeptRelease
 from server.clock import Clock
 from server.counter_journal.ports import Raised
 from server.counter_journal.records import Accepted
+from server.fleet.hosts import Host
 from server.journal.acts import Act, Deed
 from server.leases import Lease
 from server.moving.ports import Gathered, Progress
@@ -35,10 +36,10 @@ from server.storage.books.fleet_altered_book import SqlFleetAlteredBook
 from server.storage.books.fleet_claim_book import SqlFleetClaimBook
 from server.storage.books.fleet_count_book import SqlFleetCountBook
 from server.storage.books.fleet_due_book import SqlFleetDueBook
-from server.storage.books.fleet_host_book import SqlFleetHostBook
 from server.storage.books.fleet_key_book import SqlFleetKeyBook
 from server.storage.books.fleet_proof_book import SqlFleetProofBook
 from server.storage.books.fleet_repeat_book import SqlFleetRepeatBook
+from server.storage.books.fleet_retention_book import SqlFleetRetentionBook
 from server.storage.books.fleet_view_book import SqlFleetViewBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
 from server.storage.books.incident_book import SqlIncidentBook
@@ -91,7 +92,7 @@ class SqliteStore(
     SqlIncidentBook,
     SqlMaintenanceBook,
     SqlMintingBook,
-    SqlFleetHostBook,
+    SqlFleetRetentionBook,
     SqlFleetClaimBook,
     SqlFleetRepeatBook,
     SqlFleetProofBook,
@@ -188,6 +189,23 @@ class SqliteStore(
         """Retire seals as `ResealingBook` promises, and while no import brings records."""
         async with self._import.pause():
             await super().retire_seals(kind, seals, lease=lease, deed=deed)
+
+    async def erase_host(self, host_id: str, *, act: Act) -> Host | None:
+        """Forget a host as `FleetBook` promises, also in the log of the file."""
+        host = await super().erase_host(host_id, act=act)
+        await self._checkpoints.empty()
+        return host
+
+    async def erase_fleet_key(self, key_id: str, *, act: Act) -> bool:
+        """Forget a key as `ForgettingBook` promises, also in the log of the file."""
+        erased = await super().erase_fleet_key(key_id, act=act)
+        await self._checkpoints.empty()
+        return erased
+
+    async def tell_retention(self, lease: Lease, *, act: Act) -> None:
+        """End a run as `RetentionBook` promises; what went is in the log of the file no more."""
+        await super().tell_retention(lease, act=act)
+        await self._checkpoints.empty()
 
     async def standbys(self) -> int:
         """Return how many other databases follow this one: a file has none."""

@@ -188,7 +188,8 @@ async def test_a_batch_that_somebody_wrote_into_is_decided_again(
 ) -> None:
     day = await today(store)
     await store.take_reports([a_report(a_key(last_seen=day), host=HOSTS[0], day=day)])
-    decide, erased = store._decide_repeats, []
+    decide = store._decide_repeats
+    erased: list[object] = []
 
     async def meanwhile(*asked: Any) -> Any:  # noqa: ANN401 - as the method
         decided = await decide(*asked)
