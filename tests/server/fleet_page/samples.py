@@ -133,6 +133,7 @@ def a_host(name: str = "laptop-17", release: str = "Debian 12", agent: str = "0.
         clashes=3,
         altered=1,
         person=name,
+        silent_us=NOW_US,
     )
 
 

@@ -13,6 +13,7 @@ import structlog
 from server.fleet.firmware import Version
 from server.fleet.holder_desk import HolderDesk, Named
 from server.fleet.holders import HolderKind
+from server.fleet.retention import Kept, limits
 from server.otp.ports import StoreUnavailableError
 from tests.server.acts import ACT, CAUSE
 from tests.server.fleet.reports import HEALTHY, HOST
@@ -307,13 +308,13 @@ async def test_hosts_tell_what_is_wrong_with_them(reader: Reader) -> None:
     ]
     assert "laptop-17" not in await reader.read("/fleet/hosts?trouble=clashes")
     assert "laptop-18" not in await reader.read("/fleet/hosts?name=LAPTOP-17")
-    reader.site.clock.pass_by(8 * 86_400)
-    reader_again = Reader(
-        reader.site,
-        await reader.site.sign_in((await reader.site.operator(name="bob")).token),
-    )
-    text = await reader_again.read("/fleet/hosts?trouble=silent")
-    assert text.count("Silent for 8 days") == 2
+    store, now_us = reader.site.store, reader.site.clock.now_us()
+    lease = await store.acquire_lease("fleet-retention", "one", 10**12)
+    assert lease is not None
+    later_us = now_us + 31 * 86_400_000_000
+    await store.mark_silent(limits(Kept(9_000, 9_000, 9_000, 30), later_us), lease)
+    text = await reader.read("/fleet/hosts?trouble=silent")
+    assert text.count("Silent: nothing was heard of it for 0 days") == 2
 
 
 async def test_what_an_erased_host_said_names_nobody(reader: Reader) -> None:
