@@ -392,6 +392,7 @@ async def open_side_doors(
         ops,
         config,
         desk=desks.fleet,
+        holders=desks.holders,
         operators=desks.operators,
         store=base.store,
         clock=clock,

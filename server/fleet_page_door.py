@@ -12,6 +12,7 @@ from server.accounts.operators import OperatorDesk
 from server.clock import Clock
 from server.config import Config
 from server.fleet.desk import FleetDesk
+from server.fleet.holder_desk import HolderDesk
 from server.fleet.view import FleetView
 from server.fleet_page import places
 from server.foundation import Store
@@ -29,6 +30,7 @@ def add_fleet_pages(
     config: Config,
     *,
     desk: FleetDesk,
+    holders: HolderDesk,
     operators: OperatorDesk,
     store: Store,
     clock: Clock,
@@ -39,7 +41,7 @@ def add_fleet_pages(
     outcomes: where it is counted how requests end.
     """
     admin = config.admin
-    view = FleetView(desk, store, clock=clock)
+    view = FleetView(desk, holders, store, clock=clock)
     stack.push_async_callback(view.close)
     sources = SourceReader([ipaddress.ip_network(n) for n in config.limits.trusted_proxies])
     lockout = Lockout(attempts=admin.wrong_tokens, lockout_s=admin.lockout_seconds, clock=clock)

@@ -2,9 +2,6 @@
 
 import enum
 
-SILENT_DAYS = 7
-"""A host that reported nothing for so long is silent."""
-
 
 class Trouble(enum.StrEnum):
     """What to look for among hosts."""
@@ -16,6 +13,7 @@ class Trouble(enum.StrEnum):
     MISSING = "missing"
     """Reports never came, and the agent did not give them up."""
     SILENT = "silent"
+    """It was marked so, for it did not report for as long as the organisation waits."""
     NEVER = "never"
     """It was enrolled, and no report ever came."""
     REPLACED = "replaced"

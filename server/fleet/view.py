@@ -8,13 +8,15 @@ from server.clock import Clock
 from server.fleet.advisory import Advisory
 from server.fleet.census_taker import CensusTaker, Taken
 from server.fleet.counting import Counts
-from server.fleet.desk import DAY_US, FleetDesk, HitKey
+from server.fleet.desk import FleetDesk, HitKey
 from server.fleet.exposure import Affected, Exposure
 from server.fleet.health import RULES, Level
+from server.fleet.holder_desk import HolderDesk
+from server.fleet.holder_ports import HeldKey, HolderSearch
 from server.fleet.hosts import Host
-from server.fleet.paging import Page, Place
+from server.fleet.paging import Page, Place, cut
 from server.fleet.ports import FleetKey, Search
-from server.fleet.trouble import SILENT_DAYS, Trouble
+from server.fleet.trouble import Trouble
 from server.fleet.view_ports import HostSearch, ViewBook
 
 _AT_ONCE = 25
@@ -48,11 +50,14 @@ class Hits(NamedTuple):
 class FleetView:
     """What somebody sees who looks at the fleet. Store errors pass through.
 
-    desk: knows single keys, and judges.
+    desk: knows single keys, and judges; holders: knows who holds them.
     """
 
-    def __init__(self, desk: FleetDesk, book: ViewBook, *, clock: Clock) -> None:
+    def __init__(
+        self, desk: FleetDesk, holders: HolderDesk, book: ViewBook, *, clock: Clock
+    ) -> None:
         self.desk = desk
+        self._holders = holders
         self._book = book
         self._clock = clock
         self._census = CensusTaker(book, lambda: desk.advisories, clock=clock)
@@ -73,7 +78,7 @@ class FleetView:
         async with self._turn:
             counts, known = await self.desk.counts(), self._numbers
             if known is None or known.counts is not counts:
-                troubles = await self._book.host_troubles(self._silent_us())
+                troubles = await self._book.host_troubles()
                 known = self._numbers = Numbers(counts, troubles, self._clock.now_us())
             return known
 
@@ -94,8 +99,13 @@ class FleetView:
         self, name: str, trouble: Trouble | None, place: Place, limit: int
     ) -> Page[Host]:
         """Return a page of hosts by name."""
-        search = HostSearch(name, trouble, self._silent_us())
+        search = HostSearch(name, trouble)
         return await self._book.host_page(search, place, limit)
+
+    async def holders(self, search: HolderSearch, after: str, limit: int) -> Page[HeldKey]:
+        """Return a page of holders, by their keys' ids."""
+        found = await self._holders.list(search, None, after, limit + 1)
+        return cut(found, Place(after), limit)
 
     async def hits(
         self, advisory: Advisory, is_wanted: Callable[[Exposure], bool], after: str, limit: int
@@ -117,6 +127,3 @@ class FleetView:
             if not page.later:
                 return Hits(hit, looked_at, None)
         return Hits(hit, looked_at, after)
-
-    def _silent_us(self) -> int:
-        return self._clock.now_us() - SILENT_DAYS * DAY_US

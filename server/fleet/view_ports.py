@@ -11,21 +11,17 @@ from server.fleet.trouble import Trouble
 
 
 class HostSearch(NamedTuple):
-    """Which hosts are wanted. name: how it begins, in letters of whatever case.
-
-    silent_us: whoever reported last before this is silent.
-    """
+    """Which hosts are wanted. name: how it begins, in letters of whatever case."""
 
     name: str = ""
     trouble: Trouble | None = None
-    silent_us: int = 0
 
 
 class ViewBook(Protocol):
     """Reads, and takes no turn at writing. Raises the store's errors (server.otp.ports)."""
 
-    async def host_troubles(self, silent_us: int) -> Mapping[Trouble, int]:
-        """Count hosts in trouble. silent_us: whoever reported last before this is silent."""
+    async def host_troubles(self) -> Mapping[Trouble, int]:
+        """Count hosts in trouble."""
         ...
 
     async def key_page(self, search: Search, place: Place, limit: int) -> Page[FleetKey]:

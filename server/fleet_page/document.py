@@ -4,9 +4,11 @@ from functools import cache
 from typing import NamedTuple
 
 from server.fleet.health import Level
+from server.fleet.holders import HolderKind
 from server.fleet.trouble import Trouble
 from server.fleet_page import places
 from server.fleet_page.chart import WIDTH
+from server.fleet_page.holders import KINDS
 from server.fleet_page.overview import LEVELS, TROUBLES
 from server.pages.house import House, furnish
 
@@ -28,13 +30,20 @@ def house() -> House:
             ("overview", "Overview", places.ROOT),
             ("keys", "Keys", places.KEYS),
             ("hosts", "Hosts", places.HOSTS),
+            ("holders", "Holders", places.HOLDERS),
             ("advisories", "Advisories", places.ADVISORIES),
         ),
-        places={"keys": places.KEYS, "hosts": places.HOSTS, "in": places.SIGN_IN},
+        places={
+            "keys": places.KEYS,
+            "hosts": places.HOSTS,
+            "holders": places.HOLDERS,
+            "in": places.SIGN_IN,
+        },
         sign_out=places.SIGN_OUT,
         bar_width=WIDTH,
         max_field=places.MAX_FIELD,
         levels=[(level.value, LEVELS[level]) for level in Level],
+        kinds=[(kind.value, KINDS[kind]) for kind in HolderKind],
         troubles=[(trouble.value, TROUBLES[trouble]) for trouble in Trouble],
     )
     return made

@@ -5,12 +5,11 @@ from typing import NamedTuple
 
 from server.fleet.hosts import Host, HostState
 from server.fleet.paging import Page
-from server.fleet.trouble import SILENT_DAYS
 from server.fleet_page import places
 from server.fleet_page.keys import Turning, turning
 from server.fleet_page.overview import SOUND
 from server.fleet_page.places import HostFilter, KeyFilter
-from server.fleet_page.said import host_name, number, plain
+from server.fleet_page.said import counted, host_name, number, plain
 from server.pages import words
 
 _DAY_US = 86_400_000_000
@@ -52,6 +51,7 @@ def _row(host: Host, now_us: int) -> HostRow:
         state="Replaced" if host.state is HostState.REPLACED else "Active",
         notes=notes,
         facts=(
+            ("Whose", plain(host.person) or "nobody said"),
             ("Last report", reported),
             ("Enrolled", words.moment(host.enrolled_us)),
             ("System", plain(f"{host.system} {host.release}".strip(), 80)),
@@ -78,8 +78,10 @@ def _notes(host: Host, now_us: int) -> list[tuple[str, str]]:
         notes.append(("warning", f"{number(host.missing)} reports never came"))
     if host.state is HostState.REPLACED:
         notes.append(("notice", "Another enrolment has its place"))
-    elif host.reported_us is None:
+        return notes
+    if host.is_silent:
+        days = (now_us - host.heard_us) // _DAY_US
+        notes.append(("warning", f"Silent: nothing was heard of it for {counted(days, 'day')}"))
+    if host.reported_us is None:
         notes.append(("notice", "No report ever came"))
-    elif (silent := (now_us - host.reported_us) // _DAY_US) >= SILENT_DAYS:
-        notes.append(("warning", f"Silent for {number(silent)} days"))
     return notes

@@ -8,9 +8,11 @@ from server.fleet.advisory import Advisory
 from server.fleet.claims import Claim, KnownFact
 from server.fleet.exposure import Affected, Exposure
 from server.fleet.health import Fault, Health
+from server.fleet.holders import Holder
 from server.fleet.ports import FleetKey, NotedChange
 from server.fleet.trust import Trust
 from server.fleet_page import places
+from server.fleet_page.holders import KINDS, ClaimRow, claim_row
 from server.fleet_page.keys import firmware_text, line_of, verdict_of
 from server.fleet_page.overview import LEVELS, SOUND, TRUST
 from server.fleet_page.places import KeyFilter, Way
@@ -87,6 +89,7 @@ class SightingRow(NamedTuple):
     first: str
     last: str
     attached: str
+    person: str
 
 
 class ChangeRow(NamedTuple):
@@ -98,6 +101,17 @@ class ChangeRow(NamedTuple):
     before: str
     after: str
     host: str
+
+
+class HolderPart(NamedTuple):
+    """Who holds a key. person: "" for nobody who is known; persons: who share it, if any."""
+
+    person: str
+    kind: str
+    since: str
+    persons: Sequence[str]
+    claims: Sequence[ClaimRow]
+    trust: str = Trust.REPORTED.word
 
 
 class KeyPage(NamedTuple):
@@ -121,6 +135,7 @@ class KeyPage(NamedTuple):
     trust: Sequence[tuple[str, str]]
     sightings: Sequence[SightingRow]
     more_sightings: int
+    holder: HolderPart
     changes: Sequence[ChangeRow]
     older: str
     newest: str
@@ -175,10 +190,12 @@ def lay_out(known: FleetKey, judged: Judged, changes: Changes, back: Way) -> Key
                 day(seen.first_day),
                 day(seen.last_day),
                 {None: "", True: "attached now", False: "not attached now"}[seen.attached],
+                plain(seen.person),
             )
             for seen in known.sightings[:_SIGHTINGS_SHOWN]
         ],
         more_sightings=max(0, len(known.sightings) - _SIGHTINGS_SHOWN),
+        holder=_holder(known, hosts),
         changes=[_change(one, hosts) for one in changes.rows],
         older=_with(here, changes.rows[-1].number) if changes.more else "",
         newest="" if changes.is_first else here,
@@ -215,6 +232,26 @@ def _groups(rows: Mapping[str, FactRow]) -> Sequence[Group]:
         title = _GROUPS.get(name.partition(".")[0], "Other")
         by_title.setdefault(title, []).append(row)
     return [Group(title, found) for title, found in by_title.items() if found]
+
+
+def _holder(known: FleetKey, hosts: Mapping[str, str]) -> HolderPart:
+    custody = known.custody
+    holder = custody.holder
+    return HolderPart(
+        person="" if holder is None else plain(holder.person),
+        kind="" if holder is None else KINDS[holder.kind],
+        since=_since(holder),
+        persons=[plain(person) for person in custody.shared],
+        claims=[claim_row(claim, hosts) for claim in custody.claims],
+    )
+
+
+def _since(holder: Holder | None) -> str:
+    if holder is None:
+        return ""
+    if holder.lost:
+        return f"called lost on {day(holder.lost)}"
+    return f"handed over on {day(holder.after)}" if holder.after else ""
 
 
 def _fault(fault: Fault) -> FaultRow:

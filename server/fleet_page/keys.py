@@ -12,7 +12,7 @@ from server.fleet.ports import FleetKey
 from server.fleet_page import places
 from server.fleet_page.overview import LEVELS, SOUND, line_text
 from server.fleet_page.places import KeyFilter
-from server.fleet_page.said import Named, day, host_name, name_of, value
+from server.fleet_page.said import Named, day, host_name, name_of, plain, value
 
 T = TypeVar("T")
 
@@ -21,7 +21,10 @@ _FAULTS_SHOWN = 4
 
 
 class KeyRow(NamedTuple):
-    """A key in a list. more_hosts: how many are not named; faults: what was found, in words."""
+    """A key in a list. more_hosts: how many are not named; faults: what was found, in words.
+
+    holder: a person, "" for nobody who is known.
+    """
 
     name: Named
     href: str
@@ -34,6 +37,7 @@ class KeyRow(NamedTuple):
     hosts: Sequence[str]
     more_hosts: int
     last_seen: str
+    holder: str
 
 
 class Turning(NamedTuple):
@@ -92,6 +96,7 @@ def row(known: FleetKey, health: Health, back: str) -> KeyRow:
         hosts=hosts[:_HOSTS_SHOWN],
         more_hosts=max(0, len(hosts) - _HOSTS_SHOWN),
         last_seen=day(key.last_seen),
+        holder="" if known.custody.holder is None else plain(known.custody.holder.person),
     )
 
 

@@ -11,7 +11,7 @@ from server.fleet.firmware import Version
 from server.fleet.health import Level
 from server.fleet.hosts import HostState
 from server.fleet.lines import lines_in
-from server.fleet.trouble import SILENT_DAYS, Trouble
+from server.fleet.trouble import Trouble
 from server.fleet.trust import Trust
 from server.fleet.view import NamedRule, Numbers
 from server.fleet_page import places
@@ -42,7 +42,7 @@ TROUBLES: Mapping[Trouble, str] = {
     Trouble.CLASHES: "copied or put back (clashes)",
     Trouble.ALTERED: "contradicting what keys proved",
     Trouble.MISSING: "reports missing",
-    Trouble.SILENT: f"silent for {SILENT_DAYS} days",
+    Trouble.SILENT: "silent for long",
     Trouble.NEVER: "never reported",
     Trouble.REPLACED: "replaced by another enrolment",
 }

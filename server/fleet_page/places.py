@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from server.fleet.firmware import VersionError, parse_beginning
 from server.fleet.health import Level
+from server.fleet.holder_ports import HolderSearch
+from server.fleet.holders import HolderKind
 from server.fleet.paging import Place
 from server.fleet.ports import Search
 from server.fleet.trouble import Trouble
@@ -19,6 +21,7 @@ ROOT = "/fleet"
 KEYS = f"{ROOT}/keys"
 HOSTS = f"{ROOT}/hosts"
 ADVISORIES = f"{ROOT}/advisories"
+HOLDERS = f"{ROOT}/holders"
 SIGN_IN = f"{ROOT}/sign-in"
 SIGN_OUT = f"{ROOT}/sign-out"
 
@@ -93,6 +96,20 @@ class HostFilter(NamedTuple):
         return Trouble(self.trouble) if self.trouble else None
 
 
+class HolderFilter(NamedTuple):
+    """Which holders to show, as it was typed. person: in whatever spelling of the name."""
+
+    person: str = ""
+    kind: str = ""
+
+    def search(self) -> HolderSearch:
+        """Return what the store looks for. FieldError."""
+        if self.kind and self.kind not in set(HolderKind):
+            raise FieldError("kind", f"That is one of {', '.join(HolderKind)}.")
+        kind = HolderKind(self.kind) if self.kind else None
+        return HolderSearch(self.person or None, kind)
+
+
 class HitFilter(NamedTuple):
     """Which keys that an advisory hits: `affected`, `exposed`, `unknown`, "" for all of them."""
 
@@ -110,6 +127,11 @@ def read_filter(query: Mapping[str, str]) -> KeyFilter:
 def read_host_filter(query: Mapping[str, str]) -> HostFilter:
     """Return the filter of hosts in a query. FieldError for what no field holds."""
     return HostFilter(*(_field(query, name) for name in HostFilter._fields))
+
+
+def read_holder_filter(query: Mapping[str, str]) -> HolderFilter:
+    """Return the filter of holders in a query. FieldError for what no field holds."""
+    return HolderFilter(*(_field(query, name) for name in HolderFilter._fields))
 
 
 def read_hit_filter(query: Mapping[str, str]) -> HitFilter:
@@ -168,6 +190,8 @@ def way_back(text: str) -> Way:
             filters = read_filter(query)
             said = "All keys" if filters.is_empty else "Keys that were looked for"
             return Way(address(KEYS, filters, place), said)
+        if path == HOLDERS:
+            return Way(address(HOLDERS, read_holder_filter(query), place), "Holders")
         advisory = _ADVISORY.fullmatch(path)
         if advisory is not None:
             hits = read_hit_filter(query)
@@ -186,7 +210,7 @@ def rewritten(text: str) -> str:
             return address(HOSTS, read_host_filter(query), place)
         if path == ADVISORIES:
             return ADVISORIES
-        if path == KEYS or _ADVISORY.fullmatch(path) is not None:
+        if path in {KEYS, HOLDERS} or _ADVISORY.fullmatch(path) is not None:
             return way_back(text).address
         if _KEY.fullmatch(path) is not None:
             back = way_back(query["back"]).address if "back" in query else ""

@@ -18,9 +18,9 @@ from server.clock import Clock
 from server.fleet.desk import UnknownAdvisoryError
 from server.fleet.ports import UnknownFleetKeyError
 from server.fleet.view import FleetView
-from server.fleet_page import advisory, document, hosts, key, keys, overview, places
+from server.fleet_page import advisory, document, holders, hosts, key, keys, overview, places
 from server.fleet_page.document import Frame
-from server.fleet_page.places import FieldError, HostFilter, KeyFilter
+from server.fleet_page.places import FieldError, HolderFilter, HostFilter, KeyFilter
 from server.fleet_page.said import named
 from server.otp.ports import StoreError
 from server.web.admin_request import CALLER
@@ -73,6 +73,7 @@ class FleetPages:
             "/keys": self.keys,
             f"/keys/{a_key}": self.key,
             "/hosts": self.hosts,
+            "/holders": self.holders,
             "/advisories": self.advisories,
             f"/advisories/{an_advisory}": self.advisory,
         }
@@ -145,6 +146,23 @@ class FleetPages:
 
         def write() -> bytes:
             return document.write("hosts", frame, page=page, filters=filters, fault=_NO_FAULT)
+
+        return page_answer(await asyncio.to_thread(write))
+
+    async def holders(self, request: web.Request) -> web.Response:
+        """Show who holds which key."""
+        query, filters = dict(request.query), HolderFilter()
+        frame = _frame(request, "Holders", "holders")
+        try:
+            filters = places.read_holder_filter(query)
+            place, search = places.read_place(query), filters.search()
+        except FieldError as error:
+            return _mistaken("holders", frame, filters, error)
+        found = await self._view.holders(search, place.entry, _ROWS)
+        page = holders.lay_out(found, filters, place)
+
+        def write() -> bytes:
+            return document.write("holders", frame, page=page, filters=filters, fault=_NO_FAULT)
 
         return page_answer(await asyncio.to_thread(write))
 
@@ -246,7 +264,7 @@ def _operator(request: web.Request) -> str:
 def _mistaken(
     template: str,
     frame: Frame,
-    filters: KeyFilter | HostFilter,
+    filters: KeyFilter | HostFilter | HolderFilter,
     error: FieldError,
     **parts: object,
 ) -> web.Response:

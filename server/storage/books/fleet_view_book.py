@@ -24,11 +24,10 @@ class SqlFleetViewBook:
 
     _transactions: Transactions
 
-    async def host_troubles(self, silent_us: int) -> Mapping[Trouble, int]:
+    async def host_troubles(self) -> Mapping[Trouble, int]:
         """Count hosts in trouble: in one look at all of them."""
         numbers: list[ColumnElement[Any]] = [
-            func.sum(case((_in_trouble(one, silent_us), 1), else_=0)).label(one.value)
-            for one in Trouble
+            func.sum(case((_in_trouble(one), 1), else_=0)).label(one.value) for one in Trouble
         ]
         counted = select(*numbers).where(fleet_host.c.state != HostState.ERASED.value)
         async with self._transactions.reading() as connection:
@@ -51,13 +50,13 @@ class SqlFleetViewBook:
         # Few of very many hosts are looked for: to read all once and sort what is found is ten
         # times as fast as to go by the index of names, row after row. An expression says so.
         by_name: ColumnElement[str] = table.folded
-        if search != HostSearch(silent_us=search.silent_us):
+        if search != HostSearch():
             by_name = func.coalesce(table.folded, "")
         if search.name:
             begins = table.folded.startswith(search.name.casefold(), autoescape=True)
             wanted = wanted.where(begins)
         if search.trouble is not None:
-            wanted = wanted.where(_in_trouble(search.trouble, search.silent_us))
+            wanted = wanted.where(_in_trouble(search.trouble))
         async with self._transactions.reading() as connection:
             name = select(table.folded).where(table.host_id == place.entry)
             folded = (await connection.execute(name)).scalar_one_or_none()
@@ -78,14 +77,15 @@ class SqlFleetViewBook:
             return [key_of(row) for row in await connection.execute(page)]
 
 
-def _in_trouble(trouble: Trouble, silent_us: int) -> ColumnElement[bool]:
+def _in_trouble(trouble: Trouble) -> ColumnElement[bool]:
     table = fleet_host.c
+    heard = func.coalesce(table.reported_us, table.enrolled_us)
     is_active = table.state == HostState.ACTIVE.value
     return {
         Trouble.CLASHES: table.clashes > 0,
         Trouble.ALTERED: table.altered > 0,
         Trouble.MISSING: table.missing > 0,
-        Trouble.SILENT: and_(is_active, table.reported_us < silent_us),
+        Trouble.SILENT: and_(is_active, table.silent_us > heard),
         Trouble.NEVER: and_(is_active, table.reported_us.is_(None)),
         Trouble.REPLACED: table.state == HostState.REPLACED.value,
     }[trouble]

@@ -10,9 +10,12 @@ from server.fleet.census import CensusCount
 from server.fleet.census_taker import Taken
 from server.fleet.claims import Claim, KnownFact
 from server.fleet.counting import Counts
+from server.fleet.custody import Custody
 from server.fleet.desk import HitKey
 from server.fleet.exposure import judge
 from server.fleet.health import RULES, Level, judge_health
+from server.fleet.holder_ports import HeldKey
+from server.fleet.holders import Holder, HolderClaim, HolderKind
 from server.fleet.hosts import Host, HostState
 from server.fleet.observed import key_facts
 from server.fleet.paging import Page, Place
@@ -20,9 +23,9 @@ from server.fleet.ports import FleetKey, NotedChange, Sighting
 from server.fleet.trouble import Trouble
 from server.fleet.trust import Trust
 from server.fleet.view import Hits, NamedRule, Numbers
-from server.fleet_page import advisory, document, hosts, key, keys, overview, places
+from server.fleet_page import advisory, document, holders, hosts, key, keys, overview, places
 from server.fleet_page.document import Frame
-from server.fleet_page.places import HitFilter, HostFilter, KeyFilter
+from server.fleet_page.places import HitFilter, HolderFilter, HostFilter, KeyFilter
 from tests.server.fleet.reports import HOST
 from tests.server.fleet_page.fleets import OLD, OTHER
 from tests.server.still_clock import NOW_US
@@ -51,8 +54,36 @@ def a_fleet_key(
     day = TODAY.isoformat()
     return FleetKey(
         KnownKey(key_id, 16234567, known, unreadable or {}, TODAY, TODAY),
-        [Sighting(HOST, host, day, day, True), Sighting(OTHER, host, day, day, None)],
+        [Sighting(HOST, host, day, day, True, host), Sighting(OTHER, host, day, day, None)],
+        custody_of(key_id, host),
     )
+
+
+def custody_of(key_id: str, person: str) -> Custody:
+    """Return that a person holds a key, and that a host's user claims it, too."""
+    day = TODAY.isoformat()
+    return Custody(
+        Holder(key_id, person, HolderKind.LOST, lost=day),
+        (HolderClaim(key_id, OTHER, "ab" * 16, 1, day, person, HolderKind.SPARE),),
+        (person, "Bo Ek"),
+    )
+
+
+def holders_html(
+    person: str = "Anna Berg",
+    filters: HolderFilter = HolderFilter(),  # noqa: B008 - a value
+) -> bytes:
+    """Return a page of holders."""
+    custody = custody_of("serial:16234567", person)
+    assert custody.holder is not None
+    spare = Holder("hash:" + "ab" * 32, person, HolderKind.SPARE)
+    listed = [
+        HeldKey(custody.holder, TODAY.isoformat(), custody.claims),
+        HeldKey(spare, "", ()),
+    ]
+    page = holders.lay_out(Page(listed, earlier=True, later=True), filters, Place("serial:1"))
+    frame = Frame("Holders", "holders", "ann")
+    return document.write("holders", frame, page=page, filters=filters, fault=NO_FAULT)
 
 
 def a_change(fact: str = "piv.pin.tries", before: Value = 3, after: Value = 1) -> NotedChange:
@@ -101,6 +132,8 @@ def a_host(name: str = "laptop-17", release: str = "Debian 12", agent: str = "0.
         missing=2,
         clashes=3,
         altered=1,
+        person=name,
+        silent_us=NOW_US,
     )
 
 

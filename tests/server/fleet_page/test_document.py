@@ -20,6 +20,7 @@ from tests.server.fleet_page.samples import (
     a_host,
     advisory_html,
     form_html,
+    holders_html,
     hosts_html,
     key_html,
     keys_html,
@@ -33,6 +34,7 @@ EVERYTHING = {
     "key": key_html(CALM, a_change()),
     "hosts": hosts_html(a_host()),
     "advisory": advisory_html(CALM),
+    "holders": holders_html(),
     "form": form_html("Wrong."),
 }
 
@@ -96,6 +98,7 @@ def test_no_word_of_a_laptop_breaks_out_of_its_place(one: str, two: str, three: 
         "key": key_html(known, a_change(before=one, after=(two, three))),
         "hosts": hosts_html(a_host(one or "x", two, three)),
         "advisory": advisory_html(known),
+        "holders": holders_html(one or "x"),
     }
     for name, octets in pages.items():
         found, calm = Outline(octets), Outline(EVERYTHING[name])

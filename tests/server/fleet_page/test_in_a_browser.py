@@ -20,6 +20,7 @@ from tests.server.fleet_page.samples import (
     a_host,
     advisory_html,
     form_html,
+    holders_html,
     hosts_html,
     key_html,
     keys_html,
@@ -58,6 +59,7 @@ PAGES = {
     "hostile": key_html(HOSTILE, a_change(fact="otp." + "x" * 60, before=LONG, after=(LONG,))),
     "hosts": hosts_html(a_host(), a_host("W" * 253, LONG, LONG), filters=HostFilter("W" * 253)),
     "advisory": advisory_html(PLAIN, HOSTILE),
+    "holders": holders_html("W" * 253),
     "form": form_html("This token is not one of ours."),
     "mistaken": document.write(
         "keys",
@@ -162,14 +164,16 @@ def test_who_has_a_keyboard_only_reaches_every_link_and_sees_where_they_are(
 def test_the_chart_is_drawn_to_scale_beside_its_numbers(browser: Browser) -> None:
     with opened(browser, "overview") as page:
         table = page.locator("table", has_text="Keys by version of their firmware")
-        widths = [
-            box["width"]
-            for box in (rect.bounding_box() for rect in table.locator("rect").all())
-            if box is not None
-        ]
-        assert widths[0] > 100
-        assert 0 < widths[2] < widths[1] < widths[0] / 10
-        assert table.get_by_role("row").nth(1).inner_text().split()[:2] == ["5.7.4", "1,200,000"]
+        widths = {}
+        for version in ("5.7.4", "5.4.3", "9.0.0"):
+            row = table.get_by_role("row").filter(has_text=version)
+            box = row.locator("rect").bounding_box()
+            assert box is not None
+            widths[version] = box["width"]
+        assert 0 < widths["9.0.0"] < widths["5.4.3"] < widths["5.7.4"] / 10
+        assert widths["5.7.4"] > 100
+        words = table.get_by_role("row").filter(has_text="5.7.4").inner_text().split()
+        assert words[:4] == ["5.7.4", "1,200,000", "97.2", "%"]
 
 
 def test_the_form_says_what_is_wrong_to_who_hears_it(browser: Browser) -> None:

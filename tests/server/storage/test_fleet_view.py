@@ -6,6 +6,7 @@ from agent.report import Value
 from server.fleet.health import Level
 from server.fleet.paging import Place
 from server.fleet.ports import Search
+from server.fleet.retention import Kept, limits
 from server.fleet.trouble import Trouble
 from server.fleet.view_ports import HostSearch
 from server.storage.postgres.store import PostgresStore
@@ -45,21 +46,29 @@ async def filled(store: SqlStore) -> None:
     await store.enrol(asked(FOURTH, "desk-1", "new"))
 
 
+async def marked_silent(store: SqlStore) -> None:
+    """Let whoever was heard until now be silent, as after a month."""
+    lease = await store.acquire_lease("fleet-retention", "one", 10**12)
+    assert lease is not None
+    later_us = await store.store_time_us() + 10**14
+    await store.mark_silent(limits(Kept(9_000, 9_000, 9_000, 30), later_us), lease)
+
+
 async def test_hosts_in_trouble_are_counted(store: SqlStore) -> None:
-    assert set((await store.host_troubles(0)).values()) == {0}
+    assert set((await store.host_troubles()).values()) == {0}
     await filled(store)
-    now_us = await store.store_time_us()
-    assert await store.host_troubles(now_us + 1) == {
+    assert (await store.host_troubles())[Trouble.SILENT] == 0
+    await marked_silent(store)
+    assert await store.host_troubles() == {
         Trouble.CLASHES: 1,
         Trouble.ALTERED: 0,
         Trouble.MISSING: 1,
-        Trouble.SILENT: 2,
+        Trouble.SILENT: 3,
         Trouble.NEVER: 1,
         Trouble.REPLACED: 1,
     }
-    assert (await store.host_troubles(0))[Trouble.SILENT] == 0
     await store.erase_host(OTHER, act=ACT)
-    assert (await store.host_troubles(0))[Trouble.CLASHES] == 0
+    assert (await store.host_troubles())[Trouble.CLASHES] == 0
 
 
 async def test_keys_are_listed_to_both_sides(store: SqlStore) -> None:
@@ -109,10 +118,9 @@ async def test_hosts_are_listed_by_name_to_both_sides(store: SqlStore) -> None:
     assert await names(Place(), trouble=Trouble.MISSING) == ["Laptop-A"]
     assert await names(Place(), trouble=Trouble.NEVER) == ["desk-1"]
     assert await names(Place(), trouble=Trouble.REPLACED) == ["desk-1"]
-    later_us = await store.store_time_us() + 1
-    silent = await names(Place(), trouble=Trouble.SILENT, silent_us=later_us)
-    assert silent == ["Laptop-A", "laptop-b"]
     assert await names(Place(), trouble=Trouble.SILENT) == []
+    await marked_silent(store)
+    assert await names(Place(), trouble=Trouble.SILENT) == ["desk-1", "Laptop-A", "laptop-b"]
     await store.erase_host(HOST, act=ACT)
     assert await names(Place(), name="laptop") == ["Laptop-A"]
 

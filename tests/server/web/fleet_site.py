@@ -16,6 +16,7 @@ from server.accounts.access import Role
 from server.accounts.operators import IssuedToken, OperatorDesk
 from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
+from server.fleet.holder_desk import HolderDesk
 from server.fleet.view import FleetView
 from server.storage.sqlite.store import SqliteStore
 from server.web.bearers import Bearers
@@ -98,7 +99,12 @@ async def open_site(open_door: OpenDoor, folder: Path) -> AsyncIterator[FleetSit
         lockout = Lockout(attempts=ATTEMPTS, lockout_s=60, clock=clock)
         bearers = Bearers(operators, lockout=lockout, sources=sources)
         sessions = Sessions(clock=clock)
-        view = FleetView(FleetDesk(store, shipped(), clock=clock), store, clock=clock)
+        view = FleetView(
+            FleetDesk(store, shipped(), clock=clock),
+            HolderDesk(store, plain=True),
+            store,
+            clock=clock,
+        )
         gate = FleetGate(operators, bearers, sources, sessions, outcomes)
         app = web.Application()
         app.add_subapp("/fleet", FleetPages(view, gate, outcomes, clock=clock).app())

@@ -22,6 +22,7 @@ PAGES = (
     "/fleet/keys/serial:1",
     "/fleet/keys/serial:999",
     "/fleet/hosts",
+    "/fleet/holders",
     "/fleet/advisories",
     "/fleet/advisories/YSA-2024-03",
     "/fleet/nothing",

@@ -11,7 +11,11 @@ import pytest
 import structlog
 
 from server.fleet.firmware import Version
+from server.fleet.holder_desk import HolderDesk, Named
+from server.fleet.holders import HolderKind
+from server.fleet.retention import Kept, limits
 from server.otp.ports import StoreUnavailableError
+from tests.server.acts import ACT, CAUSE
 from tests.server.fleet.reports import HEALTHY, HOST
 from tests.server.fleet_page.fleets import OLD, OTHER, enrolled, seen, small_fleet, told
 from tests.server.web.conftest import OpenDoor
@@ -263,6 +267,37 @@ async def test_keys_that_an_advisory_hits_are_found_page_by_page(
     assert pages == 3
 
 
+async def test_who_holds_a_key_is_shown_and_found(reader: Reader) -> None:
+    store = reader.site.store
+    await small_fleet(store)
+    assert "Nobody is registered." in await reader.read("/fleet/holders")
+    holders = HolderDesk(store, plain=True)
+    for serial, person, kind in (
+        (1, "Anna Berg", HolderKind.PRIMARY),
+        (2, "Anna Berg", HolderKind.SPARE),
+        (99, "Bo Ek", HolderKind.PRIMARY),
+    ):
+        await holders.entrust(Named(serial), person, kind, handed_over=False, cause=CAUSE)
+    await holders.assign(HOST, "Anna Berg", cause=CAUSE)
+    await holders.assign(OTHER, "Bo Ek", cause=CAUSE)
+    text = await reader.read("/fleet/keys/serial:1")
+    assert "Who has it Anna Berg reported Primary key" in text
+    assert "laptop-17 21 November 2026 21 November 2026 not asked Anna Berg" in text
+    shared = await reader.read("/fleet/keys/serial:4")
+    assert "Hosts of several persons saw it" in shared
+    assert await reader.serials("/fleet/keys?rule=shared") == ["4"]
+    assert "Holder Anna Berg" in await reader.read("/fleet/keys?serial=2")
+    assert "Whose Bo Ek" in await reader.read("/fleet/hosts?name=laptop-18")
+    path = "/fleet/holders?person=ANNA++berg&kind=spare"
+    assert await reader.serials(path) == ["2"]
+    assert "99 Primary key Person Bo Ek reported Last seen never" in (
+        await reader.read("/fleet/holders")
+    )
+    back = (await reader.links((await reader.links(path))["2"]))["Holders"]
+    assert back == "/fleet/holders?person=ANNA%20%20berg&kind=spare"
+    await reader.reply("/fleet/holders?kind=everything", 400)
+
+
 async def test_hosts_tell_what_is_wrong_with_them(reader: Reader) -> None:
     await small_fleet(reader.site.store)
     text = await reader.read("/fleet/hosts")
@@ -273,13 +308,13 @@ async def test_hosts_tell_what_is_wrong_with_them(reader: Reader) -> None:
     ]
     assert "laptop-17" not in await reader.read("/fleet/hosts?trouble=clashes")
     assert "laptop-18" not in await reader.read("/fleet/hosts?name=LAPTOP-17")
-    reader.site.clock.pass_by(8 * 86_400)
-    reader_again = Reader(
-        reader.site,
-        await reader.site.sign_in((await reader.site.operator(name="bob")).token),
-    )
-    text = await reader_again.read("/fleet/hosts?trouble=silent")
-    assert text.count("Silent for 8 days") == 2
+    store, now_us = reader.site.store, reader.site.clock.now_us()
+    lease = await store.acquire_lease("fleet-retention", "one", 10**12)
+    assert lease is not None
+    later_us = now_us + 31 * 86_400_000_000
+    await store.mark_silent(limits(Kept(9_000, 9_000, 9_000, 30), later_us), lease)
+    text = await reader.read("/fleet/hosts?trouble=silent")
+    assert text.count("Silent: nothing was heard of it for 0 days") == 2
 
 
 async def test_what_an_erased_host_said_names_nobody(reader: Reader) -> None:
@@ -289,8 +324,6 @@ async def test_what_an_erased_host_said_names_nobody(reader: Reader) -> None:
     await enrolled(store, "2d" * 16, "secret-laptop")
     await store.take_reports([told(seen(changed, serial=1), host="2d" * 16)])
     assert "secret-laptop" in await reader.read("/fleet/keys/serial:1")
-    from tests.server.acts import ACT  # noqa: PLC0415 - read where it is used
-
     await store.erase_host("2d" * 16, act=ACT)
     text = await reader.read("/fleet/keys/serial:1")
     assert "secret-laptop" not in text
