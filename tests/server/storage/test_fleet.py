@@ -20,6 +20,7 @@ from server.storage.sqlite.store import SqliteStore
 from tests.server.acts import ACT
 from tests.server.fleet.reports import HEALTHY, HOST, a_key, a_report
 from tests.server.storage.keepers import Keeper
+from tests.server.storage.test_fleet_holders import fill_holders
 
 # Nothing keeps the fleet in memory.
 pytestmark = pytest.mark.parametrize("keeper", ["sqlite", "postgres"], indirect=True)
@@ -70,6 +71,14 @@ async def found(store: SqlStore, **search: object) -> list[FleetKey]:
 
 async def take(store: SqlStore, *reports: Report) -> list[Receipt]:
     return list(await store.take_reports(reports))
+
+
+async def fill_fleet(store: SqlStore) -> None:
+    """Have something in every table of the fleet."""
+    await enrolled(store)
+    await take(store, a_report(a_key()))
+    await take(store, a_report(a_key({**HEALTHY, "piv.pin.tries": 1}), sequence=2))
+    await fill_holders(store)
 
 
 async def test_a_host_enters_once_and_asks_again_in_vain_of_others(store: SqlStore) -> None:

@@ -97,6 +97,17 @@ async def fleet(store: Store) -> Fleet:
     return Fleet(store)
 
 
+async def fill_holders(store: Store) -> None:
+    """Have something in every table of the registry: a host that is enrolled saw the key."""
+    fleet = Fleet(store)
+    await store.assign_host(HOST, "Anna Berg", act=ACT)
+    await enrolled(store, THIRD, "laptop-19", "Cy")
+    await fleet.see(THIRD)
+    assert await fleet.found(rule="shared") == [KEY]
+    await fleet.say("Anna Berg")
+    await store.take_claim(a_claim())
+
+
 async def holders(store: Store, **search: object) -> list[tuple[str, str, HolderKind]]:
     found = await store.fleet_holders(HolderSearch(**search), "", 100)  # type: ignore[arg-type] # names
     return [(one.holder.key_id, one.holder.person, one.holder.kind) for one in found]

@@ -15,6 +15,7 @@ from server.journal.acts import Deed, Subject
 from server.maintenance.decisions import schedule
 from server.moving.desk import MovingDesk
 from server.otp.ports import FencedError, Kind
+from server.probing.finding import Outcome
 from server.storage.move import move
 from server.storage.schema import metadata
 from server.uptime.keeper import UptimeKeeper
@@ -31,11 +32,14 @@ from tests.server.storage.entries import OTHER, POLICY, a_client, decide, otp
 from tests.server.storage.facts import a_fact
 from tests.server.storage.keepers import PostgresKeeper, SqliteKeeper, SqlKeeper
 from tests.server.storage.test_customer_book import CARD, TERMS
+from tests.server.storage.test_deliveries import notice
+from tests.server.storage.test_fleet import fill_fleet
 from tests.server.storage.test_incidents import fill_incidents
 from tests.server.storage.test_maintenance import a_plan
 from tests.server.storage.test_minting_book import new as new_minted
 from tests.server.storage.test_moving import VAULT, move_in
 from tests.server.storage.test_operator_book import DIGEST, LATER_US
+from tests.server.storage.test_probes import ONE, Findings
 from tests.server.storage.test_reports import fill_reports
 
 FENCE = fence(machine_0=1).encode()
@@ -80,6 +84,11 @@ async def source(tmp_path: Path) -> AsyncIterator[SqliteKeeper]:
     await UptimeKeeper(store, min_requests=1, left_out=[], kept_days=9).work(held)
     await fill_reports(store)
     await store.add_minted(*new_minted(OTHER), act=ACT)
+    await fill_fleet(store)
+    found = Findings(await store.store_time_us())
+    jump = found(2, -2, Outcome.UNKNOWN, minutes=1, why="the clock jumped")
+    await store.add_findings(ONE, [found(1, -3), jump])
+    await store.plan_notices([notice()])
     await keeper.install_meta("fence", FENCE)
     yield keeper
     await keeper.close()
@@ -147,7 +156,7 @@ async def test_numbers_go_on_where_they_were(source: SqliteKeeper, postgres_url:
     assert await store.reserve_client_id() == 42
     assert (await store.add_customer(TERMS, act=ACT)).customer_id == 2
     await target.append_facts([a_fact(2)])
-    facts = await store.unread_facts("job", 9)
+    facts = await store.unread_facts("job", 99)
     assert [fact.position for fact in facts] == list(range(1, len(facts) + 1))
     assert facts[-1].fact == a_fact(2)
     assert await decide(store, otp(1, 5, 1, nonce="another-nonce-xx", client_version=2)) == [
