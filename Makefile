@@ -10,6 +10,8 @@ OPS_PORT = 8081
 WORKERS = 1
 # Many tests wait for real programs: one more of them than processors keeps a machine busy.
 TESTERS := $(shell expr `getconf _NPROCESSORS_ONLN` + 1)
+KEYS = 1000000
+SECONDS = 20
 UV = uv
 LOAD_FLAGS = --users 40 --processes 2 --p99-ms 2000
 PACKAGES = agent hsm loadtest server validation
@@ -18,7 +20,7 @@ SCRIPTS = .ci/run .ci/advisories deploy/install.sh $(wildcard deploy/deb/*) depl
 # The tests start hundreds of programs: one that may not keep what it compiled takes three times as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run check test bench bench-hsm bench-agent load deb sbom lock audit clean
+.PHONY: help setup run check test bench bench-hsm bench-agent bench-fleet load deb sbom lock audit clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -50,6 +52,9 @@ bench-hsm: $(VENV)/.dev ## Measure what opening an OTP costs with keys sealed on
 
 bench-agent: $(VENV)/.dev ## Measure the agent's memory, start and CPU beside its budget (IDLE_MINUTES=, INSERTIONS=)
 	$(BIN)/python -m tests.agent.bench
+
+bench-fleet: $(VENV)/.dev ## Measure reports of a fleet beside verifications, and searches in it (KEYS=, SECONDS=)
+	KEYS='$(KEYS)' SECONDS='$(SECONDS)' $(BIN)/python -m tests.server.fleet_bench
 
 load: $(VENV)/.dev ## Load a fresh server of its own for two minutes, prove it was safe (LOAD_FLAGS=)
 	$(BIN)/python -m loadtest --own-server --duration 2m $(LOAD_FLAGS)

@@ -10,6 +10,7 @@ from agent.proof_wire import PROOFS
 
 _KEY_OCTETS = 32
 _LEAST_INTERVAL_S, _INTERVAL_S, _MOST_INTERVAL_S = 60, 3600, 86_400
+_PROOF_INTERVAL_S, _MOST_PROOF_INTERVAL_S = 86_400, 30 * 86_400
 
 
 class Serials(StrEnum):
@@ -26,6 +27,7 @@ class Policy:
     claims: this host's user may say who holds a key.
     server_key: who the enrolled server is; once known it stays, whatever is said later: an agent
     proves to nobody else. proofs: words of `agent.proof_wire.PROOFS`.
+    proof_interval_s: between two proofs of a key that stays where it is.
     """
 
     serial: Serials = Serials.HASH
@@ -36,6 +38,7 @@ class Policy:
     interval_s: int = _INTERVAL_S
     server_key: bytes | None = None
     proofs: tuple[str, ...] = ()
+    proof_interval_s: int = _PROOF_INTERVAL_S
     claims: bool = False
 
     def changed(self, found: object) -> "Policy":
@@ -50,6 +53,9 @@ class Policy:
             _interval(said.get("interval_seconds"), self.interval_s),
             self.server_key or _key(said.get("server_key"), None),
             _proofs(said.get("proofs"), self.proofs),
+            _interval(
+                said.get("proof_interval_seconds"), self.proof_interval_s, _MOST_PROOF_INTERVAL_S
+            ),
             _flag(said.get("claims"), self.claims),
         )
 
@@ -66,6 +72,7 @@ class Policy:
             "interval_seconds": self.interval_s,
             "claims": self.claims,
             "proofs": list(self.proofs),
+            "proof_interval_seconds": self.proof_interval_s,
             **key,
         }
 
@@ -82,10 +89,10 @@ def _flag(found: object, otherwise: bool) -> bool:  # noqa: FBT001 - a value, no
     return found if isinstance(found, bool) else otherwise
 
 
-def _interval(found: object, otherwise: int) -> int:
+def _interval(found: object, otherwise: int, most: int = _MOST_INTERVAL_S) -> int:
     if type(found) is not int:
         return otherwise
-    return min(max(found, _LEAST_INTERVAL_S), _MOST_INTERVAL_S)
+    return min(max(found, _LEAST_INTERVAL_S), most)
 
 
 def _key(found: object, otherwise: bytes | None) -> bytes | None:

@@ -1,8 +1,9 @@
 """Which keys are to be proved to the server, and when: once they were read and reported. Pure.
 
-Once for every reading, so once per insertion, and then once a day: what a key proved stands for its
-day, and each proof takes its applications from others. A server proves nothing of a key that no
-report told it of. What fails is tried again, few times: the key is in somebody's way.
+Once for every reading, so once per insertion, and then as the policy has it, else once a day: what
+a key proved stands for its day, and each proof takes its applications from others. A server proves
+nothing of a key that no report told it of. What fails is tried again, few times: the key is in
+somebody's way.
 
 The first one waits for the next report that the server takes, whenever that is: when a key is
 plugged in is nobody's business, and a proof at once would tell it.

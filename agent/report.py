@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 FORMAT = 1
@@ -33,6 +34,8 @@ Value: TypeAlias = bool | int | str | tuple[str, ...]
 """A fact's value. A tuple is a sorted list of words."""
 
 MAX_FACTS = 400
+MAX_SOFTWARE = 64
+"""Programs in one report: those that have to do with keys are some twenty."""
 MAX_SEQUENCE = 2**53 - 1
 MAX_SERIAL = 2**32 - 1
 _MAX_TEXT = 128
@@ -229,8 +232,13 @@ def _facts(found: Mapping[str, Any], where: str) -> dict[str, Value]:
     return {_name(name, where): _value(value, where) for name, value in found.items()}
 
 
+@lru_cache(maxsize=2048)
+def _is_name(name: str) -> bool:
+    return len(name) <= _MAX_TEXT and _NAME.fullmatch(name) is not None
+
+
 def _name(name: str, where: str) -> str:
-    if len(name) > _MAX_TEXT or _NAME.fullmatch(name) is None:
+    if not _is_name(name):
         raise MalformedReportError(f"{where[:-1]}: something that is no fact's name")
     return name
 
@@ -261,6 +269,8 @@ def _reasons(found: Mapping[str, Any], where: str) -> dict[str, str]:
 
 
 def _software(found: Mapping[str, Any]) -> dict[str, str]:
+    if len(found) > MAX_SOFTWARE:
+        raise MalformedReportError(f"software: more than {MAX_SOFTWARE}")
     for package, version in found.items():
         known = _PACKAGE.fullmatch(package) is not None
         if not (known and isinstance(version, str) and _is_text(version)):
@@ -268,6 +278,7 @@ def _software(found: Mapping[str, Any]) -> dict[str, str]:
     return dict(found)
 
 
+@lru_cache(maxsize=2048)
 def _is_text(value: str) -> bool:
     return len(value) <= _MAX_TEXT and _TEXT.fullmatch(value) is not None
 

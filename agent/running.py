@@ -27,7 +27,7 @@ from agent.relaying import Wanted
 from agent.report import KeyReport
 from agent.reporting import Schedule
 from agent.sending import Sender
-from agent.slots import AGAIN_S, Slots, reader_of
+from agent.slots import Slots, reader_of
 from agent.store import Store, StoreError
 
 _LOG = logging.getLogger("keystead-agent")
@@ -189,7 +189,9 @@ class Agent:
             _LOG.warning("%s was not proved: %s", name, proved.problem)
             self._proofs = self._proofs.failed(name, due, now)
         else:
-            self._proofs = self._proofs.again(name, due, now + AGAIN_S)
+            self._proofs = self._proofs.again(
+                name, due, now + self._identity.policy.proof_interval_s
+            )
         self._note_proof(proved)
 
     def _note_proof(self, proved: Proved) -> None:

@@ -91,6 +91,12 @@ class Config(Section):
         return None if files is None else files._replace(client_ca=None)
 
     @property
+    def fleet_files(self) -> TlsFiles | None:
+        """The certificate of the agents' door: agents show none, whatever clients have to."""
+        files = self.tls.files
+        return None if files is None else files._replace(client_ca=None)
+
+    @property
     def status_url(self) -> str:
         """Where the status page is, without a slash at its end."""
         if self.status.url is not None:

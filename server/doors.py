@@ -28,7 +28,9 @@ from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
 from server.fleet.holder_desk import HolderDesk
 from server.fleet.roots_desk import RootsDesk
+from server.fleet_care import fleet_jobs, fleet_retention_desk
 from server.fleet_door import fleet_families, keep_identity, open_fleet_door
+from server.fleet_watch import watch_fleet
 from server.foundation import Foundation
 from server.hsm_care import HsmCare
 from server.incident_care import incident_desk, incident_job, watch_redundancy
@@ -36,6 +38,7 @@ from server.jobs.resealing import watch_rotation
 from server.jobs.runner import JobRunner, run_jobs
 from server.jobs.standing import (
     facts_pruning,
+    fleet_health,
     journal_checkpoint,
     ledger_checkpoint,
     ledger_pruning,
@@ -262,6 +265,7 @@ async def open_desks(
         fleet=FleetDesk(base.store, shipped(), clock=clock),
         holders=HolderDesk(base.store, plain=config.fleet.serial == "plain"),
         roots=RootsDesk(base.store, config.fleet.trusted_attestation_keys),
+        fleet_retention=fleet_retention_desk(config, base.store),
         status=status,
     )
 
@@ -360,7 +364,7 @@ async def open_side_doors(
             stack, config, desks, clock, listener=doors.remote, tally=tallies["admin"]
         )
     families = [hsm.families, *jobs]
-    identity = await keep_identity(stack, base, needed=doors.fleet is not None)
+    identity = await keep_identity(stack, base.store, base.keys, needed=doors.fleet is not None)
     if doors.fleet is not None and identity is not None:
         reception = await open_fleet_door(
             stack,
@@ -369,10 +373,11 @@ async def open_side_doors(
             clock,
             listener=doors.fleet,
             caps=_caps(config),
-            certificate=certificate,
+            certificate=agents_certificate(stack, config, clock, tallies, certificate),
             identity=identity,
         )
         families.append(partial(fleet_families, reception.outcomes))
+        families.append(await watch_fleet(stack, base.store))
     build = {"version": VERSION, "store": "sqlite" if config.store.is_sqlite else "postgresql"}
     ops = ops_app(
         registry=metrics_registry(tallies, gauges=gauges, build=build, families=families),
@@ -383,6 +388,19 @@ async def open_side_doors(
     admin = admin_app(desks, LocalPeers())
     for app, listener in ((admin, doors.admin), (ops, doors.ops)):
         stack.push_async_callback((await serve(app, [listener], tally=tally)).stop)
+
+
+def agents_certificate(
+    stack: AsyncExitStack,
+    config: Config,
+    clock: Clock,
+    tallies: Mapping[str, Tally],
+    shown: "ServedCertificate | None",
+) -> "ServedCertificate | None":
+    """Return what agents are shown. They have no certificate to show, where clients need one."""
+    if config.tls.client_ca is None:
+        return shown
+    return serve_certificate(stack, config.fleet_files, clock, tallies["control"])
 
 
 async def count_usage(
@@ -428,12 +446,14 @@ def start_jobs(
         journal_checkpoint(base.journal),
         ledger_checkpoint(base.ledger),
         facts_pruning(base.store, base.store),
+        fleet_health(base.store, base.store),
         usage_pruning(base.store, config.usage.kept_days),
         probe_pruning(base.store, base.store),
         ledger_pruning(base.store, base.store, kept_payloads(config)),
         incident_job(config, base),
         *notice_jobs(config, base, dispatcher),
         *uptime_jobs(config, base),
+        *fleet_jobs(config, base),
         *report_jobs(config, base, report_mail_desk(config, base, clock, board, VERSION)),
     ]
     run_jobs(stack, base.store, clock, jobs)

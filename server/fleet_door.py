@@ -26,13 +26,20 @@ from server.fleet.nonces import Nonces
 from server.fleet.policy import SERIAL_KEY, SERIAL_KEY_OCTETS, FleetPolicy
 from server.fleet.reception import Reception
 from server.fleet.roots_desk import RootsDesk
-from server.fleet.server_identity import ServerIdentity, is_made, open_identity, reseal
-from server.foundation import Foundation, Store
+from server.fleet.server_identity import (
+    ServerIdentity,
+    Values,
+    is_made,
+    open_identity,
+    reseal,
+)
+from server.foundation import Store
 from server.handed_keys import HandedKeys
 from server.journal.acts import Cause
+from server.key_room import KeyRoom
 from server.local_users import this_process
 from server.metrics.tally import Tally
-from server.web.fleet import FleetDoor
+from server.web.fleet import OUTCOMES, FleetDoor
 from server.web.fleet_claims import ClaimDoor
 from server.web.fleet_proofs import Dialogue, ProofDoor
 from server.web.guard import Caps
@@ -42,29 +49,27 @@ if TYPE_CHECKING:
     from server.web.certificate import ServedCertificate
 
 
-_SETTLE_S = 1.0
-"""After other keys were told of: who listens is told before the vault seals with them."""
-
 _log = structlog.stdlib.get_logger(__name__)
 
 
 async def keep_identity(
-    stack: AsyncExitStack, base: Foundation, *, needed: bool
+    stack: AsyncExitStack, store: Values, keys: KeyRoom, *, needed: bool, settle_s: float = 1.0
 ) -> ServerIdentity | None:
     """Return who this server is to hosts; None when nobody needs it and it was never made.
 
-    Until `stack` ends it is sealed anew whenever other keys seal. VaultError, store errors.
+    Until `stack` ends it is sealed anew whenever other keys seal. settle_s: after other keys were
+    told of, for who listens is told before the vault seals with them. VaultError, store errors.
     """
-    if not needed and not await is_made(base.store):
+    if not needed and not await is_made(store):
         return None
     cause = Cause(this_process())
-    identity = await open_identity(base.store, base.keys.vault, cause=cause)
+    identity = await open_identity(store, keys.vault, cause=cause)
     tasks: set[asyncio.Task[None]] = set()
 
     async def seal_anew() -> None:
         try:
-            await asyncio.sleep(_SETTLE_S)
-            await reseal(base.store, base.keys.vault, identity, cause=cause)
+            await asyncio.sleep(settle_s)
+            await reseal(store, keys.vault, identity, cause=cause)
         except Exception as error:  # noqa: BLE001 - tried again at the next change, and the next start
             _log.error("fleet_identity_not_resealed", error=str(error))
 
@@ -76,9 +81,9 @@ async def keep_identity(
     async def end() -> None:
         await asyncio.gather(*tasks)
 
-    base.keys.listen(other_keys)
+    keys.listen(other_keys)
     stack.push_async_callback(end)
-    await reseal(base.store, base.keys.vault, identity, cause=cause)
+    await reseal(store, keys.vault, identity, cause=cause)
     return identity
 
 
@@ -105,6 +110,7 @@ async def open_fleet_door(
         wanted.interval_seconds,
         identity.public_key,
         wanted.proofs,
+        wanted.proof_interval_seconds,
         wanted.claims,
     )
     reception = Reception(store, policy)
@@ -151,6 +157,6 @@ def fleet_families(outcomes: Mapping[str, int]) -> Iterator[Metric]:
         "Enrolments and reports of endpoint agents, by outcome.",
         labels=["outcome"],
     )
-    for outcome in sorted(outcomes):
-        family.add_metric([outcome], outcomes[outcome])
+    for outcome in sorted({*OUTCOMES, *outcomes}):
+        family.add_metric([outcome], outcomes.get(outcome, 0))
     yield family

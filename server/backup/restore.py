@@ -103,6 +103,7 @@ async def load(
         await target.settle_imports()
         await target.end_tokens()
         await target.withdraw_releases()
+        await target.settle_fleet()
         known = json.loads((await target.meta()).get(BACKUPS) or "[]")
         # This one, too: what begins to serve now is not in it (server/safeguards.py).
         this = {"id": fence.backup, "made": fence.made, "nodes": dict(fence.nodes)}

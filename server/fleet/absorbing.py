@@ -26,7 +26,11 @@ OWN = "keystead."
 
 
 class KnownKey(NamedTuple):
-    """All that is known of a key. unreadable: reasons of its newest report, by fact or group."""
+    """All that is known of a key. unreadable: reasons of its newest report, by fact or group.
+
+    said: the day of the newest word on it; repeats: facts that are of that word. When it comes
+    again on a later day, theirs is that day (`said_again`).
+    """
 
     key_id: str
     serial: int | None
@@ -34,6 +38,20 @@ class KnownKey(NamedTuple):
     unreadable: Mapping[str, str]
     first_seen: date
     last_seen: date
+    said: date = date.min
+    repeats: frozenset[str] = frozenset()
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether its newest word, come again on a later day, changes nothing but days.
+
+        It does more where another host saw the key after it, where the key proved what that word
+        outlives, and where words contradict each other.
+        """
+        return self.said == self.last_seen and not any(
+            fact.others if name in FIXED else fact.trust > Trust.HOST_SIGNED
+            for name, fact in self.facts.items()
+        )
 
     @property
     def disputed(self) -> tuple[str, ...]:
@@ -106,6 +124,12 @@ def absorb(
         if _differ(was := _value(before, name), now := _value(facts, name))
     ]
     seen = min(report.last_seen, today)
+    repeats = frozenset(
+        name
+        for name in report.facts
+        if (own := facts.get(name)) is not None and own[1:3] == (day, host_id)
+        if own.trust is Trust.HOST_SIGNED and not own.others
+    )
     key = KnownKey(
         key_id_of(report.identity, host_id),
         report.identity.serial,
@@ -113,6 +137,8 @@ def absorb(
         dict(report.unreadable) if known is None or seen >= known.last_seen else known.unreadable,
         seen if known is None else min(known.first_seen, seen),
         seen if known is None else max(known.last_seen, seen),
+        day,
+        repeats,
     )
     altered = tuple(
         name
@@ -137,20 +163,36 @@ def _stays(name: str, fact: KnownFact, report: KeyReport, day: date, host_id: st
 def _is_later(was: KnownFact, said: KnownFact) -> bool:
     """Tell whether what is known stands.
 
-    It does where another host read it on a later day (a host's own word is new), and where the
-    key itself said so, that day or later. A channel that is unproven is worth what a laptop's word
-    is: the word of another one takes its place, and only its own laptop's, said again, does not.
+    It does where another host read it on a later day, and where the key itself said so, that day
+    or later. A channel that is unproven is worth what a laptop's word is: the word of another one
+    takes its place, and only its own laptop's, said again, does not. A host's own other word is
+    new, whatever day it names; the same word gets no older.
     """
-    if was.host_id != said.host_id and was.day > said.day:
-        return True
     same = was.host_id == said.host_id and not _differ(was.value, said.value)
-    return was.day >= said.day and (was.trust.is_proven or (was.trust is Trust.UNPROVEN and same))
+    if was.day >= said.day and (was.trust.is_proven or (was.trust is Trust.UNPROVEN and same)):
+        return True
+    return was.day > said.day and (was.host_id != said.host_id or same)
+
+
+def said_again(key: KnownKey, day: date, last_seen: date) -> KnownKey:
+    """Return a key after its newest word came again, from that day.
+
+    The same as `absorb` would make of it, as long as the key is whole or the day is none later
+    (`Standing.is_news`), and at a small part of the price.
+    """
+    if day > key.said:
+        facts = {
+            name: fact._replace(day=day) if name in key.repeats else fact
+            for name, fact in key.facts.items()
+        }
+        key = key._replace(facts=facts, said=day)
+    return key._replace(last_seen=max(key.last_seen, last_seen))
 
 
 def without_host(key: KnownKey, host_id: str) -> KnownKey:
     """Return a key as it is known when nobody is to know what this host said of it."""
     facts = {name: withdrawn(fact, host_id) for name, fact in key.facts.items()}
-    return key._replace(facts=facts)
+    return key._replace(facts=facts, repeats=frozenset())
 
 
 def _value(facts: Mapping[str, KnownFact], name: str) -> Value | None:

@@ -1,5 +1,6 @@
 """The operator's desk for the fleet: tokens for hosts, what is known, and what advisories say."""
 
+import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -10,26 +11,27 @@ from server.clock import Clock
 from server.fleet.absorbing import as_report
 from server.fleet.advisory import Advisory
 from server.fleet.advisory_file import AdvisoryFile
+from server.fleet.counting import Counter, Counts
 from server.fleet.enrolment import TOKEN_OCTETS, Token, digest_of
 from server.fleet.exposure import Affected, Exposure, judge
 from server.fleet.health import Health, judge_health
+from server.fleet.host_name import HostNameError, checked
 from server.fleet.hosts import Host
 from server.fleet.observed import key_facts
-from server.fleet.ports import FleetBook, FleetKey, NotedChange, Search, UnknownHostError
+from server.fleet.ports import (
+    FleetBook,
+    FleetKey,
+    NotedChange,
+    Search,
+    UnknownFleetKeyError,
+    UnknownHostError,
+)
 from server.journal.acts import Cause
 
 MAX_PAGE = 1000
 DAY_US = 86_400_000_000
 MAX_TOKEN_DAYS = 90
 _PREFIX = "kst_host_"
-_MAX_NAME = 253
-
-
-class UnknownFleetKeyError(LookupError):
-    """There is no key with this id."""
-
-    def __init__(self, key_id: str) -> None:
-        super().__init__(f"there is no key {key_id}; list them to see which are")
 
 
 class UnknownAdvisoryError(LookupError):
@@ -52,6 +54,7 @@ class FleetDesk:
     def __init__(self, book: FleetBook, advisories: AdvisoryFile, *, clock: Clock) -> None:
         self._book = book
         self._clock = clock
+        self._counter = Counter(book, clock)
         self._advisories: Mapping[str, Advisory] = {
             advisory.advisory_id: advisory for advisory in advisories.advisories
         }
@@ -65,11 +68,10 @@ class FleetDesk:
         self, name: str, *, days: int, replaces: bool, cause: Cause
     ) -> tuple[str, Token]:
         """Make a token that lets a host of this name in, once. InputError, HostEnrolledError."""
-        name = name.strip(" ")
-        if not name or len(name) > _MAX_NAME or not name.isprintable() or " " in name:
-            raise InputError(
-                f"a host's name has 1 to {_MAX_NAME} characters that can be shown, and no blanks"
-            )
+        try:
+            name = checked(name)
+        except HostNameError as error:
+            raise InputError(str(error)) from None
         if not 1 <= days <= MAX_TOKEN_DAYS:
             raise InputError(f"a token is good for 1 to {MAX_TOKEN_DAYS} days")
         text = _PREFIX + secrets.token_urlsafe(TOKEN_OCTETS)
@@ -108,6 +110,10 @@ class FleetDesk:
         """Return changes of a key, newest first."""
         return await self._book.key_changes(key_id, before, max(1, min(limit, MAX_PAGE)))
 
+    async def counts(self) -> Counts:
+        """Return how many there are, as of some seconds ago. The store's errors pass."""
+        return await self._counter.counts()
+
     def health(self, known: FleetKey) -> Health:
         """Return what is wrong with a key today."""
         said = as_report(known.key)
@@ -138,6 +144,9 @@ class FleetDesk:
         """
         limit = max(1, min(limit, MAX_PAGE))
         page = await self._book.fleet_keys(Search(), after, limit)
-        hit = [HitKey(known, self.exposure(known, advisory)) for known in page]
+        hit = []
+        for known in page:
+            hit.append(HitKey(known, self.exposure(known, advisory)))
+            await asyncio.sleep(0)  # others wait for this loop, too
         last = page[-1].key.key_id if len(page) == limit else None
         return [one for one in hit if one.exposure.affected is not Affected.NO], last

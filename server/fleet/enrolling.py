@@ -18,6 +18,19 @@ _MAX_NAME = 253
 _MAX_TOKEN = 1000
 _MAX_WORD = 64
 _KEY_OCTETS = 32
+_WEAK = frozenset(
+    bytes.fromhex(point)
+    for point in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
+"""The points of small order, without their sign: signatures under these fit many messages."""
 
 
 class UnknownFormatError(Exception):
@@ -63,4 +76,6 @@ def _public_key(text: str) -> bytes:
         key = b""
     if len(key) != _KEY_OCTETS:
         raise MalformedError('"public_key" is not the base64 of 32 octets')
+    if key[:-1] + bytes([key[-1] & 0x7F]) in _WEAK:
+        raise MalformedError('"public_key" is one under which anybody can sign')
     return key

@@ -8,9 +8,13 @@ import hashlib
 import hmac
 from typing import NamedTuple
 
+from server.fleet.host_name import folded
 from server.fleet.hosts import Host, HostState
 
 TOKEN_OCTETS = 32
+
+SYSTEMS = frozenset({"linux", "macos", "windows"})
+"""What agents say that they run on."""
 
 
 class BadTokenError(Exception):
@@ -71,8 +75,8 @@ def digest_of(token: str) -> bytes:
 
 
 def same_name(one: str, other: str) -> bool:
-    """Tell whether two names are of one host: hosts do not care for the case of letters."""
-    return hmac.compare_digest(one.casefold().encode(), other.casefold().encode())
+    """Tell whether two names are of one host."""
+    return hmac.compare_digest(folded(one).encode(), folded(other).encode())
 
 
 def admit(

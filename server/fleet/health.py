@@ -6,7 +6,8 @@ What could not be read is told apart from what is sound: nobody is calmed by sil
 
 import enum
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from typing import NamedTuple, TypeAlias
 
@@ -72,17 +73,40 @@ def _at_most(limit: int) -> Holds:
     return lambda value, _today: value <= limit if type(value) is int else None
 
 
-def _ends(first: int | None, last: int) -> Holds:
-    """Return whether a day is from `first` (None: ever) to `last` days after today."""
+@dataclass(frozen=True)
+class Ends:
+    """Whether a day is from `first` (None: ever) to `last` days after today."""
 
-    def holds(value: Value, today: date) -> bool | None:
-        try:
-            left = (date.fromisoformat(value) - today).days if isinstance(value, str) else None
-        except ValueError:
+    first: int | None
+    last: int
+
+    def __call__(self, value: Value, today: date) -> bool | None:
+        """Tell it of a day as text; None when it is none."""
+        left = _days_left(value, today)
+        if left is None:
             return None
-        return None if left is None else (first is None or first <= left) and left <= last
+        return (self.first is None or self.first <= left) and left <= self.last
 
-    return holds
+    def turns(self, value: Value, today: date) -> date | None:
+        """Return the first day after today on which the answer may be another one."""
+        left = _days_left(value, today)
+        if left is None:
+            return None
+        # It begins with `last` days left, and ends with fewer than `first`.
+        after = (self.last,) if self.first is None else (self.last, self.first - 1)
+        days = [left - limit for limit in after if limit < left]
+        return today + timedelta(min(days)) if days else None
+
+
+def _days_left(value: Value, today: date) -> int | None:
+    try:
+        return (date.fromisoformat(value) - today).days if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _ends(first: int | None, last: int) -> Holds:
+    return Ends(first, last)
 
 
 RULES: Sequence[Rule] = (
@@ -248,11 +272,27 @@ def judge_health(key: KeyReport, today: date, rules: Iterable[Rule] = RULES) -> 
     return Health(tuple(faults), tuple(unreadable))
 
 
+def next_turn(key: KeyReport, today: date, rules: Iterable[Rule] = RULES) -> date | None:
+    """Return the first day after today on which rules may find something else on the same facts.
+
+    Rules that look at the day are made with `Ends`; what other rules find changes with facts alone.
+    """
+    turns = (
+        rule.holds.turns(value, today)
+        for rule in rules
+        if isinstance(rule.holds, Ends)
+        for _name, value in _matching(key, rule.facts)
+    )
+    return min((day for day in turns if day is not None), default=None)
+
+
 def _matching(key: KeyReport, pattern: str) -> Iterable[tuple[str, Value]]:
     facts = key.facts
     if "*" not in pattern:
         return [(pattern, facts[pattern])] if pattern in facts else []
-    return [(name, facts[name]) for name in sorted(facts) if fnmatchcase(name, pattern)]
+    start = pattern.partition("*")[0]
+    names = sorted(name for name in facts if name.startswith(start) and fnmatchcase(name, pattern))
+    return [(name, facts[name]) for name in names]
 
 
 def _could_not_be_read(key: KeyReport, pattern: str, some_read: bool) -> bool:  # noqa: FBT001

@@ -14,13 +14,18 @@ class HostState(enum.StrEnum):
     """Somebody wanted it forgotten: its id alone is kept, so that it does not come back."""
 
 
+RESTORED = "restored:"
+"""What a host's `report_id` begins with since its store was restored from a backup."""
+
+
 class Host(NamedTuple):
     """A host as it is kept; times in microseconds of the epoch.
 
     public_key: raw Ed25519; sequence, report_id: of its last report, 0 and "" before the first;
     dropped: reports that the agent gave up; missing: sequence numbers that never came and that it
     did not give up; clashes: reports under a number that another one had;
-    altered: times that it contradicted what a key proved of itself; person: whose it is, "" =
+    altered: times that it contradicted what a key proved of itself;
+    silent_us: when it was noticed that it had not reported for long; person: whose it is, "" =
     nobody said; person_after: what it saw up to this day (ISO) was seen with an earlier one.
     """
 
@@ -39,8 +44,29 @@ class Host(NamedTuple):
     missing: int = 0
     clashes: int = 0
     altered: int = 0
+    silent_us: int | None = None
     person: str = ""
     person_after: str = ""
+
+    @property
+    def is_restored(self) -> bool:
+        """Tell whether a backup was restored since its last report: some of them may be lost."""
+        return self.report_id.startswith(RESTORED)
+
+    @property
+    def last_report(self) -> str:
+        """The id of its last report that is known here, "" before the first."""
+        return self.report_id.removeprefix(RESTORED)
+
+    @property
+    def heard_us(self) -> int:
+        """When it was heard last: its last report, or its enrolment."""
+        return self.enrolled_us if self.reported_us is None else self.reported_us
+
+    @property
+    def is_silent(self) -> bool:
+        """Tell whether it was marked silent, and has not reported since."""
+        return self.silent_us is not None and self.silent_us > self.heard_us
 
     def erased(self) -> "Host":
         """Return what is left of a host that was forgotten."""

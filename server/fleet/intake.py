@@ -7,13 +7,13 @@ Most reports say what was said an hour ago, and then there is next to nothing to
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
 from agent.report import KeyReport, Report
 from server.facts import NewFact
-from server.fleet.absorbing import Change, KnownKey, absorb, as_report, key_id_of
+from server.fleet.absorbing import Change, KnownKey, absorb, as_report, key_id_of, said_again
 from server.fleet.health import Level, judge_health
 from server.fleet.hosts import Host
 from server.fleet.receipt import Receipt, progress, receive
@@ -25,8 +25,9 @@ MAX_KEYS_OF_HOST = 10_000
 class Standing(NamedTuple):
     """How a key stands, without its facts.
 
-    digest: of the newest report of it, by host_id; judged: the day of its health; changes: how
-    many were noted.
+    digest: of the newest report of it, by host_id, b"" when its facts were changed otherwise since;
+    judged: the day of its health; changes: how many were noted; said: the day of that report;
+    whole: whether the same on a later day changes nothing but days (`KnownKey.is_whole`).
     """
 
     digest: bytes
@@ -34,10 +35,17 @@ class Standing(NamedTuple):
     judged: date
     last_seen: date
     changes: int
+    said: date = date.min
+    whole: bool = False
 
-    def is_news(self, digest: bytes, host_id: str, today: date) -> bool:
-        """Tell whether a report has to be looked at: the newest word was another, or is old."""
-        return (digest, host_id, today) != (self.digest, self.host_id, self.judged)
+    def is_news(self, digest: bytes, host_id: str, day: date) -> bool:
+        """Tell whether a report from a day has to be looked at, fact by fact.
+
+        What the newest word said already is none, on whatever day, where that word was all that
+        counted: days are written by themselves then.
+        """
+        is_other = (digest, host_id) != (self.digest, self.host_id)
+        return is_other or (day > self.said and not self.whole)
 
 
 class ChangedKey(NamedTuple):
@@ -69,11 +77,12 @@ class Seen(NamedTuple):
 class Intake:
     """One batch. standings, keys: what is known of the keys that are reported.
 
-    brought: how many keys a host saw, of those hosts that report a key which is not known.
+    brought: how many keys a host saw, of those hosts that report a key which is not known;
+    forgotten: of keys that were erased, until which day they were seen is not heard.
 
     keys holds those of which a report has news (`Standing.is_news`), and perhaps others. After
     the last `take`: reported has the newest report of each host that had one taken, clashed the
-    hosts with one that clashed; later has the days of keys of which nothing else is new.
+    hosts with one that clashed; later has the keys of which nothing is new but days.
     """
 
     def __init__(
@@ -83,6 +92,8 @@ class Intake:
         keys: Mapping[str, KnownKey],
         today: date,
         brought: Mapping[str, int] | None = None,
+        *,
+        forgotten: Mapping[str, date] | None = None,
     ) -> None:
         self.hosts = dict(hosts)
         self.reported: dict[str, Report] = {}
@@ -90,15 +101,35 @@ class Intake:
         self.changed: dict[str, ChangedKey] = {}
         self.changes: list[NewChange] = []
         self.seen: dict[tuple[str, str], Seen] = {}
-        self.later: dict[str, date] = {}
+        self.later: dict[str, Standing] = {}
         self.told: list[NewFact] = []
         self._standings = dict(standings)
         self._keys = dict(keys)
         self._today = today
         self._brought = Counter(brought)
+        self._forgotten = forgotten or {}
 
-    def take(self, report: Report) -> Receipt:
-        """Decide on one report, and note what it changes."""
+    def ids_of(self, report: Report) -> tuple[str, ...]:
+        """Return the ids of a report's keys, in their order."""
+        return tuple(key_id_of(key.identity, report.host) for key in report.keys)
+
+    def is_repeat(self, report: Report, digests: Sequence[bytes]) -> bool:
+        """Tell whether a report has no news: `take` notes days and its host's progress at most.
+
+        digests: `digests_of` it.
+        """
+        receipt = receive(self.hosts.get(report.host), report)
+        if receipt is not Receipt.NEW:
+            return receipt is not Receipt.CLASH
+        return all(
+            standing is not None
+            and not standing.is_news(digest, report.host, day_of_word(key, report, self._today))
+            for key, digest in zip(report.keys, digests, strict=True)
+            for standing in (self._standings.get(key_id_of(key.identity, report.host)),)
+        )
+
+    def take(self, report: Report, digests: Sequence[bytes] | None = None) -> Receipt:
+        """Decide on one report, and note what it changes. digests: `digests_of` it."""
         host = self.hosts.get(report.host)
         receipt = receive(host, report)
         if host is None:
@@ -108,8 +139,9 @@ class Intake:
         if receipt is Receipt.CLASH:
             self.hosts[report.host] = host._replace(clashes=host.clashes + 1)
             self.clashed.add(report.host)
-            clash = NewFact("fleet.host-clash", report.host, {"sequence": report.sequence})
-            self.told.append(clash)
+            if _is_power_of_two(host.clashes + 1):  # one that clashes all day fills no outbox
+                clash = NewFact("fleet.host-clash", report.host, {"sequence": report.sequence})
+                self.told.append(clash)
         if receipt is Receipt.NEW:
             dropped, missing = progress(host, report)
             self.hosts[report.host] = host._replace(
@@ -122,8 +154,8 @@ class Intake:
                 missing=host.missing + missing,
             )
             self.reported[report.host] = report
-            for key in report.keys:
-                self._take_key(key, report)
+            for key, digest in zip(report.keys, digests or digests_of(report), strict=True):
+                self._take_key(key, report, digest)
         return receipt
 
     def _has_room(self, report: Report) -> bool:
@@ -133,17 +165,17 @@ class Intake:
         self._brought[report.host] += len(unknown)
         return True
 
-    def _take_key(self, key: KeyReport, report: Report) -> None:
+    def _take_key(self, key: KeyReport, report: Report, digest: bytes) -> None:
         key_id = key_id_of(key.identity, report.host)
-        day = min(key.last_seen, self._today)
-        before = self.seen.get((key_id, report.host), Seen(day, day, None))
-        span = Seen(min(before.first, day), max(before.last, day), key.attached)
+        seen = min(key.last_seen, self._today)
+        if key_id not in self._standings and seen <= self._forgotten.get(key_id, date.min):
+            return
+        before = self.seen.get((key_id, report.host), Seen(seen, seen, None))
+        span = Seen(min(before.first, seen), max(before.last, seen), key.attached)
         self.seen[key_id, report.host] = span
-        standing, digest = self._standings.get(key_id), digest_of(key)
-        if standing is not None and not standing.is_news(digest, report.host, self._today):
-            if day > standing.last_seen:
-                self._standings[key_id] = standing._replace(last_seen=day)
-                self.later[key_id] = day
+        standing, day = self._standings.get(key_id), day_of_word(key, report, self._today)
+        if standing is not None and not standing.is_news(digest, report.host, day):
+            self._take_again(key_id, standing, day, seen)
             return
         known = self._keys.get(key_id)
         absorbed = absorb(known, key, report.host, report.day, today=self._today)
@@ -159,16 +191,31 @@ class Intake:
         if disputed and (known is None or disputed != known.disputed):
             said = {"facts": " ".join(disputed), "host": report.host}
             self.told.append(NewFact("fleet.key-disputed", key_id, said))
-        last_seen = absorbed.key.last_seen
-        if standing is not None:  # which a report before this one may have moved on
-            last_seen = max(last_seen, standing.last_seen)
-        absorbed = absorbed._replace(key=absorbed.key._replace(last_seen=last_seen))
         self._keys[key_id] = absorbed.key
-        now = Standing(digest, report.host, self._today, last_seen, number)
+        now = Standing(digest, report.host, self._today, absorbed.key.last_seen, number)
+        now = now._replace(said=absorbed.key.said, whole=absorbed.key.is_whole)
         self._standings[key_id] = now
         health = judge_health(as_report(absorbed.key), self._today)
         rules = sorted({fault.rule.name for fault in health.faults})
         self.changed[key_id] = ChangedKey(absorbed.key, now, health.worst, tuple(rules))
+        self.later.pop(key_id, None)
+
+    def _take_again(self, key_id: str, standing: Standing, day: date, seen: date) -> None:
+        """Note that the newest word on a key came again."""
+        said, last_seen = max(standing.said, day), max(standing.last_seen, seen)
+        if (said, last_seen) == (standing.said, standing.last_seen):
+            return
+        # Seen later, but by a report from an earlier day: what comes next is to be looked at.
+        whole = standing.whole and said == last_seen
+        now = standing._replace(said=said, last_seen=last_seen, whole=whole)
+        self._standings[key_id] = now
+        if key_id in self._keys:
+            self._keys[key_id] = said_again(self._keys[key_id], day, seen)
+        if key_id in self.changed:
+            changed = self.changed[key_id]
+            self.changed[key_id] = changed._replace(key=self._keys[key_id], standing=now)
+        else:
+            self.later[key_id] = now
 
     def _note_altered(self, host_id: str, key_id: str, names: tuple[str, ...]) -> None:
         host = self.hosts[host_id]
@@ -181,10 +228,24 @@ def altered_fact(host_id: str, key_id: str, names: Sequence[str]) -> NewFact:
     return NewFact("fleet.host-altered", host_id, {"key": key_id, "facts": " ".join(names)})
 
 
+def _is_power_of_two(number: int) -> bool:
+    return number & (number - 1) == 0
+
+
 def unknown_keys(report: Report, standings: Mapping[str, Standing]) -> frozenset[str]:
     """Return the keys of a report of which nothing is known."""
     named = {key_id_of(key.identity, report.host) for key in report.keys}
     return frozenset(named - standings.keys())
+
+
+def day_of_word(key: KeyReport, report: Report, today: date) -> date:
+    """Return from which day a report's word on a key is: nothing was seen later than today."""
+    return min(report.day, key.last_seen, today)
+
+
+def digests_of(report: Report) -> tuple[bytes, ...]:
+    """Return the digests of a report's keys, in their order."""
+    return tuple(digest_of(key) for key in report.keys)
 
 
 def digest_of(key: KeyReport) -> bytes:
@@ -195,13 +256,22 @@ def digest_of(key: KeyReport) -> bytes:
 
 
 def news(
-    reports: Iterable[Report], standings: Mapping[str, Standing], today: date
+    reports: Sequence[Report], standings: Mapping[str, Standing], today: date
 ) -> frozenset[str]:
-    """Return the known keys of which a report has to be looked at."""
+    """Return the known keys of which a report has to be looked at.
+
+    Those of several words are among them: the first may change how the key stands for the next.
+    """
+    words = Counter(
+        key_id_of(key.identity, report.host) for report in reports for key in report.keys
+    )
     return frozenset(
         key_id
         for report in reports
         for key in report.keys
         if (standing := standings.get(key_id := key_id_of(key.identity, report.host))) is not None
-        and standing.is_news(digest_of(key), report.host, today)
+        and (
+            words[key_id] > 1
+            or standing.is_news(digest_of(key), report.host, day_of_word(key, report, today))
+        )
     )

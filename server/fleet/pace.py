@@ -16,7 +16,7 @@ class TooFastError(Exception):
     """The host sends more than anyone has to say."""
 
     def __init__(self) -> None:
-        super().__init__("this host sent many reports in a short time: send this one again later")
+        super().__init__("this host asked for much in a short time: send this again later")
 
 
 class _Left(NamedTuple):
@@ -47,3 +47,11 @@ class Pace:
         allowed = reports >= 1
         self._left.put(host_id, _Left(reports - allowed, now))
         return allowed
+
+    def charge(self, host_id: str, reports: float) -> None:
+        """Count one that was allowed as more than one: the host waits the longer before the next.
+
+        For one that costs more than others do.
+        """
+        left = self._left.get(host_id) or _Left(self._burst, self._monotonic())
+        self._left.put(host_id, left._replace(reports=left.reports - reports))

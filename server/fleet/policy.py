@@ -24,6 +24,7 @@ class FleetPolicy(NamedTuple):
     interval_s: int = 3600
     server_key: bytes | None = None
     proofs: tuple[str, ...] = ()
+    proof_interval_s: int = 86_400
     claims: bool = False
 
     def __repr__(self) -> str:
@@ -43,4 +44,5 @@ class FleetPolicy(NamedTuple):
             "interval_seconds": self.interval_s,
             "claims": self.claims,
             "proofs": list(self.proofs),
+            "proof_interval_seconds": self.proof_interval_s,
         }

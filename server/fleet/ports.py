@@ -1,6 +1,7 @@
 """What the fleet needs of a store."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import NamedTuple, Protocol
 
 from agent.report import Report, Value
@@ -8,11 +9,12 @@ from server.fleet.absorbing import KnownKey
 from server.fleet.custody import Custody
 from server.fleet.enrolment import Admission, Asked, Token
 from server.fleet.health import Level
-from server.fleet.hosts import Host
+from server.fleet.hosts import Host, HostState
 from server.fleet.proof import Proof
 from server.fleet.proving import Proven
 from server.fleet.receipt import Receipt
 from server.journal.acts import Act
+from server.leases import Lease
 
 MAX_CHANGES = 500
 """Changes that are kept of a key, the newest ones."""
@@ -26,6 +28,13 @@ class UnknownHostError(LookupError):
 
     def __init__(self, host_id: str) -> None:
         super().__init__(f"there is no host {host_id}; list them to see which are")
+
+
+class UnknownFleetKeyError(LookupError):
+    """There is no key with this id."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"there is no key {key_id}; list them to see which are")
 
 
 class Search(NamedTuple):
@@ -73,6 +82,15 @@ class FleetKey(NamedTuple):
     key: KnownKey
     sightings: Sequence[Sighting]
     custody: Custody = Custody()
+
+
+class KeyCount(NamedTuple):
+    """How many keys are alike. line: as `lines.line_word` has it; firmware: "" for not known."""
+
+    level: Level | None
+    line: str
+    firmware: str
+    keys: int
 
 
 class FleetBook(Protocol):
@@ -138,6 +156,26 @@ class FleetBook(Protocol):
 
     async def fleet_key(self, key_id: str) -> FleetKey | None:
         """Return a key."""
+        ...
+
+    async def fleet_hosts(self, host_ids: Sequence[str]) -> Mapping[str, Host]:
+        """Return those of these hosts that there are, by id."""
+        ...
+
+    async def key_counts(self) -> Sequence[KeyCount]:
+        """Count keys by what was found of them last, from an index, without a turn at writing."""
+        ...
+
+    async def rule_counts(self) -> Mapping[str, int]:
+        """Count the keys at which each rule found something, likewise."""
+        ...
+
+    async def host_counts(self) -> Mapping[HostState, int]:
+        """Count hosts, likewise."""
+        ...
+
+    async def judge_due(self, today: date, limit: int, lease: Lease) -> int:
+        """Judge up to `limit` keys whose day has come; return how many. LeaseLostError."""
         ...
 
     async def key_changes(self, key_id: str, before: int, limit: int) -> Sequence[NotedChange]:

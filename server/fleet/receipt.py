@@ -37,7 +37,7 @@ def receive(host: Host | None, report: Report) -> Receipt:
     if report.sequence > host.sequence:
         return Receipt.NEW
     # Agents send one report at a time, oldest first: only the last one can be sent again.
-    same = report.sequence == host.sequence and report.report_id == host.report_id
+    same = report.sequence == host.sequence and report.report_id == host.last_report
     return Receipt.AGAIN if same else Receipt.CLASH
 
 
@@ -45,4 +45,6 @@ def progress(host: Host, report: Report) -> Progress:
     """Return how many reports between the last one and this were given up, or lost."""
     gap = report.sequence - host.sequence - 1
     given_up = max(0, report.dropped - host.dropped)
-    return Progress(dropped=max(report.dropped, host.dropped), missing=max(0, gap - given_up))
+    # What came between a backup and the accident is lost here, and is no fault of the host's.
+    missing = 0 if host.is_restored else max(0, gap - given_up)
+    return Progress(dropped=max(report.dropped, host.dropped), missing=missing)

@@ -1,10 +1,11 @@
 """Where hosts come in: who signed is found out first, then reports go to the store in batches.
 
-One batch is in flight; what comes meanwhile is the next one. A report whose batch failed is told so
-and comes again: the store knows which it has.
+One batch is in flight; what comes meanwhile is the next one, `_BATCH_S` later at the soonest: a
+report can wait, and each of many small batches would cost as much as a large one. A report whose
+batch failed is told so and comes again: the store knows which it has.
 
-Strangers cost the store reads alone, few at a time (`_asking`); a host has one report in flight and
-so many in a while (`Pace`), whatever it does.
+Strangers cost the store reads alone, few at a time (`_asking`, `RollCall`); a host has one report
+in flight and so many in a while (`Pace`), whatever it does.
 """
 
 import asyncio
@@ -27,6 +28,8 @@ from server.fleet.pace import Pace, TooFastError
 from server.fleet.policy import FleetPolicy
 from server.fleet.ports import MAX_BATCH, FleetBook
 from server.fleet.receipt import Receipt
+from server.fleet.rhythm import Rhythm
+from server.fleet.roll_call import RollCall
 from server.fleet.signatures import HostKey, read_signature
 from server.otp.bounded_map import BoundedMap
 from server.otp.ports import StoreError
@@ -39,9 +42,26 @@ _KEYS_KNOWN = 100_000
 _PROOF_BURST, _PROOFS_PER_SECOND = 240, 1.0
 """Requests of one host about proofs: some 30 for a key that opens a channel, once a day."""
 
+_BATCH_S = 0.05
+_LOOK_S = 0.025
+"""From the beginning of a batch, and of a look for hosts, to that of the next one."""
+_TOKEN_BURST, _TOKENS_PER_SECOND = 10, 0.1
+"""Enrolments with one token: it lets one host in, which asks again when an answer was lost."""
+
 _ASKING = 4
 _ASKERS = 128
 """Strangers whose host or token is looked up at once, and that wait for it."""
+
+
+_ORDINARY_FACTS, _FACTS_OF_A_REPORT = 300, 100
+"""A key has some sixty facts. A report with thousands keeps verifications waiting for as long as
+many others do, and counts as many."""
+
+
+def _surcharge(report: Report) -> float:
+    """Return as how many more than one a report counts."""
+    facts = sum(len(key.facts) + len(key.unreadable) for key in report.keys)
+    return max(0, facts - _ORDINARY_FACTS) / _FACTS_OF_A_REPORT
 
 
 class BusyError(Exception):
@@ -72,11 +92,14 @@ class Reception:
         self._proof_pace = proof_pace or Pace(
             time.monotonic, burst=_PROOF_BURST, per_second=_PROOFS_PER_SECOND
         )
+        self._token_pace = Pace(time.monotonic, burst=_TOKEN_BURST, per_second=_TOKENS_PER_SECOND)
         self._in_flight: set[str] = set()
         self._askers = askers
         self._asked = 0
         self._turns = asyncio.Semaphore(_ASKING)
         self._keys: BoundedMap[str, HostKey] = BoundedMap(_KEYS_KNOWN)
+        self._rhythm = Rhythm(_BATCH_S, time.monotonic)
+        self._roll_call = RollCall(book.fleet_hosts, Rhythm(_LOOK_S, time.monotonic))
         self._waiting: deque[tuple[Report, asyncio.Future[Receipt]]] = deque()
         self._task: asyncio.Task[None] | None = None
 
@@ -84,10 +107,14 @@ class Reception:
         """Let a host in; return its id. What `read_enrolment` and the book raise passes."""
         asked = read_enrolment(body, read_signature(signature))
         # Who has no token waits for no turn at writing, which verifications wait for as well.
+        digest = digest_of(asked.token)
         async with self._asking():
-            known = await self._book.knows_token(digest_of(asked.token))
+            known = await self._book.knows_token(digest)
         if not known:
             raise BadTokenError
+        # Nor does who has one that was used, or that is too old, wait for it again and again.
+        if not self._token_pace.allows(digest.hex()):
+            raise TooFastError
         return asked.host_id, await self._book.enrol(asked)
 
     async def report(self, host_id: str, body: bytes, signature: str) -> Receipt:
@@ -108,6 +135,7 @@ class Reception:
         report = parse(body)
         if report.host != host_id:
             raise MalformedReportError("host: another one than the header says")
+        self._pace.charge(host_id, _surcharge(report))
         if len(self._waiting) >= self._queue:
             raise BusyError
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
@@ -134,6 +162,7 @@ class Reception:
 
     async def close(self) -> None:
         """Finish what waits. Whoever brings reports has to have ended before."""
+        await self._roll_call.close()
         if self._task is not None:
             await self._task
 
@@ -142,8 +171,9 @@ class Reception:
         known = self._keys.get(host_id)
         if known is not None:
             return known
-        async with self._asking():
-            host = await self._book.fleet_host(host_id)
+        if self._roll_call.waiting >= self._askers:
+            raise BusyError
+        host = await self._roll_call.host(host_id)
         if host is None or host.state is HostState.REPLACED:
             return Receipt.UNKNOWN_HOST
         if host.state is HostState.ERASED:
@@ -167,6 +197,7 @@ class Reception:
     async def _drain(self) -> None:
         try:
             while self._waiting:
+                await self._rhythm.beat()
                 size = min(len(self._waiting), MAX_BATCH)
                 await self._take([self._waiting.popleft() for _ in range(size)])
         finally:

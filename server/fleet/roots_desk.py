@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 
-from server.accounts.text import InputError
 from server.fleet.attestation_bundle import AttestationBundle, shipped, verify
 from server.fleet.server_identity import Values
 from server.fleet.signed_file import UntrustedFileError
@@ -14,6 +13,10 @@ NAME = "fleet_attestation_roots"
 """What the loaded file is called among the store's values."""
 
 _TRIES = 16
+
+
+class EditionRefusedError(Exception):
+    """A file is not taken; the message says why."""
 
 
 class RootsDesk:
@@ -36,17 +39,17 @@ class RootsDesk:
         return loaded
 
     async def load(self, text: str, *, cause: Cause) -> AttestationBundle:
-        """Take a newer edition. InputError says why it is not taken."""
+        """Take a newer edition. EditionRefusedError says why it is not taken."""
         try:
             bundle = verify(text.encode(), self._trusted)
         except (MalformedError, UntrustedFileError) as error:
-            raise InputError(f"the file is not taken: {error}") from None
+            raise EditionRefusedError(f"the file is not taken: {error}") from None
         file = json.dumps(json.loads(text), separators=(",", ":"), sort_keys=True)
         for _ in range(_TRIES):
             stands = await self._store.meta(NAME)
             before = max(self._shipped.edition, _edition_in(stands))
             if bundle.edition <= before:
-                raise InputError(
+                raise EditionRefusedError(
                     f"the file is edition {bundle.edition}, and edition {before} was taken already:"
                     " editions never go back"
                 )
@@ -58,7 +61,7 @@ class RootsDesk:
                     return bundle
             elif await self._store.swap_meta(NAME, stands, file, deed):
                 return bundle
-        raise InputError("somebody else loads roots all the time: try again")
+        raise EditionRefusedError("somebody else loads roots all the time: try again")
 
     def _verified(self, text: str | None) -> AttestationBundle | None:
         """Read what is stored, under the keys that are trusted now: the store is no authority."""

@@ -54,6 +54,7 @@ def worst(findings: Sequence[Finding]) -> Grade:
 def examine(data: DataDirectory, database: str | None) -> list[Finding]:
     """Make all checks. database: instead of the configured one."""
     # The store's libraries take half a second to load: after the cheap refusals.
+    from server.programs.doctor_fleet import check_fleet  # noqa: PLC0415
     from server.programs.doctor_notices import check_notices  # noqa: PLC0415
     from server.programs.doctor_store import check_store  # noqa: PLC0415
 
@@ -73,6 +74,7 @@ def examine(data: DataDirectory, database: str | None) -> list[Finding]:
         findings.append(check_certificate("admin TLS", config.admin_files))
     findings += check_store(data, config)
     findings += check_notices(config)
+    findings += check_fleet(data, config)
     findings += check_disk(data.root)
     findings += check_counter_journal(data, config)
     findings.append(check_clock(data))
@@ -281,6 +283,7 @@ def check_ports(config: Config, running: int | None) -> Iterator[Finding]:
         ("verification port", config.listen.verify_address),
         ("operations port", config.listen.ops_address),
         ("admin port", config.listen.admin_address),
+        ("agents' port", config.listen.fleet_address),
     ):
         if address is None:
             continue

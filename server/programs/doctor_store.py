@@ -69,6 +69,34 @@ def check_store(data: DataDirectory, config: Config) -> Iterator[Finding]:
         yield from _belonging(data, sample)
 
 
+def count_rows(
+    data: DataDirectory, config: Config, statements: Sequence[str]
+) -> tuple[int, ...] | None:
+    """Return what each statement counts; None when the store cannot be read, or is not current.
+
+    Which of both it is, is a finding of `check_store`.
+    """
+    database: Path | str = data.database_file if config.store.is_sqlite else config.store.database
+    try:
+        if asyncio.run(schema_state(database)) is not SchemaState.CURRENT:
+            return None
+        if isinstance(database, str):
+            return asyncio.run(_postgres_counts(database, statements))
+        uri = f"{database.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=2.0)) as connection:
+            return tuple(connection.execute(one).fetchone()[0] for one in statements)
+    except (StoreError, StoreRefusedError, sqlite3.Error, *UNREACHABLE):
+        return None
+
+
+async def _postgres_counts(dsn: str, statements: Sequence[str]) -> tuple[int, ...]:
+    connection = await connect(dsn)
+    try:
+        return tuple([await connection.fetchval(one) for one in statements])
+    finally:
+        await connection.close()
+
+
 def _sqlite_version() -> Finding:
     try:
         check_sqlite_version()

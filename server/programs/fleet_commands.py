@@ -22,7 +22,7 @@ app.add_typer(roots_app, name="roots")
 _PAGE = 1000
 _HOST_COLUMNS = (
     *("id", "name", "person", "state", "system", "release", "agent", "enrolled", "reported"),
-    *("reports", "dropped", "missing", "clashes", "altered"),
+    *("reports", "dropped", "missing", "clashes", "altered", "silent"),
 )
 _KEY_COLUMNS = (
     *("id", "serial", "firmware", "level", "faults", "unknown", "first_seen", "last_seen", "seen"),
@@ -75,8 +75,8 @@ def hosts(
     if as_json:
         say_json({"hosts": found})
         return
-    columns = ("id", "name", "person", "state", "system", "agent", "reported")
-    table(found, [*columns, "missing", "clashes", "altered"])
+    columns = ["id", "name", "person", "state", "silent", "system", "agent", "reported", "missing"]
+    table(found, [*columns, "clashes", "altered"])
 
 
 @app.command("erase")
@@ -96,6 +96,44 @@ def erase(
         say_json(erased)
     else:
         say(f"Host {erased['id']} is erased: its name, its key and what it saw.")
+
+
+@app.command("erase-key")
+def erase_key(
+    context: typer.Context,
+    key_id: Annotated[str, typer.Argument(metavar="KEY", help="As serial:10000001.")],
+    *,
+    reason: Reason = "",
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Forget a key that left the organisation, with everything about it."""
+    with admin_api(context, data, database) as admin:
+        erased = admin.post(because(f"/fleet/keys/{_quoted(key_id)}/erase", reason))
+    if as_json:
+        say_json(erased)
+    else:
+        say("The key is erased. Who sees it tomorrow or later brings it back.")
+
+
+@app.command("retention")
+def retention(
+    context: typer.Context, *, data: Data = None, database: Database = None, as_json: Json = False
+) -> None:
+    """Say what would be forgotten now, and what is next; nothing is changed."""
+    with admin_api(context, data, database) as admin:
+        found = admin.get("/fleet/retention")
+    if as_json:
+        say_json(found)
+        return
+    say(f"The job was there last at {found['looked'] or '-'}. What is due goes with its next run.")
+    say()
+    lines = [one | {"days": one["days"] or "for good"} for one in found["kept"]]
+    table(lines, ["what", "days", "due", "next"])
+    if found["hosts"]:
+        say()
+        table(found["hosts"], ["id", "name", "state", "heard", "silent", "erased"])
 
 
 @app.command("keys")

@@ -248,6 +248,8 @@ def tell_restored(done: dict[str, Any], data: DataDirectory) -> None:
     say(f"UNDONE is what was administered after {done['made']}: keys, clients and operators that")
     say("were disabled since are ACTIVE, rotated API keys are good again, tokens have ended, and")
     say("imports are missing. Repeat all that before you start the service. Then make a backup.")
+    say("Of the fleet: hosts that were erased or replaced since are let in again, those that were")
+    say("enrolled since are not, and tokens that waited for a host have ended.")
     if not done["fenced"]:
         say("The counter journals were replayed, and all keys are open again.")
         return

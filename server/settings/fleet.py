@@ -1,8 +1,8 @@
-"""What endpoint agents are asked to report."""
+"""What endpoint agents are asked to report, and how long it is kept."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from server.settings.kinds import Section, as_tuple
 
@@ -45,6 +45,15 @@ class Fleet(Section):
             examples=[["signed"]],
         ),
     ] = ()
+    proof_interval_seconds: Annotated[
+        int,
+        Field(
+            ge=60,
+            le=30 * 86_400,
+            description="between two proofs of a key that stays where it is: each holds it shortly",
+            examples=[86_400],
+        ),
+    ] = 86_400
     attestation_keys: Annotated[
         tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...],
         BeforeValidator(as_tuple),
@@ -66,3 +75,59 @@ class Fleet(Section):
     def trusted_attestation_keys(self) -> tuple[bytes, ...]:
         """The keys themselves, 32 octets each."""
         return tuple(map(bytes.fromhex, self.attestation_keys))
+
+    keys_days: Annotated[
+        int,
+        Field(
+            ge=180,
+            le=36_500,
+            description="a key that no host saw for so long is forgotten",
+            examples=[730],
+        ),
+    ] = 730
+    changes_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=36_500,
+            description="what changed at a key is kept so long",
+            examples=[400],
+        ),
+    ] = 400
+    tokens_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=36_500,
+            description="a token is kept so long after its end, used or not",
+            examples=[30],
+        ),
+    ] = 30
+    silent_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=36_500,
+            description="a host that did not report for so long is marked silent",
+            examples=[30],
+        ),
+    ] = 30
+    hosts_days: Annotated[
+        int | None,
+        Field(
+            ge=30,
+            le=36_500,
+            description="a silent host, or one that was replaced, is erased when it was not heard"
+            " of for so long; never without this line",
+            examples=[400],
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _silent_before_erased(self) -> Self:
+        if self.hosts_days is not None and self.hosts_days < self.silent_days:
+            raise ValueError(
+                "hosts_days must not be less than silent_days: a host is marked silent before it is"
+                " erased"
+            )
+        return self

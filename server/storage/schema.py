@@ -18,8 +18,10 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    text,
 )
 
+from server.storage.fleet_triggers import with_triggers
 from server.usage.kinds import KINDS
 
 metadata = MetaData()
@@ -290,6 +292,7 @@ fact = Table(
     Column("kind", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("detail", Text, nullable=False),
+    Index("fact_by_subject", "subject"),
     sqlite_with_rowid=False,
 )
 
@@ -616,10 +619,14 @@ fleet_token = Table(
     Column("expires_us", BigInteger, nullable=False),
     Column("replaces", Boolean, nullable=False),
     Column("host_id", Text),
+    Column("folded", Text, nullable=False, server_default=text("''")),
+    Index("fleet_token_by_name", "folded"),
     sqlite_with_rowid=False,
 )
 
-# folded: the name without the case of its letters. person: whose it is, "" = nobody said.
+# folded: the name as names are compared (server/fleet/host_name.py). silent_us: when it was noticed
+# that the host had not reported for long; a report after that makes it another one again. person:
+# whose it is, "" = nobody said.
 fleet_host = Table(
     "fleet_host",
     metadata,
@@ -643,40 +650,66 @@ fleet_host = Table(
     Column("person_folded", Text, nullable=False, server_default=""),
     Column("person_after", Text, nullable=False, server_default=""),
     Column("altered", BigInteger, nullable=False, server_default="0"),
+    Column("silent_us", BigInteger),
     Index("fleet_host_by_name", "folded"),
     Index("fleet_host_by_person", "person_folded"),
+    Index("fleet_host_by_state", "state"),
     sqlite_with_rowid=False,
+    # Every report writes its host anew: there is room for that beside it.
+    postgresql_with={"fillfactor": 70},
 )
 
-# What everybody's reports say of a key. digest: of the newest report of it, by host_id: the same
-# again changes nothing. firmware: the version as one number in order; level: the worst of health.
+# What everybody's reports say of a key. digest: of the newest report of it, by host_id, on the day
+# `said`: the same again changes nothing, and on a later day, where it is whole, only the days of
+# its facts. firmware: the version as one number in order; line: the products that it can be; level:
+# the worst of health, as it was judged; due: the day on which it may be another one.
+# Facts stand last: what comes behind them is read through all of their pages on SQLite, where the
+# table has a rowid besides: with such rows in its nodes, a tree of names is ten nodes deep.
 fleet_key = Table(
     "fleet_key",
     metadata,
     Column("key_id", PublicId, primary_key=True),
     Column("serial", BigInteger),
     Column("firmware", BigInteger),
+    Column("line", Text, nullable=False, server_default=""),
     Column("level", SmallInteger, nullable=False),
-    Column("facts", Text, nullable=False),
-    Column("unreadable", Text, nullable=False),
     Column("first_seen", Text, nullable=False),
     Column("last_seen", Text, nullable=False),
+    Column("said", Text, nullable=False),
+    Column("whole", Boolean, nullable=False),
     Column("judged", Text, nullable=False),
+    Column("due", Text),
     Column("host_id", Text, nullable=False),
     Column("digest", LargeBinary, nullable=False),
-    Column("changes", Integer, nullable=False),
+    Column("changes", BigInteger().with_variant(Integer(), "sqlite"), nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("unreadable", Text, nullable=False),
+    # One for all that keys are looked for by, alone and together, each ending in the order in which
+    # they are listed: whatever is asked for, a page is read and nothing besides.
     Index("fleet_key_by_serial", "serial"),
     Index("fleet_key_by_firmware", "firmware", "key_id"),
     Index("fleet_key_by_level", "level", "key_id"),
-    sqlite_with_rowid=False,
+    Index("fleet_key_by_level_firmware", "level", "firmware", "key_id"),
+    # What is counted, read without the table; and what is to be judged again.
+    Index("fleet_key_counted", "level", "line", "firmware"),
+    Index("fleet_key_by_due", "due"),
+    # A day that moves on is written beside the old row, and no index is touched.
+    postgresql_with={"fillfactor": 85},
 )
 
+# A rule that found something at a key. Level and firmware are the key's, which triggers keep so
+# (fleet_triggers.py): they are what a rule is looked for together with.
 fleet_fault = Table(
     "fleet_fault",
     metadata,
     Column("rule", Text, primary_key=True),
     Column("key_id", PublicId, primary_key=True),
+    Column("level", SmallInteger),
+    Column("firmware", BigInteger),
     Index("fleet_fault_by_key", "key_id"),
+    Index("fleet_fault_by_level", "rule", "level", "key_id"),
+    Index("fleet_fault_by_firmware", "rule", "firmware", "key_id"),
+    Index("fleet_fault_by_level_firmware", "rule", "level", "firmware", "key_id"),
     sqlite_with_rowid=False,
 )
 
@@ -696,12 +729,18 @@ fleet_change = Table(
     "fleet_change",
     metadata,
     Column("key_id", PublicId, primary_key=True),
-    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column(
+        "number",
+        BigInteger().with_variant(Integer(), "sqlite"),
+        primary_key=True,
+        autoincrement=False,
+    ),
     Column("at_us", BigInteger, nullable=False),
     Column("host_id", Text, nullable=False),
     Column("fact", Text, nullable=False),
     Column("before", Text, nullable=False),
     Column("after", Text, nullable=False),
+    Index("fleet_change_by_time", "at_us"),
     sqlite_with_rowid=False,
 )
 
@@ -747,6 +786,17 @@ fleet_alarm = Table(
     Column("party", PublicId, primary_key=True),
     sqlite_with_rowid=False,
 )
+# Keys that were erased by hand, and until which day they were seen is not to be heard. digest: of
+# the key's id, under the organisation's key (server/fleet/forgotten.py): it names nobody.
+fleet_forgotten = Table(
+    "fleet_forgotten",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("day", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+with_triggers(metadata)
 
 CLIENT_SEQUENCE = "client"
 IMPORT_SEQUENCE = "key_import"

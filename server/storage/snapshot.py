@@ -36,6 +36,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from hsm.provisioning.release_states import ReleaseState
+from server.fleet.hosts import RESTORED, HostState
 from server.journal.acts import Deed
 from server.otp.ports import StoreUnavailableError
 from server.storage.books.journal_book import record
@@ -191,6 +192,19 @@ class Filling:
             await self._connection.execute(
                 update(minted).where(offered).values(release_state=withdrawn, message=b"")
             )
+
+    async def settle_fleet(self) -> None:
+        """Mark hosts whose reports since the backup are lost, and end tokens nobody used by then.
+
+        They may have been used since: whoever has one could enter in the host's name once more.
+        """
+        if (tokens := self._tables.get("fleet_token")) is None:  # of an older schema
+            return
+        await self._connection.execute(delete(tokens).where(tokens.c.host_id.is_(None)))
+        hosts = self._tables["fleet_host"]
+        unmarked = hosts.c.report_id.not_like(f"{RESTORED}%")
+        marked = update(hosts).where(hosts.c.state == HostState.ACTIVE.value, unmarked)
+        await self._connection.execute(marked.values(report_id=RESTORED + hosts.c.report_id))
 
     async def meta(self) -> dict[str, str]:
         """Return all named values that were filled in."""

@@ -26,12 +26,13 @@ from server.accounts.operator_ports import OperatorExistsError, TooManyTokensErr
 from server.accounts.operators import OperatorDesk, UnknownOperatorError, UnknownTokenError
 from server.accounts.text import InputError
 from server.counter_journal.desk import FenceDesk, FenceError
-from server.fleet.desk import FleetDesk, UnknownAdvisoryError, UnknownFleetKeyError
+from server.fleet.desk import FleetDesk, UnknownAdvisoryError
 from server.fleet.enrolment import HostEnrolledError
 from server.fleet.holder_desk import HolderDesk
 from server.fleet.holder_ports import UnknownClaimError, UnknownHolderError
-from server.fleet.ports import UnknownHostError
-from server.fleet.roots_desk import RootsDesk
+from server.fleet.ports import UnknownFleetKeyError, UnknownHostError
+from server.fleet.retention_desk import RetentionDesk
+from server.fleet.roots_desk import EditionRefusedError, RootsDesk
 from server.incidents.business_calendar import CalendarError
 from server.incidents.decisions import AmendingError, IncidentStateError
 from server.incidents.desk import IncidentDesk
@@ -90,6 +91,7 @@ from server.web.admin_customer_reports import AdminCustomerReports
 from server.web.admin_customers import AdminCustomers
 from server.web.admin_fleet import AdminFleet
 from server.web.admin_fleet_holders import AdminFleetHolders
+from server.web.admin_fleet_retention import AdminFleetRetention
 from server.web.admin_fleet_roots import AdminFleetRoots
 from server.web.admin_incidents import AdminIncidents
 from server.web.admin_journal import AdminJournal
@@ -151,6 +153,7 @@ class Desks(NamedTuple):
     fleet: FleetDesk
     holders: HolderDesk
     roots: RootsDesk
+    fleet_retention: RetentionDesk
     status: _Status
 
 
@@ -197,6 +200,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminFleet(desks.fleet).routes(),
             *AdminFleetHolders(desks.holders).routes(),
             *AdminFleetRoots(desks.roots).routes(),
+            *AdminFleetRetention(desks.fleet_retention).routes(),
             *AdminKeys(desks.keys).routes(),
             *AdminMinting(desks.minting).routes(),
             *AdminMoving(desks.moving, translate=problem_of).routes(),
@@ -299,6 +303,7 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (HostEnrolledError, HTTPStatus.CONFLICT),
     (UnknownHolderError, HTTPStatus.NOT_FOUND),
     (UnknownClaimError, HTTPStatus.NOT_FOUND),
+    (EditionRefusedError, HTTPStatus.CONFLICT),
     (UnknownMaintenanceError, HTTPStatus.NOT_FOUND),
     (MaintenanceStateError, HTTPStatus.CONFLICT),
     (OverlapError, HTTPStatus.CONFLICT),

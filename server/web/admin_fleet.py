@@ -1,5 +1,6 @@
 """The admin API on the fleet: `/api/v1/fleet`, hosts and the keys that they report."""
 
+import asyncio
 from http import HTTPMethod, HTTPStatus
 from typing import Annotated
 
@@ -47,7 +48,9 @@ from server.web.route import Reach, Route
 _KEY = "/fleet/keys/{key_id}"
 _PAGE = (AFTER_NAME, LIMIT)
 _SEARCH = (SERIAL, HOST, FIRMWARE, RULE, LEVEL, *_PAGE)
-_LARGEST_CHANGE = 2**31 - 1
+MAX_KEYS = 100
+"""Of a page, whatever is asked for: a laptop can make the facts of each as long as a book."""
+_LARGEST_CHANGE = LARGEST_NUMBER
 
 FactValue = bool | int | str | list[str] | None
 TrustWord = Annotated[str, Field(json_schema_extra={"enum": list(WORDS)})]
@@ -76,8 +79,8 @@ class HostTokenShown(Shown):
 class HostShown(Shown):
     """A host. missing: reports that never came; clashes: reports under a number that was used.
 
-    person: whose it is, null while nobody said.
-    altered: times that it contradicted what a key proved of itself.
+    altered: times that it contradicted what a key proved of itself;
+    silent: it has not reported for `fleet.silent_days`; person: whose it is, null: nobody said.
     """
 
     id: str
@@ -94,6 +97,7 @@ class HostShown(Shown):
     clashes: int
     person: str | None
     altered: int
+    silent: bool
 
 
 class HostsShown(Shown):
@@ -338,10 +342,13 @@ class AdminFleet:
     async def list_keys(self, request: web.Request) -> web.Response:
         """List keys by id, those that are looked for."""
         query = read_query(request, [parameter.name for parameter in _SEARCH])
-        limit = page_limit(query)
+        limit = min(page_limit(query), MAX_KEYS)
         found = await self._desk.keys(_search(query), query.get("after", ""), limit)
         more = found[-1].key.key_id if len(found) == limit else None
-        keys = [self._show(one) for one in found]
+        keys = []
+        for one in found:
+            keys.append(self._show(one))
+            await asyncio.sleep(0)  # each takes as long as some verifications
         return answer(request, FleetKeysShown(keys=keys, next=more))
 
     async def show_key(self, request: web.Request) -> web.Response:
@@ -450,6 +457,7 @@ def show_host(host: Host) -> HostShown:
         clashes=host.clashes,
         person=host.person or None,
         altered=host.altered,
+        silent=host.is_silent,
     )
 
 

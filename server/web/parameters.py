@@ -153,7 +153,7 @@ LEVEL = QueryParameter(
 )
 BEFORE = QueryParameter(
     "before",
-    {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
+    {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER},
     "Only changes with a number below this one.",
 )
 KIND = QueryParameter(

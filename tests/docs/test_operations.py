@@ -80,6 +80,7 @@ def test_what_is_to_be_typed_is_understood(page: Path) -> None:
 
 SHOWING = (
     "server/doors.py",
+    "server/fleet_watch.py",
     "server/hsm_audit.py",
     "server/hsm_doors.py",
     "server/metrics/exposition.py",

@@ -12,6 +12,7 @@ import yaml
 
 from server.metrics import layout
 from server.metrics.layout import BY_NAME
+from server.web.fleet import OUTCOMES
 from tests.system_programs import require_program
 
 ROOT = Path(__file__).parents[2]
@@ -21,10 +22,11 @@ SCENARIOS = sorted((RULES / "scenarios").glob("*.yml"))
 PROBE = "keystead_probe_total"
 """What a prober counts; the service itself does not."""
 
-RECORDING, ALERTS, PROBES = (
+RECORDING, ALERTS, PROBES, FLEET = (
     "keystead-recording.yml",
     "keystead-alerts.yml",
     "keystead-probe-alerts.yml",
+    "keystead-fleet-alerts.yml",
 )
 BURN = "keystead_verify_total"
 EVERY_WINDOW = "every window has its share"
@@ -53,7 +55,7 @@ def rules(name: str) -> dict[str, Any]:
 
 
 def alerts() -> list[dict[str, Any]]:
-    names = (ALERTS, PROBES)
+    names = (ALERTS, PROBES, FLEET)
     return [rule for name in names for group in rules(name)["groups"] for rule in group["rules"]]
 
 
@@ -149,6 +151,24 @@ MUTATIONS = [
     Mutation(PROBES, r"\[10m\]", "[5m]", "the prober stops"),
     Mutation(PROBES, r"\[10m\]", "[20m]", "the prober stops"),
     Mutation(PROBES, r" or vector\(0\)", "", "no data at all"),
+    Mutation(FLEET, r"\[2h\]", "[4h]", "a laptop was copied"),
+    Mutation(FLEET, r"for: 30m", "for: 90m", "a laptop was copied"),
+    Mutation(FLEET, r"for: 30m", "for: 0m", "a laptop was copied"),
+    Mutation(FLEET, r"fault\|later\|slow", "later", "the store of reports is away"),
+    Mutation(FLEET, r"> 0\.1(\n +and on \(job\)\n)", r"> 0.05\1", "the store of reports is away"),
+    Mutation(FLEET, r"> 0\.1(\n +and on \(job\)\n)", r"> 0.2\1", "the store of reports is away"),
+    Mutation(FLEET, r" and on \(job\)\n.*slow.*>= 10", "", "the store of reports is away"),
+    Mutation(FLEET, r">= 100", ">= 130", "somebody tries the agents' door"),
+    Mutation(FLEET, r">= 100", ">= 50", "somebody tries the agents' door"),
+    Mutation(FLEET, r"\|unknown-host", "", "somebody tries the agents' door"),
+    Mutation(FLEET, r"> 0\.1(\n +and on \(job\) max)", r"> 0.13\1", "laptops fall silent"),
+    Mutation(FLEET, r"> 0\.1(\n +and on \(job\) max)", r"> 0.04\1", "an ordinary day of laptops"),
+    Mutation(FLEET, r" +and on .*silent.*>= 10", "", "laptops fall silent"),
+    Mutation(FLEET, r"for: 1h", "for: 0m", "laptops fall silent"),
+    Mutation(FLEET, r"for: 1h", "for: 2h", "laptops fall silent"),
+    Mutation(FLEET, r"\[3h\]", "[4h]", "laptops fall silent"),
+    Mutation(FLEET, r"\[3h\]", "[1h]", "laptops fall silent"),
+    Mutation(FLEET, r" +and on .*reporting.*>= 10", "", "laptops fall silent"),
 ]
 
 
@@ -202,7 +222,9 @@ def known_metrics() -> set[str]:
     shown = {f"{family.name}_total" for family in layout.COUNTERS}
     exposition = (ROOT / "server/metrics/exposition.py").read_text("utf-8")
     doors = (ROOT / "server/doors.py").read_text("utf-8")
-    shown |= set(re.findall(r'"(keystead_[a-z_]+)"', exposition + doors))
+    fleet = (ROOT / "server/fleet_watch.py").read_text("utf-8")
+    shown |= set(re.findall(r'"(keystead_[a-z_]+)"', exposition + doors + fleet))
+    shown.add("keystead_fleet_requests_total")
     shown |= {f"{name}_bucket" for name in shown}
     recorded = {rule["record"] for group in rules(RECORDING)["groups"] for rule in group["rules"]}
     return shown | recorded | {PROBE}
@@ -219,9 +241,16 @@ def test_the_rules_name_only_metrics_that_there_are() -> None:
                 assert used_metrics(rule["expr"]) <= known_metrics()
 
 
+def test_the_rules_name_only_outcomes_at_the_agents_door_that_there_are() -> None:
+    text = (RULES / FLEET).read_text("utf-8")
+    named = re.findall(r'outcome=~?"([^"]+)"', text)
+    assert named
+    assert {word for words in named for word in words.split("|")} <= set(OUTCOMES)
+
+
 def test_the_rules_name_only_labels_that_there_are() -> None:
     family = BY_NAME[BURN.removesuffix("_total")]
-    for path in FILES:
+    for path in (path for path in FILES if path.name != FLEET):
         for label, sign, value in re.findall(r"(\w+)(=~?)\"([^\"]+)\"", path.read_text("utf-8")):
             if label in {"outcome", "phase"}:
                 at = family.labels.index(label)

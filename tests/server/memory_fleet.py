@@ -2,21 +2,25 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from agent.report import Report
-from server.fleet.absorbing import KnownKey, as_report
+from server.fleet.absorbing import KnownKey, as_report, said_again
 from server.fleet.channel.blame import relayed_otherwise
 from server.fleet.custody import Witness
 from server.fleet.enrolment import Admission, Asked, Token, admit, check_new_token, digest_of
 from server.fleet.health import judge_health
 from server.fleet.hosts import Host, HostState
 from server.fleet.intake import Intake, NewChange, Seen, Standing
-from server.fleet.ports import FleetKey, NotedChange, Search, Sighting
+from server.fleet.lines import line_word
+from server.fleet.ports import FleetKey, KeyCount, NotedChange, Search, Sighting
 from server.fleet.proof import Proof
 from server.fleet.proving import Proven, prove
 from server.fleet.receipt import Receipt
+from server.fleet.retention import Limits, Looked
+from server.fleet.retention_ports import Due
 from server.journal.acts import Act, State, Subject
+from server.leases import Lease
 from tests.server.memory_holders import MemoryHolders
 
 
@@ -97,6 +101,28 @@ class MemoryFleet(MemoryHolders):
     async def fleet_host(self, host_id: str) -> Host | None:
         return self._hosts.get(host_id)
 
+    async def fleet_hosts(self, host_ids: Sequence[str]) -> Mapping[str, Host]:
+        return {one: self._hosts[one] for one in host_ids if one in self._hosts}
+
+    async def key_counts(self) -> Sequence[KeyCount]:
+        counted = Counter(
+            (
+                judge_health(as_report(key), self._standings[key_id].judged).worst,
+                line_word(as_report(key)),
+            )
+            for key_id, key in self._fleet_keys.items()
+        )
+        return [KeyCount(level, line, "", keys) for (level, line), keys in counted.items()]
+
+    async def rule_counts(self) -> Mapping[str, int]:
+        return Counter(rule for key in self._fleet_keys.values() for rule in self._rules(key))
+
+    async def host_counts(self) -> Mapping[HostState, int]:
+        return Counter(host.state for host in self._hosts.values())
+
+    async def judge_due(self, today: date, limit: int, lease: Lease) -> int:
+        raise NotImplementedError
+
     async def list_hosts(self, after: str, limit: int) -> Sequence[Host]:
         return [self._hosts[one] for one in sorted(self._hosts) if one > after][:limit]
 
@@ -128,6 +154,9 @@ class MemoryFleet(MemoryHolders):
         for key_id, changed in intake.changed.items():
             self._fleet_keys[key_id] = changed.key
             self._standings[key_id] = changed.standing
+        for key_id, standing in intake.later.items():
+            repeated = said_again(self._fleet_keys[key_id], standing.said, standing.last_seen)
+            self._fleet_keys[key_id], self._standings[key_id] = repeated, standing
         fresh = intake.seen.keys() - self._seen.keys()
         for pair, seen in intake.seen.items():
             before = self._seen.get(pair, seen)
@@ -205,3 +234,42 @@ class MemoryFleet(MemoryHolders):
             if one.key_id == key_id and one.number < before
         ]
         return found[::-1][:limit]
+
+    async def fleet_due(self, limits: Limits) -> Due:
+        last = [
+            max(seen.last.isoformat() for (one, _), seen in self._seen.items() if one == key_id)
+            for key_id in {key_id for key_id, _ in self._seen}
+        ]
+        changed = [at_us for at_us, _ in self._noted]
+        ends = [token.expires_us for token in self._tokens.values()]
+        heard = [one.heard_us for one in self._hosts.values() if one.state is HostState.ACTIVE]
+        return Due(
+            sum(day < limits.seen_day for day in last),
+            sum(at_us < limits.changed_us for at_us in changed),
+            sum(end_us < limits.expired_us for end_us in ends),
+            sum(at_us < limits.silent_us for at_us in heard),
+            0,
+            min((day for day in last if day >= limits.seen_day), default=None),
+            min((at_us for at_us in changed if at_us >= limits.changed_us), default=None),
+            min((end_us for end_us in ends if end_us >= limits.expired_us), default=None),
+            min((at_us for at_us in heard if at_us >= limits.silent_us), default=None),
+        )
+
+    async def last_retention(self) -> Looked:
+        return Looked()
+
+    async def silent_hosts(self, limit: int) -> Sequence[Host]:
+        found = [
+            one for one in self._hosts.values() if one.is_silent or one.state is HostState.REPLACED
+        ]
+        return sorted(found, key=lambda one: one.heard_us)[:limit]
+
+    async def erase_fleet_key(self, key_id: str, *, act: Act) -> bool:
+        if key_id not in self._fleet_keys:
+            return False
+        hosts = sum(one == key_id for one, _ in self._seen)
+        self._seen = {pair: seen for pair, seen in self._seen.items() if pair[0] != key_id}
+        self._noted = [one for one in self._noted if one[1].key_id != key_id]
+        del self._fleet_keys[key_id], self._standings[key_id]
+        self._write_down(act, Subject("fleet-key", ""), {"hosts": hosts}, None)
+        return True

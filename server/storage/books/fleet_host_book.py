@@ -1,26 +1,28 @@
 """Hosts of the fleet in the store: tokens that let them in, and forgetting them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.fleet.enrolment import (
+    SYSTEMS,
     Admission,
     Asked,
     Token,
     admit,
     check_new_token,
     digest_of,
-    same_name,
 )
-from server.fleet.holders import folded
+from server.fleet.holders import folded as folded_person
+from server.fleet.host_name import folded
 from server.fleet.hosts import Host, HostState
 from server.journal.acts import Act, Actor, Deed, State, Subject
-from server.storage.books.fleet_forgetting import forget_sightings
+from server.storage.books.fleet_forgetting import forget_piece
 from server.storage.books.fleet_rows import day_of, host_of, token_of
 from server.storage.books.journal_book import record
 from server.storage.books.sequences import next_number
+from server.storage.books.steps import among
 from server.storage.books.transactions import Transactions
 from server.storage.schema import (
     FLEET_SEQUENCE,
@@ -53,10 +55,11 @@ class SqlFleetHostBook:
             by_name = await _active(connection, name)
             check_new_token(name, replaces=replaces, by_name=by_name)
             now_us = await self._transactions.now_us(connection)
-            await _end_tokens(connection, name, now_us)
+            await _end_tokens(connection, name)
             expires_us = now_us + lifetime_us
             token = Token(number, digest, name, expires_us, replaces)
-            await connection.execute(insert(fleet_token).values(token._asdict()))
+            row = token._asdict() | {"folded": folded(name)}
+            await connection.execute(insert(fleet_token).values(row))
             # The journal is kept for good, and a host's name may be to be forgotten.
             made: State = {"expires_us": expires_us, "replaces": replaces}
             deed = Deed(act, Subject("fleet-token", str(number)), None, made)
@@ -92,7 +95,7 @@ class SqlFleetHostBook:
                 insert(fleet_host).values(
                     host_id=asked.host_id,
                     name=token.host_name,
-                    folded=token.host_name.casefold(),
+                    folded=folded(token.host_name),
                     public_key=asked.public_key,
                     state=HostState.ACTIVE.value,
                     system=asked.system,
@@ -112,7 +115,8 @@ class SqlFleetHostBook:
             used = update(fleet_token).where(fleet_token.c.token_id == token.token_id)
             await connection.execute(used.values(host_id=asked.host_id))
             act = Act(_ENROLLED, "host.enrol", f"token {token.token_id}")
-            made: State = {"system": asked.system}
+            # Written for good: no text that a host makes up.
+            made: State = {"system": asked.system if asked.system in SYSTEMS else "another"}
             deed = Deed(act, Subject("host", asked.host_id), None, made)
             await record(self._transactions.now_us, connection, deed)
             return admission
@@ -121,6 +125,12 @@ class SqlFleetHostBook:
         """Return a host, whatever its state."""
         async with self._transactions.reading() as connection:
             return await _host(connection, host_id)
+
+    async def fleet_hosts(self, host_ids: Sequence[str]) -> Mapping[str, Host]:
+        """Return those of these hosts that there are, by id."""
+        async with self._transactions.reading() as connection:
+            found = select(fleet_host).where(among(connection, fleet_host.c.host_id, host_ids))
+            return {row.host_id: host_of(row) for row in await connection.execute(found)}
 
     async def list_hosts(self, after: str, limit: int) -> Sequence[Host]:
         """Return up to `limit` hosts with an id beyond `after`, in order."""
@@ -136,20 +146,41 @@ class SqlFleetHostBook:
             known = await _host(connection, host_id)
             if known is None:
                 return None
-            if known.state is HostState.ERASED:
-                return known
-            today = day_of(await self._transactions.now_us(connection))
-            hosts = [known]
-            if known.state is HostState.ACTIVE:
-                hosts += await _of_name(connection, known.name, HostState.REPLACED)
-                await _end_tokens(connection, known.name, None)
-            for host in hosts:
-                await forget_sightings(connection, host.host_id, today)
-                await _erase(connection, host)
-                was, now = {"state": host.state.value}, {"state": HostState.ERASED.value}
-                deed = Deed(act, Subject("host", host.host_id), was, now)
-                await record(self._transactions.now_us, connection, deed)
-            return known.erased()
+            hosts = await self._erase(connection, known, act)
+        await self._forget_all(hosts)
+        return known if known.state is HostState.ERASED else known.erased()
+
+    async def _erase(self, connection: AsyncConnection, known: Host, act: Act) -> list[Host]:
+        """Erase a host but for what it saw; return the hosts that went with it, and itself.
+
+        One that was erased before is returned as well: its erasure may have been interrupted.
+        """
+        hosts = [known]
+        if known.state is HostState.ERASED:
+            return hosts
+        if known.state is HostState.ACTIVE:
+            hosts += await _of_name(connection, known.name, HostState.REPLACED)
+            await _end_tokens(connection, known.name)
+        for host in hosts:
+            await _empty(connection, host)
+        for host in hosts:
+            was, now = {"state": host.state.value}, {"state": HostState.ERASED.value}
+            deed = Deed(act, Subject("host", host.host_id), was, now)
+            await record(self._transactions.now_us, connection, deed)
+        return hosts
+
+    async def _forget_all(self, hosts: Sequence[Host]) -> None:
+        """Forget what erased hosts saw, in pieces between which others write.
+
+        What is interrupted here the retention's job finishes.
+        """
+        for host in hosts:
+            left = True
+            while left:
+                async with self._transactions.writing() as connection:
+                    await take_turn(connection)
+                    today = day_of(await self._transactions.now_us(connection))
+                    left = await forget_piece(connection, host.host_id, today) > 0
 
     async def _retire(self, connection: AsyncConnection, host: Host, by: str) -> None:
         state = HostState.REPLACED.value
@@ -174,24 +205,19 @@ async def _active(connection: AsyncConnection, name: str) -> list[Host]:
 
 async def _of_name(connection: AsyncConnection, name: str, state: HostState) -> list[Host]:
     found = select(fleet_host).where(
-        fleet_host.c.folded == name.casefold(), fleet_host.c.state == state.value
+        fleet_host.c.folded == folded(name), fleet_host.c.state == state.value
     )
     return [host_of(row) for row in await connection.execute(found)]
 
 
-async def _end_tokens(connection: AsyncConnection, name: str, now_us: int | None) -> None:
-    """Delete tokens that nobody used: those for this name, and, at a time, those that expired."""
-    unused = select(fleet_token).where(fleet_token.c.host_id.is_(None))
-    ended = [
-        row.token_id
-        for row in await connection.execute(unused)
-        if same_name(row.host_name, name) or (now_us is not None and row.expires_us <= now_us)
-    ]
-    for token_id in ended:
-        await connection.execute(delete(fleet_token).where(fleet_token.c.token_id == token_id))
+async def _end_tokens(connection: AsyncConnection, name: str) -> None:
+    """Delete tokens for this name that nobody used."""
+    unused = fleet_token.c.host_id.is_(None)
+    these = delete(fleet_token).where(fleet_token.c.folded == folded(name), unused)
+    await connection.execute(these)
 
 
-async def _erase(connection: AsyncConnection, host: Host) -> None:
+async def _empty(connection: AsyncConnection, host: Host) -> None:
     left = host.erased()
     await connection.execute(delete(fleet_claim).where(fleet_claim.c.host_id == host.host_id))
     await connection.execute(delete(fleet_token).where(fleet_token.c.host_id == host.host_id))
@@ -212,6 +238,6 @@ def _owner(replaced: Sequence[Host]) -> dict[str, str]:
         return {}
     return {
         "person": was.person,
-        "person_folded": folded(was.person),
+        "person_folded": folded_person(was.person),
         "person_after": was.person_after,
     }

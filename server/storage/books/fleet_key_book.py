@@ -1,26 +1,23 @@
 """Keys of the fleet as people look for them."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from agent.report import Identity, serial_hash
-from server.fleet.absorbing import key_id_of
-from server.fleet.hosts import HostState
-from server.fleet.policy import SERIAL_KEY
 from server.fleet.ports import FleetKey, NotedChange, Search, Sighting
 from server.storage.books.fleet_custody import custodies
-from server.storage.books.fleet_rows import LEVELS, firmware_range, key_of, read_value
+from server.storage.books.fleet_rows import key_of, read_value
+from server.storage.books.fleet_search import found_ids
+from server.storage.books.steps import among
 from server.storage.books.transactions import Transactions
 from server.storage.schema import (
     fleet_change,
-    fleet_fault,
     fleet_host,
     fleet_key,
     fleet_sighting,
-    meta,
 )
 
 
@@ -32,11 +29,9 @@ class SqlFleetKeyBook:
     async def fleet_keys(self, search: Search, after: str, limit: int) -> Sequence[FleetKey]:
         """Return up to `limit` keys with an id beyond `after`, in order."""
         async with self._transactions.reading() as connection:
-            page = _wanted(search).where(fleet_key.c.key_id > after)
-            if search.serial is not None:
-                page = page.where(await _of_serial(connection, search.serial))
-            page = page.order_by(fleet_key.c.key_id).limit(limit)
-            return await _keys(connection, page)
+            ids = await found_ids(connection, search, after, limit)
+            page = select(fleet_key).where(among(connection, fleet_key.c.key_id, ids))
+            return await _keys(connection, page.order_by(fleet_key.c.key_id))
 
     async def fleet_key(self, key_id: str) -> FleetKey | None:
         """Return a key."""
@@ -65,45 +60,13 @@ class SqlFleetKeyBook:
             ]
 
 
-def _wanted(search: Search) -> Select[Any]:
-    wanted = select(fleet_key)
-    if search.firmware:
-        first, below = firmware_range(search.firmware)
-        wanted = wanted.where(fleet_key.c.firmware >= first, fleet_key.c.firmware < below)
-    if search.level is not None:
-        wanted = wanted.where(fleet_key.c.level == LEVELS[search.level])
-    if search.rule is not None:
-        faulty = select(fleet_fault.c.key_id).where(fleet_fault.c.rule == search.rule)
-        wanted = wanted.where(fleet_key.c.key_id.in_(faulty))
-    if search.host_name is not None:
-        seen = select(fleet_sighting.c.key_id).join(
-            fleet_host, fleet_host.c.host_id == fleet_sighting.c.host_id
-        )
-        seen = seen.where(
-            fleet_host.c.folded == search.host_name.casefold(),
-            fleet_host.c.state != HostState.ERASED.value,
-        )
-        wanted = wanted.where(fleet_key.c.key_id.in_(seen))
-    return wanted
-
-
-async def _of_serial(connection: AsyncConnection, serial: int) -> ColumnElement[bool]:
-    """Return what the key with this number has: the number, or the hash of it for a name."""
-    kept = select(meta.c.value).where(meta.c.name == SERIAL_KEY)
-    serial_key = (await connection.execute(kept)).scalar_one_or_none()
-    plain = fleet_key.c.serial == serial
-    if serial_key is None:
-        return plain
-    hashed = Identity(serial_hash=serial_hash(bytes.fromhex(serial_key), serial))
-    return or_(plain, fleet_key.c.key_id == key_id_of(hashed, ""))
-
-
 async def _keys(connection: AsyncConnection, wanted: Select[Any]) -> list[FleetKey]:
+    """Return keys with their sightings. Others have a turn after each: a page takes a second."""
     rows = list(await connection.execute(wanted))
     seen = (
         select(fleet_sighting, fleet_host.c.name, fleet_host.c.person, fleet_host.c.person_after)
         .join(fleet_host, fleet_host.c.host_id == fleet_sighting.c.host_id)
-        .where(fleet_sighting.c.key_id.in_([row.key_id for row in rows]))
+        .where(among(connection, fleet_sighting.c.key_id, [row.key_id for row in rows]))
         .order_by(fleet_sighting.c.last_day.desc(), fleet_sighting.c.host_id)
     )
     sightings: dict[str, list[Sighting]] = {row.key_id: [] for row in rows}
@@ -120,4 +83,8 @@ async def _keys(connection: AsyncConnection, wanted: Select[Any]) -> list[FleetK
             )
         )
     custody = await custodies(connection, sightings)
-    return [FleetKey(key_of(row), sightings[row.key_id], custody[row.key_id]) for row in rows]
+    keys = []
+    for row in rows:
+        keys.append(FleetKey(key_of(row), sightings[row.key_id], custody[row.key_id]))
+        await asyncio.sleep(0)  # each takes as long as a verification
+    return keys

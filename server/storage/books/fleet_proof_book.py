@@ -10,10 +10,10 @@ from server.fleet.absorbing import Change, as_report
 from server.fleet.health import judge_health
 from server.fleet.hosts import HostState
 from server.fleet.intake import altered_fact
-from server.fleet.ports import MAX_CHANGES
 from server.fleet.proof import Proof
 from server.fleet.proving import Proven, prove
 from server.storage.books.fact_book import append_facts
+from server.storage.books.fleet_changes import trim_changes
 from server.storage.books.fleet_custody import mark_alarms
 from server.storage.books.fleet_host_book import take_turn
 from server.storage.books.fleet_rows import (
@@ -99,6 +99,10 @@ async def _write_key(
             firmware=firmware_of(key),
             level=LEVELS[health.worst],
             last_seen=key.last_seen.isoformat(),
+            # The next report is looked at in full, though it may say what the last one said; and a
+            # job finds out what else follows from these facts, and until when.
+            digest=b"",
+            due=today.isoformat(),
             changes=changes + len(proven.changes),
         )
     )
@@ -131,7 +135,4 @@ async def _write_changes(
         for number, change in enumerate(changes, start=before + 1)
     ]
     await connection.execute(insert(fleet_change), rows)
-    oldest = before + len(changes) - MAX_CHANGES
-    if oldest > 0:
-        old = delete(fleet_change).where(fleet_change.c.key_id == proof.key_id)
-        await connection.execute(old.where(fleet_change.c.number <= oldest))
+    await trim_changes(connection, proof.key_id, {proof.host_id}, before + len(changes))

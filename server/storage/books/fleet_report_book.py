@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Any
 
 from sqlalchemy import bindparam, case, delete, func, insert, select, update
@@ -10,24 +9,30 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.report import Report
-from server.fleet.absorbing import key_id_of
+from server.fleet.absorbing import as_report, key_id_of
+from server.fleet.health import next_turn
 from server.fleet.hosts import Host
 from server.fleet.intake import ChangedKey, Intake, Standing, news, unknown_keys
-from server.fleet.ports import MAX_CHANGES
+from server.fleet.lines import line_word
 from server.fleet.receipt import Receipt
 from server.storage.books.fact_book import append_facts
+from server.storage.books.fleet_changes import trim_changes
 from server.storage.books.fleet_custody import judge_custody, mark_alarms, moved_sightings
+from server.storage.books.fleet_forgetting import forgotten_days
 from server.storage.books.fleet_host_book import take_turn
+from server.storage.books.fleet_repeat_steps import later_steps
 from server.storage.books.fleet_rows import (
     LEVELS,
     day_of,
     firmware_of,
     host_of,
     key_of,
+    standing_of,
     write_facts,
     write_unreadable,
     write_value,
 )
+from server.storage.books.steps import among, execute
 from server.storage.books.transactions import Transactions
 from server.storage.schema import (
     fleet_change,
@@ -47,17 +52,22 @@ class SqlFleetReportBook:
         """Take reports whose signatures are right, in order, and say what became of each."""
         if not reports:
             return ()
-        async with self._transactions.writing() as connection:
+
+        async def work(connection: AsyncConnection) -> Sequence[Receipt]:
             await take_turn(connection)
             now_us = await self._transactions.now_us(connection)
             today = day_of(now_us)
-            standings = await _standings(connection, reports)
+            standings = await standings_of(connection, reports)
             intake = Intake(
-                await _hosts(connection, reports),
+                await hosts_of(connection, reports),
                 standings,
                 await _keys(connection, news(reports, standings, today)),
                 today,
                 await _brought(connection, reports, standings),
+                forgotten=await forgotten_days(
+                    connection,
+                    frozenset().union(*(unknown_keys(report, standings) for report in reports)),
+                ),
             )
             receipts = [intake.take(report) for report in reports]
             moved = await moved_sightings(connection, intake)
@@ -70,29 +80,28 @@ class SqlFleetReportBook:
                 await append_facts(self._transactions.now_us, connection, told)
             return receipts
 
+        # Verifications may wait for the end of it: nothing of the service comes between its steps.
+        return await self._transactions.in_one_go(work)
 
-async def _hosts(connection: AsyncConnection, reports: Sequence[Report]) -> dict[str, Host]:
+
+async def hosts_of(connection: AsyncConnection, reports: Sequence[Report]) -> dict[str, Host]:
+    """Return the hosts of some reports, by id."""
     ids = sorted({report.host for report in reports})
-    found = select(fleet_host).where(fleet_host.c.host_id.in_(ids))
+    found = select(fleet_host).where(among(connection, fleet_host.c.host_id, ids))
     return {row.host_id: host_of(row) for row in await connection.execute(found)}
 
 
-async def _standings(connection: AsyncConnection, reports: Sequence[Report]) -> dict[str, Standing]:
+async def standings_of(
+    connection: AsyncConnection, reports: Sequence[Report]
+) -> dict[str, Standing]:
+    """Return how the keys of some reports stand, by id, those that are known."""
     ids = {key_id_of(key.identity, report.host) for report in reports for key in report.keys}
     table = fleet_key.c
     short = select(
-        table.key_id, table.digest, table.host_id, table.judged, table.last_seen, table.changes
-    ).where(table.key_id.in_(sorted(ids)))
-    return {
-        row.key_id: Standing(
-            row.digest,
-            row.host_id,
-            date.fromisoformat(row.judged),
-            date.fromisoformat(row.last_seen),
-            row.changes,
-        )
-        for row in await connection.execute(short)
-    }
+        *(table.key_id, table.digest, table.host_id, table.judged),
+        *(table.last_seen, table.changes, table.said, table.whole),
+    ).where(among(connection, table.key_id, sorted(ids)))
+    return {row.key_id: standing_of(row) for row in await connection.execute(short)}
 
 
 async def _brought(
@@ -103,14 +112,15 @@ async def _brought(
     if not ids:
         return {}
     host_id = fleet_sighting.c.host_id
-    counted = select(host_id, func.count().label("keys")).where(host_id.in_(ids)).group_by(host_id)
+    counted = select(host_id, func.count().label("keys")).group_by(host_id)
+    counted = counted.where(among(connection, host_id, ids))
     return {row.host_id: row.keys for row in await connection.execute(counted)}
 
 
 async def _keys(connection: AsyncConnection, ids: frozenset[str]) -> dict[str, Any]:
     if not ids:
         return {}
-    whole = select(fleet_key).where(fleet_key.c.key_id.in_(sorted(ids)))
+    whole = select(fleet_key).where(among(connection, fleet_key.c.key_id, sorted(ids)))
     return {row.key_id: key_of(row) for row in await connection.execute(whole)}
 
 
@@ -156,10 +166,7 @@ async def _write_keys(connection: AsyncConnection, intake: Intake, now_us: int) 
         )
         old = delete(fleet_fault).where(fleet_fault.c.key_id.in_(sorted(changed)))
         await connection.execute(old)
-    for key_id in sorted(intake.later.keys() - changed.keys()):
-        day = intake.later[key_id].isoformat()
-        later = update(fleet_key).where(fleet_key.c.key_id == key_id)
-        await connection.execute(later.values(last_seen=day))
+    await execute(connection, later_steps(intake))
     faults = [
         {"rule": rule, "key_id": key_id} for key_id in changed for rule in changed[key_id].rules
     ]
@@ -179,14 +186,14 @@ async def _write_keys(connection: AsyncConnection, intake: Intake, now_us: int) 
         if rows:
             await connection.execute(insert(table), rows)
     for key_id in sorted({one.key_id for one in intake.changes}):
-        oldest = intake.changed[key_id].standing.changes - MAX_CHANGES
-        if oldest > 0:
-            old_changes = delete(fleet_change).where(fleet_change.c.key_id == key_id)
-            await connection.execute(old_changes.where(fleet_change.c.number <= oldest))
+        hosts = {one.host_id for one in intake.changes if one.key_id == key_id}
+        await trim_changes(connection, key_id, hosts, intake.changed[key_id].standing.changes)
 
 
 def _row(changed: ChangedKey) -> Mapping[str, object]:
     key, standing = changed.key, changed.standing
+    report = as_report(key)
+    due = next_turn(report, standing.judged)
     return {
         "key_id": key.key_id,
         "serial": key.serial,
@@ -196,6 +203,10 @@ def _row(changed: ChangedKey) -> Mapping[str, object]:
         "unreadable": write_unreadable(key),
         "first_seen": key.first_seen.isoformat(),
         "last_seen": key.last_seen.isoformat(),
+        "said": key.said.isoformat(),
+        "whole": standing.whole,
+        "line": line_word(report),
+        "due": None if due is None else due.isoformat(),
         "judged": standing.judged.isoformat(),
         "host_id": standing.host_id,
         "digest": standing.digest,

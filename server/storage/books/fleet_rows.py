@@ -1,7 +1,7 @@
 """Rows of the fleet's tables and the values of its room, one into the other."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -15,11 +15,13 @@ from server.fleet.firmware import Version, VersionError
 from server.fleet.health import Level
 from server.fleet.holders import Holder, HolderClaim, HolderKind
 from server.fleet.hosts import Host, HostState
+from server.fleet.intake import Standing
 from server.fleet.trust import Trust, trust_of
 
 LEVELS: Mapping[Level | None, int] = {None: 0, Level.NOTICE: 1, Level.WARNING: 2, Level.DANGER: 3}
 _STEP = 1_000
 _PARTS = 3
+LEVEL_OF: Mapping[int, Level | None] = {number: level for level, number in LEVELS.items()}
 
 
 def day_of(now_us: int) -> date:
@@ -45,6 +47,7 @@ def host_of(row: Row[Any]) -> Host:
         row.missing,
         row.clashes,
         row.altered,
+        row.silent_us,
         row.person,
         row.person_after,
     )
@@ -75,39 +78,67 @@ def token_of(row: Row[Any]) -> Token:
 
 def key_of(row: Row[Any]) -> KnownKey:
     """Read what is known of a key."""
-    facts = {
-        name: KnownFact(
-            _value(value),
-            date.fromisoformat(day),
-            host_id,
-            tuple(Claim(_value(said), date.fromisoformat(on), by) for said, on, by in others),
-            trust,
-        )
-        for name, (value, day, host_id, *more) in json.loads(row.facts).items()
-        for trust, others in (_trust_and_others(more),)
-    }
+    said, written = date.fromisoformat(row.said), json.loads(row.facts)
     return KnownKey(
         row.key_id,
         row.serial,
-        facts,
+        {name: _fact(fact, said, row.host_id) for name, fact in written.items()},
         json.loads(row.unreadable),
         date.fromisoformat(row.first_seen),
         date.fromisoformat(row.last_seen),
+        said,
+        frozenset(name for name, fact in written.items() if len(fact) == 1),
+    )
+
+
+def _fact(written: Sequence[Any], said: date, said_by: str) -> KnownFact:
+    """Read a fact. said, said_by: of the newest word, whose facts tell neither day nor host."""
+    if len(written) == 1:
+        return KnownFact(_value(written[0]), said, said_by)
+    value, day, host_id, *more = written
+    trust, others = _trust_and_others(more)
+    claims = tuple(Claim(_value(other), date.fromisoformat(on), by) for other, on, by in others)
+    return KnownFact(_value(value), date.fromisoformat(day), host_id, claims, trust)
+
+
+def standing_of(row: Any) -> Standing:  # noqa: ANN401 - a row with these columns
+    """Read how a key stands."""
+    return Standing(
+        row.digest,
+        row.host_id,
+        date.fromisoformat(row.judged),
+        date.fromisoformat(row.last_seen),
+        row.changes,
+        date.fromisoformat(row.said),
+        bool(row.whole),
     )
 
 
 def write_facts(key: KnownKey) -> str:
-    """Write the facts of a key as `key_of` reads them."""
+    """Write the facts of a key as `key_of` reads them.
+
+    What is of the newest word has no day and no host of its own: when that comes again on a later
+    day, as nearly all do, nothing of this is written anew.
+    """
     return _json(
         {
-            name: [
-                *_said(fact.value, fact.day, fact.host_id),
-                *(() if fact.trust is Trust.HOST_SIGNED else (fact.trust.word,)),
-                *(_said(claim.value, claim.day, claim.host_id) for claim in fact.others),
-            ]
+            name: [fact.value] if name in key.repeats and _is_plain(key, fact) else _whole(fact)
             for name, fact in key.facts.items()
         }
     )
+
+
+def _is_plain(key: KnownKey, fact: KnownFact) -> bool:
+    """Tell whether a fact is just as the newest word has it: a proof may have come between."""
+    return fact.day == key.said and fact.trust is Trust.HOST_SIGNED and not fact.others
+
+
+def _whole(fact: KnownFact) -> list[object]:
+    return [
+        *_said(fact.value, fact.day, fact.host_id),
+        *(() if fact.trust is Trust.HOST_SIGNED else (fact.trust.word,)),
+        *(_said(claim.value, claim.day, claim.host_id) for claim in fact.others),
+    ]
 
 
 def _trust_and_others(more: list[Any]) -> tuple[Trust, list[Any]]:
@@ -160,6 +191,13 @@ def firmware_range(beginning: tuple[int, ...]) -> tuple[int, int]:
     parts = beginning[:_PARTS]
     below = (*parts[:-1], parts[-1] + 1)
     return firmware_number(parts), firmware_number(below)
+
+
+def firmware_text(number: int | None) -> str:
+    """Return the version of a number; "" for none."""
+    if number is None:
+        return ""
+    return f"{number // _STEP**2}.{number // _STEP % _STEP}.{number % _STEP}"
 
 
 def _value(found: Any) -> Value:  # noqa: ANN401 - what was written by `write_facts`

@@ -28,10 +28,12 @@ from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
 from server.storage.books.fleet_altered_book import SqlFleetAlteredBook
 from server.storage.books.fleet_claim_book import SqlFleetClaimBook
-from server.storage.books.fleet_host_book import SqlFleetHostBook
+from server.storage.books.fleet_count_book import SqlFleetCountBook
+from server.storage.books.fleet_due_book import SqlFleetDueBook
 from server.storage.books.fleet_key_book import SqlFleetKeyBook
 from server.storage.books.fleet_proof_book import SqlFleetProofBook
-from server.storage.books.fleet_report_book import SqlFleetReportBook
+from server.storage.books.fleet_repeat_book import SqlFleetRepeatBook
+from server.storage.books.fleet_retention_book import SqlFleetRetentionBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
 from server.storage.books.incident_book import SqlIncidentBook
 from server.storage.books.journal_book import SqlJournalBook
@@ -80,12 +82,14 @@ class PostgresStore(
     SqlIncidentBook,
     SqlMaintenanceBook,
     SqlMintingBook,
-    SqlFleetHostBook,
     SqlFleetClaimBook,
-    SqlFleetReportBook,
+    SqlFleetRetentionBook,
+    SqlFleetRepeatBook,
     SqlFleetProofBook,
     SqlFleetAlteredBook,
     SqlFleetKeyBook,
+    SqlFleetCountBook,
+    SqlFleetDueBook,
     SqlLedgerBook,
     SqlProbeBook,
     SqlDeliveryBook,

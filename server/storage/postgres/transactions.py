@@ -1,6 +1,6 @@
 """Administrative transactions on PostgreSQL."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from sqlalchemy import BigInteger, cast, extract, func, select
@@ -8,7 +8,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.otp.ports import StoreUnavailableError, UnknownOutcomeError
-from server.storage.books.transactions import reason
+from server.storage.books.steps import Step
+from server.storage.books.transactions import T, reason
 from server.storage.postgres.connection import UNREACHABLE
 
 _NOW_US = select(cast(extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger))
@@ -52,6 +53,20 @@ class PostgresTransactions:
             if committing:
                 raise UnknownOutcomeError(f"the commit failed: {reason(error)}") from error
             raise StoreUnavailableError(f"nothing was written: {reason(error)}") from error
+
+    async def in_one_go(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do the work of a `writing` transaction; here nobody waits for another's."""
+        async with self.writing() as connection:
+            return await work(connection)
+
+    def mark(self) -> None:
+        """Return None: other machines write here, too."""
+        return
+
+    async def write_if(self, mark: int, steps: Sequence[Step]) -> bool:
+        """Do nothing: there are no marks here."""
+        del mark, steps
+        return False
 
     async def now_us(self, connection: AsyncConnection) -> int:
         """Return the store's time: the server's."""

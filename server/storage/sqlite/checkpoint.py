@@ -19,6 +19,7 @@ _log = structlog.get_logger(__name__)
 
 _FEW_PAGES = 128
 _MOST_PASSES = 6
+_EMPTYING_TRIES, _EMPTYING_PAUSE_S = 40, 0.05
 
 
 class Checkpointer:
@@ -50,6 +51,27 @@ class Checkpointer:
         if self._task is not None:
             await asyncio.wait([self._task])
 
+    async def empty(self) -> bool:
+        """Move the whole log into the database and cut it off; return whether that worked.
+
+        For whoever erased something: what was overwritten in the database still stands in the log.
+        Nobody waits for more than a few pages; a reader who is in the way is waited for a while.
+        """
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        await self.finished()
+        loop = asyncio.get_running_loop()
+        try:
+            for _ in range(_EMPTYING_TRIES):
+                async with self._turn:
+                    if await loop.run_in_executor(self._thread, empty, self._path):
+                        self._pages = 0
+                        return True
+                await asyncio.sleep(_EMPTYING_PAUSE_S)
+        except sqlite3.Error as error:
+            _log.warning("the log of the store was not emptied", reason=str(error))
+        return False
+
     async def close(self) -> None:
         """Finish a checkpoint under way and stop."""
         if self._task is not None:
@@ -75,6 +97,17 @@ class Checkpointer:
         return await asyncio.get_running_loop().run_in_executor(
             self._thread, checkpoint, self._path
         )
+
+
+def empty(path: Path) -> bool:
+    """Cut the log off when no reader needs it; tell whether it was. Raises sqlite3.Error."""
+    connection = connect(path)
+    try:
+        connection.execute("PRAGMA busy_timeout=0")  # the caller holds up everybody
+        busy, _log, _moved = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+    finally:
+        connection.close()
 
 
 def checkpoint(path: Path) -> int:

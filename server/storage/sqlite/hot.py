@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -33,7 +33,7 @@ class Change(NamedTuple):
     """
 
     statement: str
-    rows: Sequence[tuple[object, ...]]
+    rows: Sequence[tuple[object, ...]] | Sequence[Mapping[str, object]]
     pages: int = 0
 
     @property

@@ -11,6 +11,7 @@ from hsm.provisioning.release_states import KeptRelease
 from server.clock import Clock
 from server.counter_journal.ports import Raised
 from server.counter_journal.records import Accepted
+from server.fleet.hosts import Host
 from server.journal.acts import Act, Deed
 from server.leases import Lease
 from server.moving.ports import Gathered, Progress
@@ -33,10 +34,12 @@ from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
 from server.storage.books.fleet_altered_book import SqlFleetAlteredBook
 from server.storage.books.fleet_claim_book import SqlFleetClaimBook
-from server.storage.books.fleet_host_book import SqlFleetHostBook
+from server.storage.books.fleet_count_book import SqlFleetCountBook
+from server.storage.books.fleet_due_book import SqlFleetDueBook
 from server.storage.books.fleet_key_book import SqlFleetKeyBook
 from server.storage.books.fleet_proof_book import SqlFleetProofBook
-from server.storage.books.fleet_report_book import SqlFleetReportBook
+from server.storage.books.fleet_repeat_book import SqlFleetRepeatBook
+from server.storage.books.fleet_retention_book import SqlFleetRetentionBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
 from server.storage.books.incident_book import SqlIncidentBook
 from server.storage.books.journal_book import SqlJournalBook
@@ -51,11 +54,13 @@ from server.storage.books.operator_book import SqlOperatorBook
 from server.storage.books.probe_book import SqlProbeBook
 from server.storage.books.report_book import SqlReportBook
 from server.storage.books.resealing_book import SqlResealingBook
+from server.storage.books.steps import Step
 from server.storage.books.uptime_book import SqlUptimeBook
 from server.storage.books.usage_book import SqlUsageBook
 from server.storage.gathered_reads import GatheredReads
 from server.storage.limits import check_policy
 from server.storage.moved import refuse_moved
+from server.storage.sqlite.aside import Aside
 from server.storage.sqlite.checkpoint import Checkpointer
 from server.storage.sqlite.connection import prepare_database_file, sqlite_engine
 from server.storage.sqlite.hot import Change, HotPath
@@ -86,12 +91,14 @@ class SqliteStore(
     SqlIncidentBook,
     SqlMaintenanceBook,
     SqlMintingBook,
-    SqlFleetHostBook,
     SqlFleetClaimBook,
-    SqlFleetReportBook,
+    SqlFleetRetentionBook,
+    SqlFleetRepeatBook,
     SqlFleetProofBook,
     SqlFleetAlteredBook,
     SqlFleetKeyBook,
+    SqlFleetCountBook,
+    SqlFleetDueBook,
     SqlLedgerBook,
     SqlProbeBook,
     SqlDeliveryBook,
@@ -119,8 +126,14 @@ class SqliteStore(
         self._reader_thread = ThreadPoolExecutor(1, thread_name_prefix="keystead-read")
         self._checkpoints = Checkpointer(path, self._turn, after_pages=checkpoint_pages)
         self._engine = sqlite_engine(path)
+        self._aside = Aside(path)
         self._transactions = SqliteTransactions(
-            self._engine, turn=self._turn, clock=clock, note=self._checkpoints.note
+            self._engine,
+            turn=self._turn,
+            clock=clock,
+            note=self._checkpoints.note,
+            execute=self._execute,
+            aside=self._aside,
         )
         self._import = KeyImport(
             self._transactions,
@@ -175,6 +188,23 @@ class SqliteStore(
         async with self._import.pause():
             await super().retire_seals(kind, seals, lease=lease, deed=deed)
 
+    async def erase_host(self, host_id: str, *, act: Act) -> Host | None:
+        """Forget a host as `FleetBook` promises, also in the log of the file."""
+        host = await super().erase_host(host_id, act=act)
+        await self._checkpoints.empty()
+        return host
+
+    async def erase_fleet_key(self, key_id: str, *, act: Act) -> bool:
+        """Forget a key as `ForgettingBook` promises, also in the log of the file."""
+        erased = await super().erase_fleet_key(key_id, act=act)
+        await self._checkpoints.empty()
+        return erased
+
+    async def tell_retention(self, lease: Lease, *, act: Act) -> None:
+        """End a run as `RetentionBook` promises; what went is in the log of the file no more."""
+        await super().tell_retention(lease, act=act)
+        await self._checkpoints.empty()
+
     async def standbys(self) -> int:
         """Return how many other databases follow this one: a file has none."""
         return 0
@@ -201,6 +231,7 @@ class SqliteStore(
         await self._key_reads.close()
         async with self._turn:
             await self._engine.dispose()
+            await self._aside.close()
         await self._checkpoints.close()
         await self._on_reader_thread(self._reader.close)
         await self._on_hot_thread(self._hot.close)
@@ -217,6 +248,13 @@ class SqliteStore(
         self._last_batch_failed = False
         self._checkpoints.note(decided.rows)
         return decided.outcomes
+
+    async def _execute(self, steps: Sequence[Step]) -> None:
+        """Make a transaction of steps on the hot thread, for who holds the turn.
+
+        On its connection: whatever another one writes empties this one's memory of pages.
+        """
+        await self._on_hot_thread(self._hot.write, [Change(*step) for step in steps])
 
     async def _write(self, changes: Sequence[Change]) -> None:
         await self._checkpoints.finished()

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.report import Report
-from server.fleet.hosts import Host, HostState
+from server.fleet.hosts import RESTORED, Host, HostState
 from server.fleet.receipt import Progress, Receipt, progress, receive
 from tests.server.fleet.reports import HOST, a_report
 
@@ -30,6 +30,20 @@ def test_another_report_under_a_number_that_was_used_is_a_clash() -> None:
     host = taken(taken(FRESH, a_report(sequence=1)), a_report(sequence=2))
     assert receive(host, a_report(sequence=2, report_id="ab" * 16)) is Receipt.CLASH
     assert receive(host, a_report(sequence=1)) is Receipt.CLASH
+
+
+def test_after_a_restore_a_gap_is_nobodys_fault_and_no_clash() -> None:
+    """The backup knows three reports; the host had sent nine by the accident."""
+    known = FRESH
+    for number in (1, 2, 3):
+        known = taken(known, a_report(sequence=number))
+    restored = known._replace(report_id=RESTORED + known.report_id)
+    again = a_report(sequence=3)
+    assert receive(restored, again) is Receipt.AGAIN, "its answer was lost in the accident"
+    assert receive(restored, a_report(sequence=3, report_id="ab" * 16)) is Receipt.CLASH
+    after = taken(restored, a_report(sequence=10))
+    assert (after.missing, after.is_restored) == (0, False)
+    assert taken(after, a_report(sequence=12)).missing == 1
 
 
 def test_nobody_reports_for_a_host_that_is_not_there_any_more() -> None:

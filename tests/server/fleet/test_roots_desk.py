@@ -8,9 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.accounts.text import InputError
 from server.fleet.attestation_bundle import read_document, shipped, verify
-from server.fleet.roots_desk import NAME, RootsDesk
+from server.fleet.roots_desk import NAME, EditionRefusedError, RootsDesk
 from server.fleet.signed_file import UntrustedFileError
 from server.journal.acts import Actor, Cause
 from server.journal.canonical import MalformedError
@@ -73,7 +72,7 @@ async def test_editions_never_go_back(store: MemoryStore, edition: int) -> None:
     desk = RootsDesk(store, (TRUSTED,))
     await desk.load(signed_edition(edition_of(MAKER), KEY).decode(), cause=CAUSE)
     older = signed_edition(edition_of(Manufacturer("Older"), edition), KEY).decode()
-    with pytest.raises(InputError, match="never go back"):
+    with pytest.raises(EditionRefusedError, match="never go back"):
         await desk.load(older, cause=CAUSE)
     assert list((await desk.current()).roots) == MAKER.roots
 
@@ -86,7 +85,7 @@ async def test_a_key_that_is_trusted_no_more_takes_its_edition_with_it_and_none_
     other = Ed25519PrivateKey.generate()
     desk = RootsDesk(store, (other.public_key().public_bytes_raw(),))
     assert (await desk.current()).edition == 1
-    with pytest.raises(InputError, match="edition 7 was taken"):
+    with pytest.raises(EditionRefusedError, match="edition 7 was taken"):
         await desk.load(signed_edition(edition_of(MAKER, 6), other).decode(), cause=CAUSE)
 
 
@@ -99,7 +98,7 @@ async def test_whoever_writes_to_the_database_adds_no_root(store: MemoryStore) -
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "nonsense", '{"document": {}}'])
 async def test_what_is_no_edition_is_refused_in_words(store: MemoryStore, text: str) -> None:
-    with pytest.raises(InputError, match="not taken"):
+    with pytest.raises(EditionRefusedError, match="not taken"):
         await RootsDesk(store, (TRUSTED,)).load(text, cause=CAUSE)
 
 

@@ -20,6 +20,8 @@ from server.counter_journal.desk import FenceDesk
 from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
 from server.fleet.holder_desk import HolderDesk
+from server.fleet.retention import Kept
+from server.fleet.retention_desk import RetentionDesk
 from server.fleet.roots_desk import RootsDesk
 from server.incidents.components import Component
 from server.incidents.desk import IncidentDesk
@@ -59,6 +61,7 @@ LEFT_OUT = 9
 """The Client ID of a prober."""
 
 KEY = JournalKey.generate()
+KEPT = Kept(730, 400, 30, 30, 400)
 DEFAULT = Policy(Rate.per_second(10, 50), UNLIMITED)
 
 
@@ -177,6 +180,7 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         fleet=FleetDesk(store, shipped(), clock=clock),
         holders=HolderDesk(store, plain=True),
         roots=RootsDesk(store, ()),
+        fleet_retention=RetentionDesk(store, KEPT),
         status=status,
     )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gc
 import json
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from itertools import islice
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from agent.identity import Identity
 from agent.report import (
@@ -28,7 +30,7 @@ from server.fleet.ports import Search
 from server.fleet.receipt import Receipt
 from server.fleet.reception import Reception
 from server.otp.ports import StoreUnavailableError
-from server.web.fleet import ENROLMENTS, REPORTS, FleetDoor
+from server.web.fleet import ENROLMENTS, REPORTS, FleetDoor, refusal_of
 from tests.server.acts import ACT
 from tests.server.fleet.reports import HEALTHY, a_key, a_report
 from tests.server.memory_store import MemoryStore
@@ -338,3 +340,45 @@ async def test_a_report_that_cannot_be_taken_keeps_nobody_else_out(
     answers = await asyncio.gather(*both, return_exceptions=True)
     assert isinstance(answers[0], ZeroDivisionError)
     assert answers[1] is Receipt.NEW
+
+
+async def test_refusals_keep_nothing_of_the_requests_before_them(house: House) -> None:
+    """An exception that is raised twice keeps the frames, and so the requests, of both times."""
+    for _ in range(5):
+        answer = await house.report(a_report(), headers={HOST_HEADER: "ab" * 16})
+        assert answer.json["code"] == "unknown-host"
+    assert refusal_of(Receipt.UNKNOWN_HOST) is not refusal_of(Receipt.UNKNOWN_HOST)
+    gc.collect()
+    requests = [one for one in gc.get_objects() if isinstance(one, web.Request)]
+    assert len(requests) <= 1
+
+
+async def test_a_token_that_was_used_is_no_way_to_keep_the_store_busy(house: House) -> None:
+    assert (await house.enrol()).status == 201
+    answers = [await house.enrol() for _ in range(10)]
+    assert [answer.status for answer in answers[:9]] == [200] * 9
+    assert (answers[9].status, answers[9].json["code"]) == (429, "too-fast")
+
+
+async def test_a_key_under_which_anybody_can_sign_enrols_nobody(house: House) -> None:
+    for weak in (bytes(32), b"\x01" + bytes(31), b"\x01" + bytes(30) + b"\x80"):
+        body = house.request(public_key=base64.b64encode(weak).decode())
+        answer = await house.enrol(body)
+        assert (answer.status, answer.json["code"]) == (400, "malformed")
+    assert await house.store.list_hosts("", 10) == []
+
+
+async def test_a_report_that_costs_as_much_as_many_counts_as_many(house: House) -> None:
+    await house.enrol()
+    facts = {f"a{number}.b": number for number in range(400)}
+    keys = [a_key(facts, serial=number) for number in range(1, 6)]
+    answers = [await house.report(a_report(*keys, sequence=number)) for number in (1, 2, 3)]
+    assert [answer.status for answer in answers] == [202, 202, 429]
+    assert answers[2].json["code"] == "too-fast"
+
+
+async def test_a_report_lists_no_more_programs_than_have_to_do_with_keys(house: House) -> None:
+    await house.enrol()
+    report = a_report()._replace(software={f"p-{number}": "1" for number in range(65)})
+    answer = await house.report(report)
+    assert (answer.status, answer.json["code"]) == (400, "malformed")
