@@ -93,6 +93,17 @@ def lost_seen(
     )
 
 
+def begins(holder: Holder | None, witness: Witness, day: str) -> bool:
+    """Tell whether an alarm may begin when a sighting moves from its last day to this one.
+
+    Another day of the same tells nothing new: from the first on that counts, all count.
+    """
+    since = "" if holder is None else holder.after
+    counts = bool(witness.person) and witness.last_day <= max(since, witness.after) < day
+    lost = holder is not None and holder.kind is HolderKind.LOST
+    return counts or (lost and holder is not None and witness.last_day <= holder.lost < day)
+
+
 def alarms(
     holder: Holder | None,
     witnesses: Sequence[Witness],

@@ -22,7 +22,7 @@ app.add_typer(roots_app, name="roots")
 _PAGE = 1000
 _HOST_COLUMNS = (
     *("id", "name", "person", "state", "system", "release", "agent", "enrolled", "reported"),
-    *("reports", "dropped", "missing", "clashes", "altered"),
+    *("reports", "dropped", "missing", "clashes", "altered", "silent"),
 )
 _KEY_COLUMNS = (
     *("id", "serial", "firmware", "level", "faults", "unknown", "first_seen", "last_seen", "seen"),

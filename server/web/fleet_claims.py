@@ -1,6 +1,6 @@
 """Claims at the door of hosts: what their users say of who holds a key (docs/agent.md)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from aiohttp import web
@@ -21,27 +21,30 @@ def _problem(status: HTTPStatus, code: str, detail: str) -> ProblemError:
     return ProblemError(status, detail, more={"code": code})
 
 
-_REFUSALS: Mapping[Receipt, ProblemError] = {
-    Receipt.UNKNOWN_HOST: refusal_of(Receipt.UNKNOWN_HOST),
-    Receipt.ERASED: refusal_of(Receipt.ERASED),
-    Receipt.CLASH: _problem(
-        HTTPStatus.CONFLICT,
-        "sequence-taken",
-        "a newer claim about this key is here: the host was copied or put back to an older state."
-        " Enrol it anew",
-    ),
-    Receipt.FULL: _problem(
-        HTTPStatus.TOO_MANY_REQUESTS,
-        "too-many-claims",
-        "this host claims something of more keys than one host may: ask your operator",
-    ),
-}
+def _refusal_of(receipt: Receipt) -> ProblemError:
+    """Return the problem, made anew: one that is raised again keeps every request before it."""
+    if receipt is Receipt.CLASH:
+        return _problem(
+            HTTPStatus.CONFLICT,
+            "sequence-taken",
+            "a newer claim about this key is here: the host was copied or put back to an older"
+            " state. Enrol it anew",
+        )
+    if receipt is Receipt.FULL:
+        return _problem(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "too-many-claims",
+            "this host claims something of more keys than one host may: ask your operator",
+        )
+    return refusal_of(receipt)
 
-_CLAIMS_OFF = _problem(
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-    "claims-off",
-    "this organisation takes no claims: tell your operator who holds which key",
-)
+
+def _claims_off() -> ProblemError:
+    return _problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "claims-off",
+        "this organisation takes no claims: tell your operator who holds which key",
+    )
 
 
 class ClaimDoor:
@@ -63,14 +66,14 @@ class ClaimDoor:
         receipt = await self._reception.hear(host_id, CLAIM_CONTEXT, body, signature)
         if receipt is None:
             receipt = await self._take(host_id, body)
-        if (refusal := _REFUSALS.get(receipt)) is not None:
-            raise refusal
+        if receipt not in {Receipt.NEW, Receipt.AGAIN}:
+            raise _refusal_of(receipt)
         self._reception.outcomes[f"claim-{receipt.value}"] += 1
         return web.json_response({}, status=HTTPStatus.ACCEPTED)
 
     async def _take(self, host_id: str, body: bytes) -> Receipt:
         if not self._reception.policy.claims:
-            raise _CLAIMS_OFF
+            raise _claims_off()
         try:
             claim = read_claim(body)
         except UnknownClaimFormatError as error:

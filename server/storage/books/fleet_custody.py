@@ -29,6 +29,7 @@ from server.fleet.holders import Holder, HolderClaim, HolderKind
 from server.fleet.intake import Intake
 from server.fleet.ports import Sighting
 from server.storage.books.fleet_rows import LEVELS, claim_of, holder_of, key_of
+from server.storage.books.steps import among
 from server.storage.schema import (
     fleet_alarm,
     fleet_claim,
@@ -122,6 +123,19 @@ async def moved_sightings(connection: AsyncConnection, intake: Intake) -> Moved:
         ),
         frozenset(pair for pair in watched if pair not in before),
     )
+
+
+async def watched_holders(
+    connection: AsyncConnection, ids: Collection[str]
+) -> Mapping[str, Holder]:
+    """Return the holders of these keys at which a day that moves on may begin an alarm: few."""
+    table = fleet_holder.c
+    found: dict[str, Holder] = {}
+    for piece in pieces(sorted(ids)):
+        some = or_(table.kind == HolderKind.LOST.value, table.after != "")
+        watched = select(fleet_holder).where(among(connection, table.key_id, piece), some)
+        found |= {row.key_id: holder_of(row) for row in await connection.execute(watched)}
+    return found
 
 
 async def judge_custody(

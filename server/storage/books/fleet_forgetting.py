@@ -19,10 +19,11 @@ from server.fleet.forgotten import mark_of
 from server.fleet.health import judge_health
 from server.fleet.hosts import HostState
 from server.fleet.policy import SERIAL_KEY
-from server.storage.books.fleet_custody import judge_custody, mark_alarms
+from server.storage.books.fleet_custody import judge_custody
 from server.storage.books.fleet_rows import LEVELS, firmware_of, key_of, write_facts
 from server.storage.schema import (
     fact,
+    fleet_alarm,
     fleet_change,
     fleet_fault,
     fleet_forgotten,
@@ -40,8 +41,8 @@ PIECE = 20
 FORGOTTEN = "fleet.forgotten"
 """What a fact becomes whose subject was forgotten: its place stays, for positions have no gaps."""
 
-_SEEN = (fleet_fault, fleet_change, fleet_sighting, fleet_key)
-"""What is known of keys from hosts."""
+_SEEN = (fleet_alarm, fleet_fault, fleet_change, fleet_sighting, fleet_key)
+"""What is known of keys from hosts. Who holds them is the organisation's word, and stays."""
 
 _OWN = (*_SEEN, fleet_host, fleet_token)
 """Tables whose hosts are forgotten by more than deleting rows."""
@@ -68,8 +69,7 @@ async def forget_piece(connection: AsyncConnection, host_id: str, today: date) -
     await _withdraw(connection, host_id, sorted(others), today)
     await connection.execute(delete(fleet_sighting).where(mine, these))
     # Nothing to tell: with a witness gone, alarms end and none begins.
-    await judge_custody(connection, ids, today)
-    await mark_alarms(connection, others)
+    await judge_custody(connection, others, today)
     return len(ids)
 
 

@@ -16,9 +16,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.report import Report
+from server.fleet.custody import Witness, begins
+from server.fleet.holders import Holder
 from server.fleet.intake import Intake, digests_of
 from server.fleet.receipt import Receipt
-from server.storage.books.fleet_custody import lost_among
+from server.storage.books.fleet_custody import watched_holders
 from server.storage.books.fleet_host_book import take_turn
 from server.storage.books.fleet_repeat_steps import (
     LastSeen,
@@ -105,7 +107,7 @@ class SqlFleetRepeatBook(SqlFleetReportBook):
                 if key_id in standings
             ],
         )
-        custody = await _bear_on_custody(connection, intake, reports, known, day_of(now_us))
+        custody = _Custody(intake, known, await watched_holders(connection, standings.keys()))
         receipts: dict[int, Receipt] = {}
         # What comes behind news, of the same host or about the same key, waits for them.
         waiting: set[str] = set()
@@ -115,7 +117,7 @@ class SqlFleetRepeatBook(SqlFleetReportBook):
                 not waiting.isdisjoint((report.host, *ids))
                 or not intake.is_repeat(report, digests)
                 or any((key_id, report.host) not in known for key_id in ids)
-                or not custody.isdisjoint((key_id, report.host) for key_id in ids)
+                or custody.may_change(report, day_of(now_us))
             ):
                 waiting.update((report.host, *ids))
             else:
@@ -125,27 +127,24 @@ class SqlFleetRepeatBook(SqlFleetReportBook):
         return _Decided(receipts, steps)
 
 
-async def _bear_on_custody(
-    connection: AsyncConnection,
-    intake: Intake,
-    reports: Sequence[Report],
-    known: Mapping[Pair, LastSeen],
-    today: date,
-) -> frozenset[Pair]:
-    """Return sightings on a later day that say in whose hands a key is: they are judged."""
-    later = {
-        (key_id, report.host)
-        for report in reports
-        for key_id, key in zip(intake.ids_of(report), report.keys, strict=True)
-        if (seen := known.get((key_id, report.host))) is not None
-        if seen.day < min(key.last_seen, today).isoformat()
-    }
-    lost = await lost_among(connection, {key_id for key_id, _ in later})
-    return frozenset(
-        (key_id, host_id)
-        for key_id, host_id in later
-        if key_id in lost or ((host := intake.hosts.get(host_id)) is not None and host.person)
-    )
+class _Custody(NamedTuple):
+    """What is known that bears on who has a key: a day that moves on may be news of that."""
+
+    intake: Intake
+    known: Mapping[Pair, LastSeen]
+    holders: Mapping[str, Holder]
+
+    def may_change(self, report: Report, today: date) -> bool:
+        """Tell whether an alarm may begin with this report, whose sightings are known."""
+        host = self.intake.hosts.get(report.host)
+        if host is None:
+            return False
+        for key_id, key in zip(self.intake.ids_of(report), report.keys, strict=True):
+            last_day = self.known[key_id, report.host].day
+            witness = Witness(report.host, host.person, host.person_after, last_day)
+            if begins(self.holders.get(key_id), witness, min(key.last_seen, today).isoformat()):
+                return True
+        return False
 
 
 async def _sightings(connection: AsyncConnection, pairs: Sequence[Pair]) -> dict[Pair, LastSeen]:

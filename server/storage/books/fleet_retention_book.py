@@ -16,6 +16,7 @@ from server.fleet.retention_ports import Census, Due
 from server.journal.acts import Act, Deed, Subject
 from server.leases import Lease
 from server.storage.books.fact_book import append_facts
+from server.storage.books.fleet_custody import judge_custody
 from server.storage.books.fleet_forgetting import (
     PIECE,
     erase_key_rows,
@@ -78,7 +79,9 @@ class SqlFleetRetentionBook(SqlFleetHostBook):
             left = left.where(these, fleet_host.c.state == HostState.ERASED.value)
             for host_id in list((await connection.execute(left)).scalars()):
                 await forget_piece(connection, host_id, today)
-            await _count(connection, await _forget_old(connection, ids, limits.seen_day))
+            gone = await _forget_old(connection, ids, limits.seen_day)
+            await judge_custody(connection, ids, today)  # alarms end, and none begins
+            await _count(connection, gone)
         return ids[-1]
 
     async def _some_keys(

@@ -1,6 +1,6 @@
 """Alarms at keys: two persons' hosts saw one, or a lost one came back; and when they end."""
 
-from server.fleet.custody import Alarm, Custody, Witness, alarms, lost_seen, sharers, told
+from server.fleet.custody import Alarm, Custody, Witness, alarms, begins, lost_seen, sharers, told
 from server.fleet.holders import LOST_SEEN, SHARED, Holder, HolderKind
 
 KEY = "serial:1"
@@ -39,6 +39,19 @@ def test_a_lost_key_is_seen_again_from_the_next_day_on_or_by_a_host_that_is_new_
     assert lost_seen(lost, [saw(A, "", D2)], before=frozenset({A})) == {A}
     assert lost_seen(holder(), [saw(A, "", D3)], before=frozenset({A})) == frozenset()
     assert lost_seen(None, [saw(A, "", D3)]) == frozenset()
+
+
+def test_a_day_that_moves_on_may_begin_an_alarm_only_where_it_counts_for_the_first_time() -> None:
+    lost = holder(HolderKind.LOST, lost=D2)
+    assert begins(lost, saw(A, "", D1), D3)
+    assert begins(lost, saw(A, "", D2), D3)
+    assert not begins(lost, saw(A, "", D3), D3)
+    assert not begins(lost, saw(A, "", D1), D2)
+    assert not begins(holder(), saw(A, "Anna", D1), D3)
+    assert begins(holder(after=D2), saw(A, "Anna", D2), D3)
+    assert not begins(holder(after=D2), saw(A, "", D2), D3)
+    assert begins(None, saw(A, "Anna", D2, after=D2), D3)
+    assert not begins(None, saw(A, "Anna", D3, after=D2), D3)
 
 
 def test_one_fact_tells_of_each_pair_and_of_each_host_and_never_again() -> None:

@@ -20,6 +20,7 @@ from server.storage.sqlite.store import SqliteStore
 from tests.server.acts import ACT
 from tests.server.fleet.reports import HEALTHY, HOST, a_key, a_report
 from tests.server.storage.keepers import Keeper
+from tests.server.storage.test_fleet_holders import fill_holders
 
 # Nothing keeps the fleet in memory.
 pytestmark = pytest.mark.parametrize("keeper", ["sqlite", "postgres"], indirect=True)
@@ -79,6 +80,7 @@ async def fill_fleet(store: SqlStore) -> None:
     await take(store, a_report(a_key(), sequence=2))
     await take(store, a_report(a_key({**HEALTHY, "piv.pin.tries": 1}), sequence=3))
     assert await store.erase_fleet_key("serial:1", act=ACT)
+    await fill_holders(store)
 
 
 async def test_a_host_enters_once_and_asks_again_in_vain_of_others(store: SqlStore) -> None:
