@@ -70,14 +70,6 @@ class Fleet(Section):
             examples=[[]],
         ),
     ] = ()
-    claims: Annotated[
-        bool,
-        Field(
-            description="take from hosts' users who holds a key, as a claim that waits for an"
-            " operator",
-            examples=[False],
-        ),
-    ] = False
 
     @property
     def trusted_attestation_keys(self) -> tuple[bytes, ...]:
