@@ -193,7 +193,7 @@ class Agent:
             return
         now = self._tools.monotonic()
         if proved.problem:
-            _LOG.warning("%s was not proved: %s", name, proved.problem)
+            _LOG.warning("%s was not proved: %s", shown(name), shown(proved.problem))
             self._proofs = self._proofs.failed(name, due, now)
         else:
             self._proofs = self._proofs.again(
@@ -204,9 +204,9 @@ class Agent:
     def _note_proof(self, proved: Proved) -> None:
         """Keep what came of the last proof, for people."""
         day = self._tools.today().isoformat()
-        told = {"proof_problem": proved.problem}
+        told = {"proof_problem": shown(proved.problem)}
         if not proved.problem:
-            told |= {"proved": f"{day} {proved.trust}"}
+            told |= {"proved": shown(f"{day} {proved.trust}")}
         try:
             self._tools.store.set_notes(told)
         except StoreError as error:

@@ -9,11 +9,16 @@ from pathlib import Path
 import pytest
 
 from agent.http_client import HttpAnswer, UnreachableError
+from agent.identity import Identity
 from agent.measured import MeasuredSocket, TooLongError
+from agent.proofs_due import Due
+from agent.prover import Proved
 from agent.shown import shown
 from tests.agent.agent_process import AgentProcess
 from tests.agent.closing import client
 from tests.agent.fleet_server import FleetServer, Refusal
+from tests.agent.recorded_card import RecordedCard
+from tests.agent.simulated import SimulatedAgent
 
 STEERING = "\x1b]0;owned\x07\x1b[2J\r\nINFO all is well\u202e"
 
@@ -121,3 +126,18 @@ def test_a_person_sees_nothing_that_steers_a_terminal(tmp_path: Path) -> None:
     assert told.returncode == 1
     assert "wait" in told.stderr
     assert "".join(said.split("\n")).isprintable()
+
+
+@pytest.mark.parametrize("proved", [Proved(STEERING, ""), Proved("", STEERING)])
+def test_what_is_said_of_a_proof_is_kept_without_what_steers_a_terminal(
+    tmp_path: Path, proved: Proved, caplog: pytest.LogCaptureFixture
+) -> None:
+    identity = Identity.fresh("http://127.0.0.1:1", "laptop", "")
+    agent = SimulatedAgent(tmp_path, identity, identity.server, RecordedCard({}))
+    agent.agent._proving = (STEERING, Due(0, 0.0, 0))
+    agent.agent._on_proved(STEERING, proved)
+    agent.close()
+    kept = agent.store.note("proved") + agent.store.note("proof_problem")
+    assert "owned" in kept
+    assert kept.isprintable()
+    assert all(one.getMessage().isprintable() for one in caplog.records)
