@@ -5,6 +5,7 @@ never a value here: secrets are files, and the configuration only names them.
 """
 
 import ipaddress
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -71,6 +72,15 @@ def _network(text: str) -> str:
 def _absolute(text: str | None) -> str | None:
     if text is not None and not Path(text).is_absolute():
         raise ValueError("a file is named by its whole path, from / on")
+    return text
+
+
+def _public_key(text: str) -> str:
+    if re.fullmatch("[0-9a-f]{64}", text) is None:
+        raise ValueError(
+            "a public key is written as 64 hexadecimal digits in lower case, as"
+            " `keystead fleet advisories keygen` prints them"
+        )
     return text
 
 
@@ -767,6 +777,24 @@ class Fleet(_Section):
     interval_seconds: Annotated[
         int, Field(ge=60, le=86_400, description="agents report at least so often", examples=[3600])
     ] = 3600
+    advisory_keys: Annotated[
+        tuple[Annotated[str, AfterValidator(_public_key)], ...],
+        BeforeValidator(_tuple),
+        Field(
+            description="public keys (64 hexadecimal digits each) of whoever signs files of"
+            " advisories that are loaded",
+            examples=[["9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"]],
+        ),
+    ] = ()
+    health_rules: Annotated[
+        str | None,
+        AfterValidator(_absolute),
+        Field(
+            description="a TOML or JSON file: your own rules of health, and changes to those that"
+            " ship",
+            examples=["/etc/keystead/health.toml"],
+        ),
+    ] = None
 
 
 class Config(_Section):

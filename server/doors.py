@@ -24,8 +24,10 @@ from server.accounts.operators import OperatorDesk
 from server.clock import Clock
 from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
-from server.fleet.advisory_file import shipped
+from server.fleet.advisory_desk import AdvisoryDesk
 from server.fleet.desk import FleetDesk
+from server.fleet.shelf import Shelf
+from server.fleet_care import judge_keys, open_shelf, watch_shelf
 from server.fleet_door import fleet_families, open_fleet_door
 from server.foundation import Foundation
 from server.hsm_care import HsmCare
@@ -209,9 +211,17 @@ class Doors(NamedTuple):
 
 
 async def open_desks(
-    config: Config, base: Foundation, clock: Clock, board: BoardFile | None
+    config: Config,
+    base: Foundation,
+    clock: Clock,
+    board: BoardFile | None,
+    shelf: Shelf | None = None,
 ) -> Desks:
-    """Return what is administered, at whatever admin door."""
+    """Return what is administered, at whatever admin door. shelf: of this process, if it has one.
+
+    ConfigError for a file of health rules with faults.
+    """
+    shelf = shelf or await open_shelf(config, base.store)
 
     async def status() -> dict[str, object]:
         return {
@@ -257,7 +267,8 @@ async def open_desks(
             VERSION,
         ),
         report_mail=report_mail_desk(config, base, clock, board, VERSION),
-        fleet=FleetDesk(base.store, shipped(), clock=clock),
+        fleet=FleetDesk(base.store, shelf, clock=clock),
+        advisories=AdvisoryDesk(base.store, base.store, shelf),
         status=status,
     )
 
@@ -343,8 +354,11 @@ async def open_side_doors(
         workers=lambda: workforce.ready_workers,
         hsms=lambda: hsm.standing,
     )
+    shelf = await open_shelf(config, base.store)
+    watch_shelf(stack, base.store, shelf)
+    judge_keys(stack, base.store, shelf, clock)
     # The same for both doors: there is one import at a time, whoever sends it.
-    desks = await open_desks(config, base, clock, board)
+    desks = await open_desks(config, base, clock, board, shelf)
     if doors.remote is not None:
         # Counts of its own, so that its certificate's expiry is watched beside the other one's.
         tallies = {**tallies, "admin": Tally.in_memory()}
@@ -360,6 +374,7 @@ async def open_side_doors(
             listener=doors.fleet,
             caps=_caps(config),
             certificate=certificate,
+            judging=lambda: desks.fleet.rulebook.judging,
         )
         families.append(partial(fleet_families, reception.outcomes))
     build = {"version": VERSION, "store": "sqlite" if config.store.is_sqlite else "postgresql"}

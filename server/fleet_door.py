@@ -2,13 +2,14 @@
 
 import secrets
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, Metric
 
 from server.config import Config
+from server.fleet.health import Judging
 from server.fleet.policy import SERIAL_KEY, SERIAL_KEY_OCTETS, FleetPolicy
 from server.fleet.reception import Reception
 from server.foundation import Store
@@ -29,8 +30,12 @@ async def open_fleet_door(
     listener: socket.socket,
     caps: Caps,
     certificate: "ServedCertificate | None",
+    judging: Callable[[], Judging],
 ) -> Reception:
-    """Take enrolments and reports until `stack` ends; what was accepted by then is stored."""
+    """Take enrolments and reports until `stack` ends; what was accepted by then is stored.
+
+    judging: tells by what keys are judged now.
+    """
     proposed = secrets.token_bytes(SERIAL_KEY_OCTETS).hex()
     wanted = config.fleet
     policy = FleetPolicy(
@@ -41,7 +46,7 @@ async def open_fleet_door(
         wanted.openpgp_fingerprints,
         wanted.interval_seconds,
     )
-    reception = Reception(store, policy)
+    reception = Reception(store, policy, judging=judging)
     stack.push_async_callback(reception.close)
     # A tally of its own: the other one counts connections of clients.
     door = await serve(

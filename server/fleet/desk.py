@@ -1,7 +1,7 @@
 """The operator's desk for the fleet: tokens for hosts, what is known, and what advisories say."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
@@ -9,13 +9,14 @@ from server.accounts.text import InputError
 from server.clock import Clock
 from server.fleet.absorbing import as_report
 from server.fleet.advisory import Advisory
-from server.fleet.advisory_file import AdvisoryFile
 from server.fleet.enrolment import TOKEN_OCTETS, Token, digest_of
 from server.fleet.exposure import Affected, Exposure, judge
-from server.fleet.health import Health, judge_health
+from server.fleet.health import Health
 from server.fleet.hosts import Host
 from server.fleet.observed import key_facts
 from server.fleet.ports import FleetBook, FleetKey, NotedChange, Search, UnknownHostError
+from server.fleet.rulebook import LifeFact, Rulebook
+from server.fleet.shelf import Shelf, UnknownAdvisoryError
 from server.journal.acts import Cause
 
 MAX_PAGE = 1000
@@ -32,13 +33,6 @@ class UnknownFleetKeyError(LookupError):
         super().__init__(f"there is no key {key_id}; list them to see which are")
 
 
-class UnknownAdvisoryError(LookupError):
-    """The advisory is not in the file."""
-
-    def __init__(self, advisory_id: str) -> None:
-        super().__init__(f"there is no advisory {advisory_id} here; list them to see which are")
-
-
 class HitKey(NamedTuple):
     """A key with what an advisory means for it."""
 
@@ -47,19 +41,25 @@ class HitKey(NamedTuple):
 
 
 class FleetDesk:
-    """What an operator may do with the fleet. Store errors pass through."""
+    """What an operator may do with the fleet. Store errors pass through.
 
-    def __init__(self, book: FleetBook, advisories: AdvisoryFile, *, clock: Clock) -> None:
+    shelf: has the advisories and rules that keys are judged by.
+    """
+
+    def __init__(self, book: FleetBook, shelf: Shelf, *, clock: Clock) -> None:
         self._book = book
         self._clock = clock
-        self._advisories: Mapping[str, Advisory] = {
-            advisory.advisory_id: advisory for advisory in advisories.advisories
-        }
+        self._shelf = shelf
 
     @property
     def advisories(self) -> Sequence[Advisory]:
         """Return all advisories on firmware, oldest first."""
-        return tuple(self._advisories.values())
+        return self._shelf.file.advisories
+
+    @property
+    def rulebook(self) -> Rulebook:
+        """Return what keys are judged by today."""
+        return self._shelf.rulebook(self.today())
 
     async def create_token(
         self, name: str, *, days: int, replaces: bool, cause: Cause
@@ -110,7 +110,11 @@ class FleetDesk:
 
     def health(self, known: FleetKey) -> Health:
         """Return what is wrong with a key today."""
-        return judge_health(as_report(known.key), self.today())
+        return self.rulebook.judge(as_report(known.key), self.today())
+
+    def life(self, known: FleetKey) -> Sequence[LifeFact]:
+        """Return the stages of its product's life that concern a key."""
+        return self.rulebook.life(key_facts(as_report(known.key)), self.today())
 
     def today(self) -> date:
         """Return the day (UTC)."""
@@ -118,10 +122,10 @@ class FleetDesk:
 
     def advisory(self, advisory_id: str) -> Advisory:
         """Return an advisory. UnknownAdvisoryError."""
-        found = self._advisories.get(advisory_id)
-        if found is None:
-            raise UnknownAdvisoryError(advisory_id)
-        return found
+        for found in self.advisories:
+            if found.advisory_id == advisory_id:
+                return found
+        raise UnknownAdvisoryError(advisory_id)
 
     def exposure(self, known: FleetKey, advisory: Advisory) -> Exposure:
         """Return what an advisory means for a key."""

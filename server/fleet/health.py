@@ -67,11 +67,12 @@ def _is(expected: Value) -> Holds:
     return lambda value, _today: value == expected if type(value) is type(expected) else None
 
 
-def _at_most(limit: int) -> Holds:
+def at_most(limit: int) -> Holds:
+    """Return whether a number is not more than `limit`."""
     return lambda value, _today: value <= limit if type(value) is int else None
 
 
-def _ends(first: int | None, last: int) -> Holds:
+def ends(first: int | None, last: int) -> Holds:
     """Return whether a day is from `first` (None: ever) to `last` days after today."""
 
     def holds(value: Value, today: date) -> bool | None:
@@ -111,28 +112,28 @@ RULES: Sequence[Rule] = (
         Level.DANGER,
         "The PIV PIN has one try left, or none",
         "piv.pin.tries",
-        _at_most(1),
+        at_most(1),
     ),
     Rule(
         "piv-puk-tries",
         Level.WARNING,
         "The PIV PUK has one try left, or none",
         "piv.puk.tries",
-        _at_most(1),
+        at_most(1),
     ),
     Rule(
         "certificate-ended",
         Level.DANGER,
         "A certificate has ended",
         "piv.certificate.*.expires",
-        _ends(None, -1),
+        ends(None, -1),
     ),
     Rule(
         "certificate-ends",
         Level.WARNING,
         "A certificate ends within 30 days",
         "piv.certificate.*.expires",
-        _ends(0, 30),
+        ends(0, 30),
     ),
     Rule(
         "weak-rsa-key",
@@ -153,7 +154,7 @@ RULES: Sequence[Rule] = (
         Level.DANGER,
         "The FIDO PIN has one try left, or none",
         "fido.pin_tries",
-        _at_most(1),
+        at_most(1),
         applies_to="fido.pin_set",
     ),
     Rule(
@@ -168,14 +169,14 @@ RULES: Sequence[Rule] = (
         Level.WARNING,
         "The OpenPGP PIN has one try left, or none",
         "openpgp.pin.tries",
-        _at_most(1),
+        at_most(1),
     ),
     Rule(
         "openpgp-admin-pin-tries",
         Level.WARNING,
         "The OpenPGP admin PIN has one try left, or none",
         "openpgp.admin_pin.tries",
-        _at_most(1),
+        at_most(1),
     ),
     Rule(
         "openpgp-terminated",
@@ -202,6 +203,13 @@ RULES: Sequence[Rule] = (
 """What ships. Names are for good: people search by them."""
 
 
+class Judging(NamedTuple):
+    """How keys are judged. stamp: names the rules and advisories, "" for those of nobody's own."""
+
+    stamp: str
+    judge: Callable[[KeyReport, date], Health]
+
+
 _CAPABILITIES = {"piv": "piv", "fido": "fido2", "openpgp": "openpgp"}
 """Groups of facts that rules look at, and the application that a key needs to have them."""
 
@@ -224,6 +232,10 @@ def judge_health(key: KeyReport, today: date, rules: Iterable[Rule] = RULES) -> 
         if unclear or group in silent or _could_not_be_read(key, rule.facts, bool(verdicts)):
             unreadable.append(rule)
     return Health(tuple(faults), tuple(unreadable))
+
+
+JUDGING = Judging("", judge_health)
+"""By what ships. A key that is judged so is judged anew by who knows the organisation's rules."""
 
 
 def _matching(key: KeyReport, pattern: str) -> Iterable[tuple[str, Value]]:

@@ -1,6 +1,7 @@
 """A host: a machine with an agent, the key that signs its reports, and how far its reports are."""
 
 import enum
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -19,7 +20,8 @@ class Host(NamedTuple):
 
     public_key: raw Ed25519; sequence, report_id: of its last report, 0 and "" before the first;
     dropped: reports that the agent gave up; missing: sequence numbers that never came and that it
-    did not give up; clashes: reports under a number that another one had.
+    did not give up; clashes: reports under a number that another one had; software: releases of
+    programs that have to do with keys, by package.
     """
 
     host_id: str
@@ -36,6 +38,7 @@ class Host(NamedTuple):
     dropped: int = 0
     missing: int = 0
     clashes: int = 0
+    software: Mapping[str, str] = {}
 
     def erased(self) -> "Host":
         """Return what is left of a host that was forgotten."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from agent.report import KeyReport, Report
 from server.facts import NewFact
 from server.fleet.absorbing import Change, KnownKey, absorb, as_report, key_id_of
-from server.fleet.health import Level, judge_health
+from server.fleet.health import JUDGING, Judging, Level
 from server.fleet.hosts import Host
 from server.fleet.receipt import Receipt, progress, receive
 
@@ -41,12 +41,16 @@ class Standing(NamedTuple):
 
 
 class ChangedKey(NamedTuple):
-    """A key to be written anew: all that is known of it, and its health."""
+    """A key to be written anew: all that is known of it, and its health.
+
+    rulebook: by which it was judged, "" when advisories have to be asked about it anew.
+    """
 
     key: KnownKey
     standing: Standing
     worst: Level | None
     rules: tuple[str, ...]
+    rulebook: str = ""
 
 
 class NewChange(NamedTuple):
@@ -83,6 +87,8 @@ class Intake:
         keys: Mapping[str, KnownKey],
         today: date,
         brought: Mapping[str, int] | None = None,
+        *,
+        judging: Judging = JUDGING,
     ) -> None:
         self.hosts = dict(hosts)
         self.reported: dict[str, Report] = {}
@@ -96,6 +102,7 @@ class Intake:
         self._keys = dict(keys)
         self._today = today
         self._brought = Counter(brought)
+        self._judging = judging
 
     def take(self, report: Report) -> Receipt:
         """Decide on one report, and note what it changes."""
@@ -116,6 +123,7 @@ class Intake:
                 system=report.system,
                 release=report.release,
                 agent=report.agent,
+                software=dict(report.software),
                 sequence=report.sequence,
                 report_id=report.report_id,
                 dropped=dropped,
@@ -164,9 +172,13 @@ class Intake:
         self._keys[key_id] = absorbed.key
         now = Standing(digest, report.host, self._today, last_seen, number)
         self._standings[key_id] = now
-        health = judge_health(as_report(absorbed.key), self._today)
+        health = self._judging.judge(as_report(absorbed.key), self._today)
         rules = sorted({fault.rule.name for fault in health.faults})
-        self.changed[key_id] = ChangedKey(absorbed.key, now, health.worst, tuple(rules))
+        # What advisories say of it is looked at by a job: a report has no time for that.
+        is_another = known is None or bool(absorbed.changes)
+        earlier = self.changed.get(key_id)
+        stamp = "" if is_another or (earlier and not earlier.rulebook) else self._judging.stamp
+        self.changed[key_id] = ChangedKey(absorbed.key, now, health.worst, tuple(rules), stamp)
 
 
 def unknown_keys(report: Report, standings: Mapping[str, Standing]) -> frozenset[str]:

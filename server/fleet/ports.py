@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from agent.report import Report, Value
 from server.fleet.absorbing import KnownKey
 from server.fleet.enrolment import Admission, Asked, Token
-from server.fleet.health import Level
+from server.fleet.health import JUDGING, Judging, Level
 from server.fleet.hosts import Host
 from server.fleet.receipt import Receipt
 from server.journal.acts import Act
@@ -102,7 +102,9 @@ class FleetBook(Protocol):
         """
         ...
 
-    async def take_reports(self, reports: Sequence[Report]) -> Sequence[Receipt]:
+    async def take_reports(
+        self, reports: Sequence[Report], judging: Judging = JUDGING
+    ) -> Sequence[Receipt]:
         """Take reports whose signatures are right, in order, and say what became of each.
 
         One that is not NEW changes nothing but, for a CLASH, the host's count of them.

@@ -10,7 +10,7 @@ so many in a while (`Pace`), whatever it does.
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from agent.report import (
@@ -22,6 +22,7 @@ from agent.report import (
 )
 from server.fleet.enrolling import read_enrolment
 from server.fleet.enrolment import Admission, BadTokenError, digest_of
+from server.fleet.health import JUDGING, Judging
 from server.fleet.hosts import HostState
 from server.fleet.pace import Pace, TooFastError
 from server.fleet.policy import FleetPolicy
@@ -49,7 +50,10 @@ class BusyError(Exception):
 
 
 class Reception:
-    """Takes enrolments and reports. outcomes: how many of each there were, since the start."""
+    """Takes enrolments and reports. outcomes: how many of each there were, since the start.
+
+    judging: tells by what keys are judged now.
+    """
 
     def __init__(
         self,
@@ -59,6 +63,7 @@ class Reception:
         pace: Pace | None = None,
         queue: int = QUEUE,
         askers: int = _ASKERS,
+        judging: Callable[[], Judging] = lambda: JUDGING,
     ) -> None:
         self.policy = policy
         self.outcomes: Counter[str] = Counter()
@@ -67,6 +72,7 @@ class Reception:
         self._pace = pace or Pace(time.monotonic)
         self._in_flight: set[str] = set()
         self._askers = askers
+        self._judging = judging
         self._asked = 0
         self._turns = asyncio.Semaphore(_ASKING)
         self._keys: BoundedMap[str, HostKey] = BoundedMap(_KEYS_KNOWN)
@@ -152,7 +158,8 @@ class Reception:
 
     async def _take(self, batch: list[tuple[Report, asyncio.Future[Receipt]]]) -> None:
         try:
-            receipts = await self._book.take_reports([report for report, _ in batch])
+            reports = [report for report, _ in batch]
+            receipts = await self._book.take_reports(reports, self._judging())
         except Exception as error:  # noqa: BLE001 - whatever happened belongs to those who wait
             if len(batch) > 1 and not isinstance(error, StoreError):
                 # One report that we cannot take must not keep out the others for ever.

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from server.programs import fleet_advisory_commands
 from server.programs.admin_client import because
 from server.programs.options import Data, Database, Json, Reason, admin_api
 from server.programs.remote_options import RemoteTyper
@@ -12,8 +13,7 @@ from server.programs.terminal import fields, say, say_json, table
 app = RemoteTyper(help="YubiKeys on laptops: what agents report.", no_args_is_help=True)
 token_app = RemoteTyper(help="Tokens that let hosts in.", no_args_is_help=True)
 app.add_typer(token_app, name="token")
-
-_PAGE = 1000
+fleet_advisory_commands.register(app)
 
 
 @token_app.command("create")
@@ -44,13 +44,31 @@ def create_token(
 
 @app.command("hosts")
 def hosts(
-    context: typer.Context, *, data: Data = None, database: Database = None, as_json: Json = False
+    context: typer.Context,
+    *,
+    rule: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="Only hosts with this fault: software-not-current.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,
 ) -> None:
-    """List hosts, and how far their reports are."""
+    """List hosts, how far their reports are, and what is wrong with their software."""
+    query = {} if rule is None else {"rule": rule}
     with admin_api(context, data, database) as admin:
-        found = admin.pages("hosts", below="fleet/")
+        found = admin.pages("hosts", below="fleet/", **query)
     if as_json:
         say_json({"hosts": found})
+        return
+    if rule is not None:
+        behind = [one | fault for one in found for fault in one["faults"]]
+        table(behind, ["id", "name", "level", "package", "version", "newest"])
+        say("Distributions mend old releases without a new number: look before you count these.")
         return
     table(found, ["id", "name", "state", "system", "agent", "reported", "missing", "clashes"])
 
@@ -136,7 +154,7 @@ def key(
     if as_json:
         say_json(found | {"changes": changes})
         return
-    parts = ("faults", "unknown", "facts", "unreadable", "seen")
+    parts = ("faults", "unknown", "lifecycle", "facts", "unreadable", "seen")
     fields({name: value for name, value in found.items() if name not in parts})
     say()
     facts = [
@@ -149,6 +167,7 @@ def key(
     for name, columns in (
         ("faults", ["level", "title", "fact", "value"]),
         ("unknown", ["rule", "title"]),
+        ("lifecycle", ["rule", "text", "day", "reached"]),
         ("seen", ["name", "first", "last", "attached"]),
     ):
         if found[name]:
@@ -157,51 +176,6 @@ def key(
     if changes:
         say()
         table(changes, ["time", "host", "fact", "before", "after"])
-
-
-@app.command("advisories")
-def advisories(
-    context: typer.Context, *, data: Data = None, database: Database = None, as_json: Json = False
-) -> None:
-    """List the advisories that are known here."""
-    with admin_api(context, data, database) as admin:
-        found = admin.get("/fleet/advisories")
-    if as_json:
-        say_json(found)
-    else:
-        table(found["advisories"], ["id", "critical", "title", "condition"])
-
-
-@app.command("affected")
-def affected(
-    context: typer.Context,
-    advisory_id: Annotated[str, typer.Argument(metavar="ADVISORY", help="As YSA-2024-03.")],
-    *,
-    data: Data = None,
-    database: Database = None,
-    as_json: Json = False,
-) -> None:
-    """Say which keys an advisory hits or may hit, which are exposed, and on whose laptops."""
-    path: str | None = f"/fleet/advisories/{_quoted(advisory_id)}/keys?limit={_PAGE}"
-    first, found = path, []
-    advisory: dict[str, Any] = {}
-    with admin_api(context, data, database) as admin:
-        while path is not None:
-            page = admin.get(path)
-            advisory = page["advisory"]
-            found += page["keys"]
-            path = None if page["next"] is None else f"{first}&after={_quoted(page['next'])}"
-    if as_json:
-        say_json({"advisory": advisory, "keys": found})
-        return
-    say(f"{advisory['id']}  {advisory['title']}")
-    say(f"Exposed: {advisory['condition']}")
-    say()
-    lines = [
-        one | {"hosts": " ".join(one["hosts"]), "disputed": " ".join(one["disputed"])}
-        for one in found
-    ]
-    table(lines, ["id", "firmware", "affected", "exposed", "hosts", "disputed"])
 
 
 def _quoted(text: str) -> str:

@@ -644,6 +644,7 @@ fleet_host = Table(
 
 # What everybody's reports say of a key. digest: of the newest report of it, by host_id: the same
 # again changes nothing. firmware: the version as one number in order; level: the worst of health.
+# rulebook: by which it was judged, "" by none that is known; hits: of advisories then, as JSON.
 fleet_key = Table(
     "fleet_key",
     metadata,
@@ -659,6 +660,9 @@ fleet_key = Table(
     Column("host_id", Text, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("changes", Integer, nullable=False),
+    Column("rulebook", Text, nullable=False, server_default=""),
+    Column("hits", Text, nullable=False, server_default="{}"),
+    Index("fleet_key_by_rulebook", "rulebook", "key_id"),
     Index("fleet_key_by_serial", "serial"),
     Index("fleet_key_by_firmware", "firmware", "key_id"),
     Index("fleet_key_by_level", "level", "key_id"),
@@ -696,6 +700,35 @@ fleet_change = Table(
     Column("fact", Text, nullable=False),
     Column("before", Text, nullable=False),
     Column("after", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Files of advisories that were loaded, and decisions that one is critical: rows are added, never
+# changed (server/fleet).
+fleet_advisory_file = Table(
+    "fleet_advisory_file",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("edition", BigInteger, nullable=False),
+    Column("key_id", LargeBinary, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("loaded_us", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+fleet_decision = Table(
+    "fleet_decision",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("advisory_id", Text, nullable=False),
+    Column("critical", Boolean, nullable=False),
+    Column("edition", BigInteger, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("criterion", Text, nullable=False),
     sqlite_with_rowid=False,
 )
 

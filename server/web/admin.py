@@ -26,9 +26,13 @@ from server.accounts.operator_ports import OperatorExistsError, TooManyTokensErr
 from server.accounts.operators import OperatorDesk, UnknownOperatorError, UnknownTokenError
 from server.accounts.text import InputError
 from server.counter_journal.desk import FenceDesk, FenceError
-from server.fleet.desk import FleetDesk, UnknownAdvisoryError, UnknownFleetKeyError
+from server.fleet.advisory_desk import AdvisoryDesk, DecidedError, NotHardwareError
+from server.fleet.advisory_file import UntrustedError
+from server.fleet.advisory_ports import OvertakenError
+from server.fleet.desk import FleetDesk, UnknownFleetKeyError
 from server.fleet.enrolment import HostEnrolledError
 from server.fleet.ports import UnknownHostError
+from server.fleet.shelf import OldEditionError, UnknownAdvisoryError
 from server.incidents.business_calendar import CalendarError
 from server.incidents.decisions import AmendingError, IncidentStateError
 from server.incidents.desk import IncidentDesk
@@ -86,6 +90,7 @@ from server.web.admin_clients import AdminClients
 from server.web.admin_customer_reports import AdminCustomerReports
 from server.web.admin_customers import AdminCustomers
 from server.web.admin_fleet import AdminFleet
+from server.web.admin_fleet_advisories import AdminFleetAdvisories
 from server.web.admin_incidents import AdminIncidents
 from server.web.admin_journal import AdminJournal
 from server.web.admin_keys import AdminKeys
@@ -144,6 +149,7 @@ class Desks(NamedTuple):
     customer_reports: CustomerReportDesk
     report_mail: ReportMailDesk
     fleet: FleetDesk
+    advisories: AdvisoryDesk
     status: _Status
 
 
@@ -187,7 +193,8 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminIncidents(desks.incidents, desks.customers, desks.probes).routes(),
             *AdminStatusPage(desks.status_page).routes(),
             *AdminNotices(desks.notices).routes(),
-            *AdminFleet(desks.fleet).routes(),
+            *AdminFleet(desks.fleet, desks.advisories).routes(),
+            *AdminFleetAdvisories(desks.fleet, desks.advisories).routes(),
             *AdminKeys(desks.keys).routes(),
             *AdminMinting(desks.minting).routes(),
             *AdminMoving(desks.moving, translate=problem_of).routes(),
@@ -287,6 +294,11 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (UnknownHostError, HTTPStatus.NOT_FOUND),
     (UnknownFleetKeyError, HTTPStatus.NOT_FOUND),
     (UnknownAdvisoryError, HTTPStatus.NOT_FOUND),
+    (UntrustedError, HTTPStatus.FORBIDDEN),
+    (OldEditionError, HTTPStatus.CONFLICT),
+    (OvertakenError, HTTPStatus.CONFLICT),
+    (DecidedError, HTTPStatus.CONFLICT),
+    (NotHardwareError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (HostEnrolledError, HTTPStatus.CONFLICT),
     (UnknownMaintenanceError, HTTPStatus.NOT_FOUND),
     (MaintenanceStateError, HTTPStatus.CONFLICT),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from agent.report import Report
 from server.fleet.absorbing import KnownKey, as_report
 from server.fleet.enrolment import Admission, Asked, Token, admit, check_new_token, digest_of
-from server.fleet.health import judge_health
+from server.fleet.health import JUDGING, Judging
 from server.fleet.hosts import Host, HostState
 from server.fleet.intake import Intake, NewChange, Seen, Standing
 from server.fleet.ports import FleetKey, NotedChange, Search, Sighting
@@ -26,6 +26,7 @@ class MemoryFleet:
         self._standings: dict[str, Standing] = {}
         self._seen: dict[tuple[str, str], Seen] = {}
         self._noted: list[tuple[int, NewChange]] = []
+        self._judging = JUDGING
 
     def _write_down(
         self, act: Act, subject: Subject, before: State | None, after: State | None
@@ -103,11 +104,15 @@ class MemoryFleet:
         )
         return erased
 
-    async def take_reports(self, reports: Sequence[Report]) -> Sequence[Receipt]:
+    async def take_reports(
+        self, reports: Sequence[Report], judging: Judging = JUDGING
+    ) -> Sequence[Receipt]:
+        self._judging = judging
         now_us = await self.store_time_us()
         today = datetime.fromtimestamp(now_us // 1_000_000, UTC).date()
         brought = Counter(host_id for _, host_id in self._seen)
-        intake = Intake(self._hosts, self._standings, self._fleet_keys, today, brought)
+        known = (self._hosts, self._standings, self._fleet_keys)
+        intake = Intake(*known, today, brought, judging=judging)
         receipts = [intake.take(report) for report in reports]
         for host_id in {*intake.reported, *intake.clashed}:
             self._hosts[host_id] = intake.hosts[host_id]._replace(reported_us=now_us)
@@ -132,7 +137,7 @@ class MemoryFleet:
 
     def _rules(self, key: KnownKey) -> set[str]:
         day = self._standings[key.key_id].judged
-        return {fault.rule.name for fault in judge_health(as_report(key), day).faults}
+        return {fault.rule.name for fault in self._judging.judge(as_report(key), day).faults}
 
     async def fleet_key(self, key_id: str) -> FleetKey | None:
         return self._with_sightings(key_id) if key_id in self._fleet_keys else None

@@ -24,6 +24,7 @@ from server.web.route import Reach, Route
 from server.web.source import SourceReader
 from tests.docs.test_accounts import documented_grants
 from tests.server.acts import CAUSE
+from tests.server.fleet.advisory_files import document, signed
 from tests.server.fleet.reports import HOST, a_key, a_report
 from tests.server.memory_store import MemoryStore
 from tests.server.still_clock import StillClock
@@ -32,7 +33,11 @@ from tests.server.web.office import DEFAULT, Answer, Office, office_desks, open_
 ALPHA, BETA, ABSENT = 1, 2, 999
 KEY_LINE = "7,cccccccccccc,a1b2c3d4e5f6,00112233445566778899aabbccddeeff,000000000000,,\n"
 GRANTED = documented_grants()
-UPLOADS = {"text/csv": b"#\n", "application/x-keystead-import": b"end\n"}
+UPLOADS = {
+    "text/csv": b"#\n",
+    "application/x-keystead-import": b"end\n",
+    "application/json": signed(document(edition=9)),
+}
 OBJECTS = {Reach.CUSTOMER, Reach.CLIENT, Reach.OPERATOR}
 
 

@@ -48,6 +48,7 @@ async def _withdraw(
             "firmware": firmware_of(key),
             "level": LEVELS[health.worst],
             "host_id": "" if row.host_id == host_id else row.host_id,
+            "rulebook": "",
         }
         one = fleet_key.c.key_id == row.key_id
         await connection.execute(update(fleet_key).where(one).values(values))

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.report import Report
 from server.fleet.absorbing import key_id_of
+from server.fleet.health import JUDGING, Judging
 from server.fleet.hosts import Host
 from server.fleet.intake import ChangedKey, Intake, Standing, news, unknown_keys
 from server.fleet.ports import MAX_CHANGES
@@ -42,7 +43,9 @@ class SqlFleetReportBook:
 
     _transactions: Transactions
 
-    async def take_reports(self, reports: Sequence[Report]) -> Sequence[Receipt]:
+    async def take_reports(
+        self, reports: Sequence[Report], judging: Judging = JUDGING
+    ) -> Sequence[Receipt]:
         """Take reports whose signatures are right, in order, and say what became of each."""
         if not reports:
             return ()
@@ -57,6 +60,7 @@ class SqlFleetReportBook:
                 await _keys(connection, news(reports, standings, today)),
                 today,
                 await _brought(connection, reports, standings),
+                judging=judging,
             )
             receipts = [intake.take(report) for report in reports]
             await _write_hosts(connection, intake, now_us)
@@ -144,8 +148,12 @@ async def _write_keys(connection: AsyncConnection, intake: Intake, now_us: int) 
     changed = intake.changed
     if changed:
         offer = _dialect(connection).insert(fleet_key)
-        columns = [column.name for column in fleet_key.c if column.name != "key_id"]
-        anew = {name: offer.excluded[name] for name in columns}
+        kept = {"key_id", "hits"}  # what is known of advisories stays until the key is judged anew
+        columns = [column.name for column in fleet_key.c if column.name not in kept]
+        anew: dict[str, Any] = {name: offer.excluded[name] for name in columns}
+        # Who judges by another rulebook than the row's leaves it to whoever judges anew.
+        same = fleet_key.c.rulebook == offer.excluded.rulebook
+        anew["rulebook"] = case((same, offer.excluded.rulebook), else_="")
         await connection.execute(
             offer.on_conflict_do_update(index_elements=[fleet_key.c.key_id], set_=anew),
             [_row(changed[key_id]) for key_id in sorted(changed)],
@@ -196,6 +204,7 @@ def _row(changed: ChangedKey) -> Mapping[str, object]:
         "host_id": standing.host_id,
         "digest": standing.digest,
         "changes": standing.changes,
+        "rulebook": changed.rulebook,
     }
 
 

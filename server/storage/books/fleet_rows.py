@@ -42,6 +42,7 @@ def host_of(row: Row[Any]) -> Host:
         row.dropped,
         row.missing,
         row.clashes,
+        json.loads(row.software),
     )
 
 

@@ -21,6 +21,7 @@ from server.otp.ports import (
 )
 from server.provisioning.ports import MintedKey
 from server.storage.batch_queue import BatchQueue
+from server.storage.books.advisory_book import SqlAdvisoryBook
 from server.storage.books.client_book import SqlClientBook
 from server.storage.books.customer_book import SqlCustomerBook
 from server.storage.books.delivery_book import SqlDeliveryBook
@@ -32,6 +33,7 @@ from server.storage.books.fleet_report_book import SqlFleetReportBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
 from server.storage.books.incident_book import SqlIncidentBook
 from server.storage.books.journal_book import SqlJournalBook
+from server.storage.books.judgement_book import SqlJudgementBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.lease_book import SqlLeaseBook
 from server.storage.books.ledger_book import SqlLedgerBook
@@ -80,6 +82,8 @@ class PostgresStore(
     SqlFleetHostBook,
     SqlFleetReportBook,
     SqlFleetKeyBook,
+    SqlAdvisoryBook,
+    SqlJudgementBook,
     SqlLedgerBook,
     SqlProbeBook,
     SqlDeliveryBook,

@@ -26,6 +26,7 @@ from server.otp.ports import (
 from server.provisioning.ports import MintedKey
 from server.resealing.ports import Kind
 from server.storage.batch_queue import BatchQueue
+from server.storage.books.advisory_book import SqlAdvisoryBook
 from server.storage.books.client_book import SqlClientBook
 from server.storage.books.customer_book import SqlCustomerBook
 from server.storage.books.delivery_book import SqlDeliveryBook
@@ -37,6 +38,7 @@ from server.storage.books.fleet_report_book import SqlFleetReportBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
 from server.storage.books.incident_book import SqlIncidentBook
 from server.storage.books.journal_book import SqlJournalBook
+from server.storage.books.judgement_book import SqlJudgementBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.lease_book import SqlLeaseBook
 from server.storage.books.ledger_book import SqlLedgerBook
@@ -86,6 +88,8 @@ class SqliteStore(
     SqlFleetHostBook,
     SqlFleetReportBook,
     SqlFleetKeyBook,
+    SqlAdvisoryBook,
+    SqlJudgementBook,
     SqlLedgerBook,
     SqlProbeBook,
     SqlDeliveryBook,

@@ -1,0 +1,121 @@
+"""Keys judged anew in the store: few in one transaction, so that nobody waits for its turn."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, bindparam, delete, func, insert, or_, select, update
+
+from server.facts import NewFact
+from server.fleet.advisory_ports import JudgedKey, Judgement
+from server.fleet.exposure import Affected, Exposed
+from server.fleet.rulebook import Hit
+from server.leases import Lease
+from server.storage.books.fact_book import append_facts
+from server.storage.books.fleet_host_book import take_turn
+from server.storage.books.fleet_rows import LEVELS, key_of
+from server.storage.books.lease_book import require_lease
+from server.storage.books.transactions import Transactions
+from server.storage.schema import fleet_fault, fleet_key
+
+
+class SqlJudgementBook:
+    """Keeps judgements of `server.fleet.advisory_ports.AdvisoryBook`."""
+
+    _transactions: Transactions
+
+    async def judged_otherwise(self, stamp: str, after: str, limit: int) -> Sequence[JudgedKey]:
+        """Return up to `limit` keys beyond `after`, in order, not judged under this stamp."""
+        page = select(fleet_key).where(_otherwise(stamp), fleet_key.c.key_id > after)
+        page = page.order_by(fleet_key.c.key_id).limit(limit)
+        async with self._transactions.reading() as connection:
+            rows = list(await connection.execute(page))
+        return [JudgedKey(key_of(row), read_hits(row.hits), _kept(row)) for row in rows]
+
+    async def count_judged_otherwise(self, stamp: str) -> int:
+        """Return how many there are."""
+        async with self._transactions.reading() as connection:
+            counted = select(func.count()).select_from(fleet_key).where(_otherwise(stamp))
+            return await connection.scalar(counted) or 0
+
+    async def keep_judgements(
+        self,
+        judgements: Sequence[Judgement],
+        *,
+        stamp: str,
+        edition: int,
+        today: date,
+        lease: Lease | None = None,
+    ) -> int:
+        """Store judgements, tell facts of what became; return how many. LeaseLostError."""
+        ids = [one.key_id for one in judgements]
+        async with self._transactions.writing() as connection:
+            if lease is not None:
+                await require_lease(self._transactions.now_us, connection, lease)
+            await take_turn(connection)
+            columns = (fleet_key.c.key_id, fleet_key.c.facts, fleet_key.c.unreadable)
+            now = select(*columns).where(fleet_key.c.key_id.in_(ids))
+            kept = {row.key_id: _kept(row) for row in await connection.execute(now)}
+            same = [one for one in judgements if kept.get(one.key_id) == one.kept]
+            if not same:
+                return 0
+            this = fleet_key.c.key_id == bindparam("this")
+            names = ("rulebook", "hits", "level", "judged")
+            new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+            rows = [
+                {
+                    "this": one.key_id,
+                    "new_rulebook": stamp,
+                    "new_hits": write_hits(one.hits),
+                    "new_level": LEVELS[one.worst],
+                    "new_judged": today.isoformat(),
+                }
+                for one in same
+            ]
+            await connection.execute(update(fleet_key).where(this).values(new), rows)
+            judged = [one.key_id for one in same]
+            await connection.execute(delete(fleet_fault).where(fleet_fault.c.key_id.in_(judged)))
+            faults = [{"rule": rule, "key_id": one.key_id} for one in same for rule in one.rules]
+            if faults:
+                await connection.execute(insert(fleet_fault), faults)
+            told = [fact for one in same for fact in _became(one, edition)]
+            await append_facts(self._transactions.now_us, connection, told)
+            return len(same)
+
+
+def _otherwise(stamp: str) -> ColumnElement[bool]:
+    # Two ranges of an index, where "unequal" would be a look at every key.
+    return or_(fleet_key.c.rulebook < stamp, fleet_key.c.rulebook > stamp)
+
+
+def _kept(row: Row[Any]) -> str:
+    return f"{row.facts}\n{row.unreadable}"
+
+
+def _became(judgement: Judgement, edition: int) -> Sequence[NewFact]:
+    return [
+        NewFact(
+            "fleet.key-exposed" if hit.exposed is Exposed.YES else "fleet.key-affected",
+            judgement.key_id,
+            {
+                "advisory": advisory_id,
+                "edition": edition,
+                "affected": hit.affected.value,
+                "exposed": hit.exposed.value,
+            },
+        )
+        for advisory_id, hit in sorted(judgement.became.items())
+    ]
+
+
+def write_hits(hits: Mapping[str, Hit]) -> str:
+    """Write what advisories mean for a key; `read_hits` is the inverse."""
+    said = {name: [hit.affected.value, hit.exposed.value] for name, hit in hits.items()}
+    return json.dumps(said, sort_keys=True, separators=(",", ":"))
+
+
+def read_hits(text: str) -> Mapping[str, Hit]:
+    """Read what advisories mean for a key."""
+    found = json.loads(text)
+    return {name: Hit(Affected(one), Exposed(two)) for name, (one, two) in found.items()}
