@@ -1,6 +1,6 @@
 """Advisories in memory, for the store that keeps every port there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 from server.facts import NewFact
@@ -8,7 +8,6 @@ from server.fleet.absorbing import KnownKey
 from server.fleet.advisory_ports import JudgedKey, Judgement, LoadedFile, OvertakenError
 from server.fleet.criterion import Decision, in_force
 from server.fleet.exposure import Exposed
-from server.fleet.rulebook import Hit
 from server.journal.acts import Act, State, Subject
 from server.leases import Lease
 
@@ -22,7 +21,7 @@ class MemoryAdvisories:
         super().__init__()
         self._files: list[tuple[LoadedFile, bytes]] = []
         self._decisions: list[Decision] = []
-        self._judged: dict[str, tuple[str, KnownKey, Mapping[str, Hit]]] = {}
+        self._judged: dict[str, tuple[str, KnownKey, Judgement]] = {}
 
     def _write_down(
         self, act: Act, subject: Subject, before: State | None, after: State | None
@@ -84,8 +83,8 @@ class MemoryAdvisories:
     def _otherwise(self, stamp: str) -> list[str]:
         found = []
         for key_id, key in sorted(self._fleet_keys.items()):
-            under, judged, _ = self._judged.get(key_id, ("", key, {}))
-            if under != stamp or judged != key:
+            under = self._judged.get(key_id)
+            if under is None or under[:2] != (stamp, key):
                 found.append(key_id)
         return found
 
@@ -95,7 +94,7 @@ class MemoryAdvisories:
 
     def _judged_key(self, key_id: str) -> JudgedKey:
         key = self._fleet_keys[key_id]
-        hits = self._judged[key_id][2] if key_id in self._judged else {}
+        hits = self._judged[key_id][2].hits if key_id in self._judged else {}
         return JudgedKey(key, hits, repr(key))
 
     async def count_judged_otherwise(self, stamp: str) -> int:
@@ -113,7 +112,7 @@ class MemoryAdvisories:
         del today, lease
         same = [one for one in judgements if repr(self._fleet_keys.get(one.key_id)) == one.kept]
         for one in same:
-            self._judged[one.key_id] = (stamp, self._fleet_keys[one.key_id], one.hits)
+            self._judged[one.key_id] = (stamp, self._fleet_keys[one.key_id], one)
             self.append_facts(
                 [
                     NewFact(
