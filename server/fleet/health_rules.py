@@ -235,8 +235,8 @@ class _Reading:
         table = self._table(("own",), named, name)
         needed = ("fact", "operator", "value", "level", "words")
         self._known(path, table, (*needed, "when"))
-        for lacking in [one for one in needed if one not in table]:
-            self._say(path, f"lacks {lacking}; it needs {', '.join(needed)}")
+        if lacking := [one for one in needed if one not in table]:
+            self._say(path, f"lacks {', '.join(lacking)}; it needs {', '.join(needed)}")
         if len(self._problems) > before:
             return None
         level = self._level(path, table)

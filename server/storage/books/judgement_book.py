@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, or_, select, update
 
 from server.facts import NewFact
 from server.fleet.advisory_ports import JudgedKey, Judgement
@@ -31,7 +31,10 @@ class SqlJudgementBook:
         page = page.order_by(fleet_key.c.key_id).limit(limit)
         async with self._transactions.reading() as connection:
             rows = list(await connection.execute(page))
-        return [JudgedKey(key_of(row), read_hits(row.hits), _kept(row)) for row in rows]
+        return [
+            JudgedKey(key_of(row), read_hits(row.hits), _kept(row.facts, row.unreadable))
+            for row in rows
+        ]
 
     async def count_judged_otherwise(self, stamp: str) -> int:
         """Return how many there are."""
@@ -56,7 +59,7 @@ class SqlJudgementBook:
             await take_turn(connection)
             columns = (fleet_key.c.key_id, fleet_key.c.facts, fleet_key.c.unreadable)
             now = select(*columns).where(fleet_key.c.key_id.in_(ids))
-            kept = {row.key_id: _kept(row) for row in await connection.execute(now)}
+            kept = {row.key_id: _kept(*row[1:]) for row in await connection.execute(now)}
             same = [one for one in judgements if kept.get(one.key_id) == one.kept]
             if not same:
                 return 0
@@ -89,8 +92,8 @@ def _otherwise(stamp: str) -> ColumnElement[bool]:
     return or_(fleet_key.c.rulebook < stamp, fleet_key.c.rulebook > stamp)
 
 
-def _kept(row: Row[Any]) -> str:
-    return f"{row.facts}\n{row.unreadable}"
+def _kept(facts: str, unreadable: str) -> str:
+    return f"{facts}\n{unreadable}"
 
 
 def _became(judgement: Judgement, edition: int) -> Sequence[NewFact]:

@@ -70,7 +70,7 @@ async def test_a_signed_file_stands_from_then_on_and_says_who_signed(fleet: Offi
         (signed(document(advisories=[advisory(id="../x")])), 422, "id of an advisory"),
         (signed(document()).replace(b"An example", b"An  xample"), 403, "altered"),
         (b"{}", 422, "no file of advisories"),
-        (b"", 422, "no file of advisories"),
+        (b"null", 422, "no file of advisories"),
         (b"[" * 100_000, 422, "no file of advisories"),
         (b" " * ((1 << 20) + 1), 413, "larger than"),
     ],
