@@ -13,6 +13,7 @@ from typing import NamedTuple
 from agent.report import KeyReport
 from server.fleet.advisory_file import AdvisoryFile
 from server.fleet.exposure import Affected, Exposed, judge
+from server.fleet.firmware import Version, VersionError
 from server.fleet.health import RULES, Fault, Health, Judging, Rule, judge_health
 from server.fleet.health_rules import HealthRules
 from server.fleet.key_facts import KeyFacts
@@ -22,6 +23,8 @@ from server.journal.canonical import canonical
 
 _STAMP_DIGITS = 16
 _FIRMWARE = "device.firmware"
+_STAGE_OF_FIRMWARE = "device.firmware_stage"
+"""There for previews alone, whose version says nothing."""
 
 
 class Hit(NamedTuple):
@@ -54,6 +57,7 @@ class Rulebook:
         self._advisories = file.advisories
         self.rules = own.apply()
         self._lifecycle = file.lifecycle
+        self._beginnings = {entry.firmware for entry in file.lifecycle}
         self._life_rules = {
             entry.stage: Rule(entry.stage.value, level, entry.text, _FIRMWARE, _found)
             for entry in file.lifecycle
@@ -71,7 +75,8 @@ class Rulebook:
         """Return what is wrong with a key."""
         health = judge_health(key, today, self.rules)
         faults, unreadable = list(health.faults), list(health.unreadable)
-        for entry, reached in self.life(key_facts(key), today):
+        life = self.life(key_facts(key), today) if self._may_concern(key) else ()
+        for entry, reached in life:
             ruled = self._life_rules.get(entry.stage)
             if ruled is None or reached is Reached.COMING:
                 continue
@@ -92,6 +97,16 @@ class Rulebook:
             reached = Reached.YES if entry.day <= today else Reached.COMING
             found.append(LifeFact(entry, reached if concerned else Reached.UNKNOWN))
         return tuple(found)
+
+    def _may_concern(self, key: KeyReport) -> bool:
+        """Tell whether a stage can concern a key: most are of another firmware, found at once."""
+        try:
+            firmware = Version.parse(str(key.facts.get(_FIRMWARE)))
+        except VersionError:
+            firmware = None
+        if firmware is None or _STAGE_OF_FIRMWARE in key.facts:
+            return bool(self._beginnings)
+        return any(firmware[: len(one)] == one for one in self._beginnings)
 
     def hits(self, key: KeyReport) -> Mapping[str, Hit]:
         """Return what each advisory means for a key, but for those that it is clear of."""

@@ -21,7 +21,7 @@ from server.leases import Lease
 _log = structlog.stdlib.get_logger(__name__)
 
 PERIOD_S = 10
-BATCH = 25
+BATCH = 20
 """Keys that are written in one transaction."""
 
 _AT_ONCE = 3

@@ -99,6 +99,26 @@ def test_a_key_that_may_be_of_another_line_is_unknown_not_sound() -> None:
     assert "fips-historical" in unknown(KeyReport(Identity(serial=1), TODAY, None, {}, {}))
 
 
+def test_a_preview_is_unknown_whatever_version_it_names() -> None:
+    for firmware in ("5.4.3", "5.7.2"):
+        preview = key(firmware=firmware, firmware_stage="beta")
+        assert "fips-historical" not in rules(preview)
+        assert "fips-historical" in unknown(preview)
+
+
+@pytest.mark.parametrize("firmware", ["5.4.3", "5.4.99", "5.40.0", "5.5.0", "54.0.0", "5.7.4", "x"])
+def test_a_verdict_is_the_same_whether_a_key_is_looked_at_closely_or_not(firmware: str) -> None:
+    report = key(firmware=firmware)
+    book = Rulebook(shipped(), HealthRules(), TODAY)
+    closely = book.life(key_facts(report), TODAY)
+    found = {one.rule.name for one in book.judge(report, TODAY).faults}
+    reached = {one.entry.stage.value for one in closely if one.reached is Reached.YES}
+    assert found == reached - {Stage.FIPS_VALIDATED}
+    unsure = {one.entry.stage.value for one in closely if one.reached is Reached.UNKNOWN}
+    named = {one.name for one in book.judge(report, TODAY).unreadable}
+    assert named & set(Stage) == unsure - {Stage.FIPS_VALIDATED}
+
+
 def test_what_is_good_is_shown_and_is_no_fault() -> None:
     validated = key(firmware="5.7.4")
     assert rules(validated) == {}

@@ -4,6 +4,7 @@ import json
 import stat
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,16 +13,6 @@ from server.programs.cli import main
 from tests.keystead_process import KeysteadProcess
 
 PHRASE = "correct horse battery staple"
-
-
-@pytest.fixture(scope="module")
-def signer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the directory of who signs: a key that is encrypted, and its passphrase."""
-    directory = tmp_path_factory.mktemp("signer")
-    phrase = directory / "phrase"
-    phrase.touch(mode=0o600)
-    phrase.write_text(PHRASE + "\n")
-    return directory
 
 
 def made(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -34,90 +25,64 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().err
 
 
-def document(path: Path, edition: int, **changes: object) -> Path:
+def document(path: Path, edition: int) -> str:
     text = resources.files("server.fleet").joinpath("advisories.json").read_text("utf-8")
-    path.write_text(json.dumps(json.loads(text) | {"edition": edition} | changes))
-    return path
+    path.write_text(json.dumps(json.loads(text) | {"edition": edition}))
+    return str(path)
 
 
-def public_key(signer: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    """Make the key, once, and return its public half."""
-    key, told = signer / "key", signer / "public.json"
-    if not told.exists():
-        phrase = ("--passphrase-file", str(signer / "phrase"))
-        told.write_text(made(capsys, "keygen", "--key", str(key), *phrase, "--json"))
-    public: str = json.loads(told.read_text())["public_key"]
-    return public
-
-
-def signed(
-    signer: Path, edition: int, capsys: pytest.CaptureFixture[str], **changes: object
-) -> Path:
-    public_key(signer, capsys)
-    out = signer / f"{edition}.signed.json"
-    if not out.exists():
-        source = document(signer / f"{edition}.json", edition, **changes)
-        key = ("--key", str(signer / "key"), "--passphrase-file", str(signer / "phrase"))
-        said = made(capsys, "sign", str(source), *key, "--out", str(out))
-        assert f"edition {edition}" in said
-    return out
+def phrase_of(path: Path, text: str) -> tuple[str, str]:
+    path.touch(mode=0o600)
+    path.write_text(text + "\n")
+    return "--passphrase-file", str(path)
 
 
 def test_a_key_is_private_encrypted_and_never_replaced(
-    signer: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    public = public_key(signer, capsys)
-    key = signer / "key"
+    key, right = tmp_path / "key", phrase_of(tmp_path / "right", PHRASE)
+    told = json.loads(made(capsys, "keygen", "--key", str(key), *right, "--json"))
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert key.read_bytes().startswith(b"age-encryption.org/v1\n")
     assert b"PRIVATE" not in key.read_bytes()
     before = key.read_bytes()
-    again = ("keygen", "--key", str(key), "--passphrase-file", str(signer / "phrase"))
-    assert "exists already" in refused(capsys, *again)
-    assert key.read_bytes() == before
-    file = verify(signed(signer, 3, capsys).read_bytes(), [bytes.fromhex(public)])
+    short = phrase_of(tmp_path / "short", "short")
+    assert "12 characters" in refused(capsys, "keygen", "--key", str(tmp_path / "new"), *short)
+    Path(short[1]).chmod(0o644)
+    assert "chmod 600" in refused(capsys, "keygen", "--key", str(tmp_path / "new"), *short)
+    assert not (tmp_path / "new").exists()
+
+    source, out = document(tmp_path / "d.json", 3), tmp_path / "out.json"
+    sign = ("sign", source, "--key", str(key), "--out", str(out))
+    wrong = phrase_of(tmp_path / "wrong", "not that one at all")
+    assert "passphrase" in refused(capsys, *sign, *wrong)
+    assert not out.exists()
+    assert "edition 3" in made(capsys, *sign, *right)
+    file = verify(out.read_bytes(), [bytes.fromhex(told["public_key"])])
     assert file.edition == 3
+    assert key.read_bytes() == before
 
 
 def test_a_key_can_be_left_to_what_encrypts_the_machine(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     key = tmp_path / "key"
-    told = made(capsys, "keygen", "--key", str(key), "--plain")
-    assert "advisory_keys = [" in told
+    plain = ("keygen", "--key", str(key), "--plain")
+    assert "advisory_keys = [" in made(capsys, *plain)
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
-    out = tmp_path / "out.json"
-    made(
-        capsys, "sign", str(document(tmp_path / "d.json", 4)), "--key", str(key), "--out", str(out)
-    )
-    assert "File exists" in refused(
-        capsys, "sign", str(tmp_path / "d.json"), "--key", str(key), "--out", str(out)
-    )
+    before = key.read_bytes()
+    assert "exists already" in refused(capsys, *plain)
+    assert key.read_bytes() == before
+    assert "nobody is here" in refused(capsys, "keygen", "--key", str(tmp_path / "new"))
 
-
-def test_what_cannot_be_signed_or_with_what_is_told(
-    signer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    public_key(signer, capsys)
-    out = ("--out", str(tmp_path / "out.json"))
-    key = ("--key", str(signer / "key"))
-    phrase = tmp_path / "phrase"
-    phrase.touch(mode=0o600)
-    phrase.write_text("not that one at all")
-    good = str(document(tmp_path / "good.json", 5))
-    wrong = ("--passphrase-file", str(phrase))
-    assert "passphrase" in refused(capsys, "sign", good, *key, *wrong, *out)
-    right = ("--passphrase-file", str(signer / "phrase"))
-    odd = str(document(tmp_path / "odd.json", 0))
-    assert "editions count from 1" in refused(capsys, "sign", odd, *key, *right, *out)
-    assert "No such file" in refused(capsys, "sign", str(tmp_path / "no"), *key, *right, *out)
-    phrase.write_text("short")
-    new = ("keygen", "--key", str(tmp_path / "new"), *wrong)
-    assert "12 characters" in refused(capsys, *new)
-    phrase.chmod(0o644)
-    assert "0600" in refused(capsys, *new) or "chmod" in refused(capsys, *new)
-    assert not (tmp_path / "new").exists()
+    out = ("--key", str(key), "--out", str(tmp_path / "out.json"))
+    odd = document(tmp_path / "odd.json", 0)
+    assert "editions count from 1" in refused(capsys, "sign", odd, *out)
+    assert "No such file" in refused(capsys, "sign", str(tmp_path / "no"), *out)
     assert not (tmp_path / "out.json").exists()
+    good = document(tmp_path / "good.json", 4)
+    made(capsys, "sign", good, *out)
+    assert "File exists" in refused(capsys, "sign", good, *out)
 
 
 RULES = """
@@ -134,14 +99,19 @@ words = "OTP is switched on"
 
 
 def test_a_file_is_loaded_once_and_stands_in_all_processes_and_after_restarts(
-    keystead: KeysteadProcess, signer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    keystead: KeysteadProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    third, fourth = (str(signed(signer, number, capsys)) for number in (3, 4))
+    key = ("--key", str(tmp_path / "key"))
+    keys = json.loads(made(capsys, "keygen", *key, "--plain", "--json"))
+    third, fourth = (str(tmp_path / f"{edition}.signed") for edition in (3, 4))
+    for edition, out in ((3, third), (4, fourth)):
+        source = document(tmp_path / f"{edition}.json", edition)
+        made(capsys, "sign", source, *key, "--out", out)
     rules = tmp_path / "health.toml"
     rules.write_text(RULES.replace("device.usb.enabled", "device.usb.enable"))
     keystead.init()
     keystead.configure(
-        f'[fleet]\nadvisory_keys = ["{public_key(signer, capsys)}"]\nhealth_rules = "{rules}"\n'
+        f'[fleet]\nadvisory_keys = ["{keys["public_key"]}"]\nhealth_rules = "{rules}"\n'
     )
     findings = {one["check"]: one for one in keystead.run("doctor", "--json").value}
     assert findings["health rules"]["grade"] == "fail"
@@ -154,27 +124,35 @@ def test_a_file_is_loaded_once_and_stands_in_all_processes_and_after_restarts(
     # Nobody serves: the command does it itself. Then the service finds it, with its workers.
     assert keystead.cli("fleet", "advisories", "load", third)["edition"] == 3
     keystead.start(workers=2)
-    assert keystead.cli("fleet", "advisories")["edition"] == 3
-    listed = {one["name"]: one for one in keystead.cli("fleet", "rules")["rules"]}
-    assert (listed["own-no-otp"]["level"], listed["own-no-otp"]["own"]) == ("notice", True)
-    loaded = keystead.cli("fleet", "advisories", "load", fourth, "--reason", "the new one")
-    assert (loaded["edition"], [one["edition"] for one in loaded["files"]]) == (4, [3, 4])
-    assert loaded["key"] == json.loads((signer / "public.json").read_text())["key"]
-    older = keystead.run("fleet", "advisories", "load", third)
-    assert (older.code, "edition 4 stands" in older.err) == (1, True)
 
-    decided = keystead.cli("fleet", "critical", "YSA-2024-03", "--reason", "keys sign payments")
+    def asked(*arguments: str) -> Any:  # noqa: ANN401 - JSON
+        assert main(["fleet", *arguments, "--json", "--data", str(keystead.directory)]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    assert asked("advisories")["edition"] == 3
+    listed = {one["name"]: one for one in asked("rules")["rules"]}
+    assert (listed["own-no-otp"]["level"], listed["own-no-otp"]["own"]) == ("notice", True)
+    loaded = asked("advisories", "load", fourth, "--reason", "the new one")
+    assert (loaded["edition"], [one["edition"] for one in loaded["files"]]) == (4, [3, 4])
+    assert asked("advisories", "show") == loaded
+    assert loaded["key"] == keys["key"]
+    older = ("load", third, "--data", str(keystead.directory))
+    assert "edition 4 stands" in refused(capsys, *older)
+    assert asked("affected", "YSA-2025-01")["hosts"] == []
+    assert asked("hosts", "--rule", "software-not-current") == {"hosts": []}
+
+    decided = asked("critical", "YSA-2024-03", "--reason", "keys sign payments")
     assert (decided["critical"], decided["edition"]) == (True, 4)
+    taken = asked("critical", "YSA-2017-01", "--reason", "old keys are about")
+    taken = asked("critical", "YSA-2017-01", "--withdraw", "--reason", "all swapped")
+    assert taken["critical"] is False
+    history = asked("decisions")["decisions"]
+    assert [(one["advisory"], one["critical"]) for one in history] == [
+        ("YSA-2024-03", True),
+        ("YSA-2017-01", True),
+        ("YSA-2017-01", False),
+    ]
     keystead.terminate()
     shown = keystead.cli("fleet", "affected", "YSA-2024-03")["advisory"]["decision"]
     assert (shown["reason"], shown["by"]) == ("keys sign payments", decided["by"])
     assert shown["section"] == "Priority Support Schedule, 2(e)(i)"
-    taken = keystead.cli(
-        "fleet", "critical", "YSA-2024-03", "--withdraw", "--reason", "all swapped"
-    )
-    assert taken["critical"] is False
-    history = keystead.cli("fleet", "decisions")["decisions"]
-    assert [(one["critical"], one["reason"]) for one in history] == [
-        (True, "keys sign payments"),
-        (False, "all swapped"),
-    ]
