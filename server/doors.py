@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 from collections import ChainMap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -45,10 +45,10 @@ from server.jobs.standing import (
 from server.maintenance.desk import MaintenanceDesk
 from server.maintenance.ports import MaintenanceSource
 from server.maintenance.watch import MaintenanceWatch
-from server.metrics.exposition import Gauge, metrics_registry
+from server.metrics.exposition import Families, Gauge, metrics_registry
 from server.metrics.tally import Tally
 from server.moving.desk import MovingDesk
-from server.notice_care import notice_jobs
+from server.notice_care import notice_families, notice_jobs, open_dispatcher
 from server.notices.acknowledging import AcknowledgementSource
 from server.notices.board_file import BoardFile
 from server.notices.desk import NoticeDesk
@@ -321,9 +321,13 @@ async def open_side_doors(
     to_reseal: Callable[[], float],
     hsm: HsmCare,
     board: BoardFile | None,
+    jobs: Sequence[Families],
     certificate: "ServedCertificate | None",
 ) -> None:
-    """Open the admin door and the operations door; `stack` closes them."""
+    """Open the admin door and the operations door; `stack` closes them.
+
+    jobs: what is to be seen of them.
+    """
 
     async def workers_accept() -> None:
         if workforce.ready_workers == 0:
@@ -365,7 +369,7 @@ async def open_side_doors(
         await open_remote_door(
             stack, config, desks, clock, listener=doors.remote, tally=tallies["admin"]
         )
-    families = [hsm.families]
+    families = [hsm.families, *jobs]
     if doors.fleet is not None:
         reception = await open_fleet_door(
             stack,
@@ -422,8 +426,12 @@ def start_jobs(
     base: Foundation,
     clock: Clock,
     board: BoardFile | None,
-) -> None:
-    """Run the jobs beside the service until `stack` ends, and let go of them before the store."""
+) -> Sequence[Families]:
+    """Run the jobs beside the service until `stack` ends, and let go of them before the store.
+
+    Return what Prometheus is to see of them.
+    """
+    dispatcher = None if board is None else open_dispatcher(base, clock, board)
     jobs = [
         journal_checkpoint(base.journal),
         ledger_checkpoint(base.ledger),
@@ -432,11 +440,14 @@ def start_jobs(
         probe_pruning(base.store, base.store),
         ledger_pruning(base.store, base.store, kept_payloads(config)),
         incident_job(config, base),
-        *notice_jobs(config, base, clock, board),
+        *notice_jobs(config, base, dispatcher),
         *uptime_jobs(config, base),
         *report_jobs(config, base, report_mail_desk(config, base, clock, board, VERSION)),
     ]
     run_jobs(stack, base.store, clock, jobs)
+    if board is None or dispatcher is None:
+        return []
+    return [partial(notice_families, board, dispatcher.attempts)]
 
 
 def watch_vault(

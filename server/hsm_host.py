@@ -30,9 +30,9 @@ from hsm.provisioning.rewrap import DeviceRewrapper, has_otp_key, make_otp_key
 from hsm.rings import Purpose, Rings
 from hsm.startup import Report
 from hsm.vault import VaultError
-from server.config import Hsm
 from server.datadir import DataDirectory
 from server.handed_keys import Role, Strict
+from server.settings.keeping import Hsm
 
 _log = structlog.stdlib.get_logger(__name__)
 

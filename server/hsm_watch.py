@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from hsm.vault import VaultError
-from server.config import Hsm
+from server.settings.keeping import Hsm
 
 if TYPE_CHECKING:
     from server.hsm_host import HsmHost

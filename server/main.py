@@ -101,7 +101,7 @@ async def whole_service(
         care = HsmCare(config, base, clock, tally)
         await care.begin(stack, doors.hsm)
         board = board_file(config, clock)
-        start_jobs(stack, config, base, clock, board)
+        jobs = start_jobs(stack, config, base, clock, board)
         batches = batcher(CountedHotStore(hot, tally), config, clock)
         stack.push_async_callback(batches.close)
         usage = await count_usage(stack, config, base.store, clock)
@@ -119,6 +119,7 @@ async def whole_service(
             to_reseal=watch_vault(stack, config, base, clock),
             hsm=care,
             board=board,
+            jobs=jobs,
             certificate=certificate,
         )
         door = await open_verify_door(
@@ -196,7 +197,7 @@ async def control(
         care = HsmCare(config, base, clock, tallies["control"])
         await care.begin(stack, doors.hsm)
         board = board_file(config, clock)
-        start_jobs(stack, config, base, clock, board)
+        jobs = start_jobs(stack, config, base, clock, board)
         desk = None
         if config.store.is_sqlite:
             hot = await guarded(stack, config, data, base.store, clock, node="0", watch=fence)
@@ -232,6 +233,7 @@ async def control(
             to_reseal=watch_vault(stack, config, base, clock),
             hsm=care,
             board=board,
+            jobs=jobs,
             certificate=certificate,
         )
         yield Control(desk, base.keys, base.salt, certificate)

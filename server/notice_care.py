@@ -5,9 +5,11 @@ same on all of them, as the configuration is.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from server.clock import Clock
 from server.config import Config
@@ -19,7 +21,9 @@ from server.jobs.notices import NoticeJob, deliveries_pruning
 from server.leases import Lease
 from server.notices.acknowledging import AcknowledgementDesk, AcknowledgementSource
 from server.notices.board_file import BoardFile
+from server.notices.delivery import Standing
 from server.notices.dispatcher import READER, Dispatcher, LinkMaker
+from server.notices.sending import Way
 from server.outgoing.senders import senders_for
 from server.reports.published import PublishedReports
 from server.storage.identity import StoredJournalKeys, StoredValues
@@ -33,14 +37,9 @@ def board_file(config: Config, clock: Clock) -> BoardFile | None:
     return None if file is None else BoardFile(Path(file), clock=clock)
 
 
-def notice_jobs(
-    config: Config, base: Foundation, clock: Clock, board: BoardFile | None
-) -> Sequence[Job]:
-    """Return the jobs at notices."""
-    pruning = deliveries_pruning(base.store, config.notices.kept_days)
-    if board is None:
-        return [pruning, _forgetting(base)]
-    dispatcher = Dispatcher(
+def open_dispatcher(base: Foundation, clock: Clock, board: BoardFile) -> Dispatcher:
+    """Return what plans and sends."""
+    return Dispatcher(
         facts=base.store,
         book=base.store,
         incidents=base.store,
@@ -49,7 +48,36 @@ def notice_jobs(
         senders=lambda known: senders_for(known, clock),
         links=LinkMaker(base.journal.signer, base.salt),
     )
+
+
+def notice_jobs(config: Config, base: Foundation, dispatcher: Dispatcher | None) -> Sequence[Job]:
+    """Return the jobs at notices. dispatcher: None when nobody is told anything."""
+    pruning = deliveries_pruning(base.store, config.notices.kept_days)
+    if dispatcher is None:
+        return [pruning, _forgetting(base)]
     return [pruning, NoticeJob(dispatcher).job]
+
+
+def notice_families(
+    board: BoardFile, attempts: Mapping[tuple[Way, Standing], int]
+) -> Iterator[Metric]:
+    """Yield what became of attempts to tell somebody, and whether the board can be read."""
+    board.board()
+    yield GaugeMetricFamily(
+        "keystead_notice_board_spoilt",
+        "1 while the file of the notice board cannot be read: an older one is used, or none.",
+        value=float(bool(board.complaint)),
+    )
+    family = CounterMetricFamily(
+        "keystead_notice_attempts",
+        "Attempts to tell somebody something, by way and by how the delivery stood afterwards.",
+        labels=["way", "standing"],
+    )
+    # From zero, so that the first one that fails is seen as an increase.
+    for way in Way:
+        for standing in (Standing.DELIVERED, Standing.WAITING, Standing.GIVEN_UP):
+            family.add_metric([way.value, standing.value], attempts.get((way, standing), 0))
+    yield family
 
 
 def _forgetting(base: Foundation) -> Job:

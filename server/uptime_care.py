@@ -39,5 +39,6 @@ def uptime_jobs(config: Config, base: Foundation) -> list[Job]:
         min_requests=config.availability.min_requests,
         left_out=config.usage.left_out,
         kept_days=config.usage.kept_days,
+        notice_s=config.maintenance.notice_seconds,
     )
     return [uptime_rollup(keeper), segments_pruning(base.store, config.availability.kept_days)]

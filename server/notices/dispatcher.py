@@ -5,6 +5,7 @@ leaves it to be sent once more under the same id, and nobody is forgotten.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -78,7 +79,11 @@ class LinkMaker(NamedTuple):
 
 
 class Dispatcher:
-    """One turn after the other. senders: what sends for a board."""
+    """One turn after the other. senders: what sends for a board.
+
+    attempts: what became of each, by way and standing, since the start; `WAITING` failed, and is
+    tried again.
+    """
 
     def __init__(
         self,
@@ -99,6 +104,7 @@ class Dispatcher:
         self._senders = senders
         self._links = links
         self._called: set[str] = set()
+        self.attempts: Counter[tuple[Way, Standing]] = Counter()
 
     async def begin(self) -> None:
         """Read facts from now on: what happened before anybody was to be told is no news."""
@@ -210,7 +216,9 @@ class Dispatcher:
             message = message_of([Said(one, self._links.words(one, board, open_)) for one in due])
             outcome = await _try(senders[recipient.way], due[0], message)
         now_us = await self._book.store_time_us()
-        return [*late, *(_noted(one, outcome, now_us) for one in due)]
+        noted = [_noted(one, outcome, now_us) for one in due]
+        self.attempts.update((recipient.way, one.standing) for one in noted)
+        return [*late, *noted]
 
 
 def _is_in_vain(delivery: Delivery, open_: Mapping[int, Incident]) -> bool:

@@ -54,6 +54,7 @@ def worst(findings: Sequence[Finding]) -> Grade:
 def examine(data: DataDirectory, database: str | None) -> list[Finding]:
     """Make all checks. database: instead of the configured one."""
     # The store's libraries take half a second to load: after the cheap refusals.
+    from server.programs.doctor_notices import check_notices  # noqa: PLC0415
     from server.programs.doctor_store import check_store  # noqa: PLC0415
 
     findings = [check_directory(data)]
@@ -72,6 +73,7 @@ def examine(data: DataDirectory, database: str | None) -> list[Finding]:
         findings.append(check_certificate("admin TLS", config.admin_files))
     findings.append(check_health_rules(config))
     findings += check_store(data, config)
+    findings += check_notices(config)
     findings += check_disk(data.root)
     findings += check_counter_journal(data, config)
     findings.append(check_clock(data))

@@ -12,10 +12,10 @@ from hsm.ceremony.reach import Secrets
 from hsm.credentials import HsmSecret
 from hsm.emulator.core import Emulator
 from hsm.emulator.persistence import PersistentEmulator
-from server.config import Hsm
 from server.datadir import DataDirectory
 from server.hsm_host import embedded, load_manifest
 from server.programs.exits import CommandError
+from server.settings.keeping import Hsm
 
 
 def set_up_hsm(data: DataDirectory, config: Hsm, host_secret: Path | None) -> None:

@@ -20,8 +20,8 @@ from server.programs.exits import CommandError
 from server.storage.identity import DATA_KEYS, IN_HSM
 
 if TYPE_CHECKING:
-    from server.config import Hsm
     from server.hsm_host import HsmHost
+    from server.settings.keeping import Hsm
 
 FILE_KEY = "secrets/sealing.key"
 HOST = "secrets/hsm.key"

@@ -21,7 +21,7 @@ from server.programs.journal_files import (
     verify_file,
     write_export,
 )
-from server.reports.customer import ALL_CLIENTS, ReportFormError, compose, questions
+from server.reports.customer import ALL_CLIENTS, ReportFormError, questions
 from server.reports.evidence import EvidenceError, read_evidence
 from server.reports.replay import LedgerError, Replay
 from server.reports.verification import (
@@ -147,11 +147,9 @@ def verify(claim: Claim, ledger: Ledger, evidence: Iterator[bytes]) -> Result:
             )
         replay.close()
         replay.prove(read_evidence(evidence))
-        request = claim.request
-        asked = questions(request)
-        answers = {one: replay.answer(one, request.as_of, request.method) for one in asked}
-    computed = compose(request, claim.ledger, answers)
-    return Result(claim, differences(claim, computed), replay.doubts(asked, request.as_of))
+        computed = replay.report(claim.request)
+        doubts = replay.doubts(questions(claim.request), claim.request.as_of)
+    return Result(claim, differences(claim, computed), doubts)
 
 
 def result_to_json(result: Result) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from server.reports.ports import Counts, Figures
 from server.reports.revisions import ReportStateError
 from server.reports.values import Requests
 from server.uptime.desk import DayCounts
+from server.uptime.ports import ClosedDay
 from server.uptime.segment import Segment
 
 _DAY_S = 86_400
@@ -71,7 +72,7 @@ class CustomerReportDesk:
         first: None for the month of that day; last: None for the first. InputError,
         UnknownCustomerError, ReportStateError.
         """
-        first = write_instant(await self._as_of() - 1)[:7] if first is None else first
+        first = write_instant((await self._last()).day * _DAY_S)[:7] if first is None else first
         last = first if last is None else last
         months_of(first, last)
         customer = await self._customers.show(customer_id)
@@ -82,17 +83,18 @@ class CustomerReportDesk:
             for client in customer.client_ids
         }
         for _ in range(_TRIES):
-            end = await self._counts.ledger_end()
+            end, day = await self._counts.ledger_end(), await self._last()
             request = Request(
                 _shown(customer),
                 names,
                 first,
                 last,
-                await self._as_of(),
+                _end(day),
+                # As the ledger has them of that day: so that everybody computes by the same.
                 ReportedMethod(
                     version=METHOD,
-                    notice_s=self._figures.notice_s,
-                    min_requests=self._figures.min_requests,
+                    notice_s=day.notice_s,
+                    min_requests=day.min_requests,
                     bad_ratio=None,
                     target=self._target,
                 ),
@@ -113,8 +115,7 @@ class CustomerReportDesk:
         None: of the last closed day alone. `evidence_of` makes evidence of them: that takes a
         while, and is the caller's. InputError, ReportStateError.
         """
-        closed = await self._as_of() // _DAY_S
-        first_day = closed - 1 if first_day is None else first_day
+        first_day = (await self._last()).day if first_day is None else first_day
         end_day = first_day + 1 if end_day is None else end_day
         if not 0 <= first_day < end_day <= first_day + MOST_DAYS:
             raise InputError(f"evidence is of 1 to {MOST_DAYS} days that follow each other")
@@ -125,26 +126,29 @@ class CustomerReportDesk:
                 found += [one for one in map(packed.day, days) if one is not None]
             yield found
 
-    async def _as_of(self) -> int:
-        """Return the end of the last day that the ledger holds: what came later can change."""
+    async def _last(self) -> ClosedDay:
+        """Return the last day that the ledger holds: what came later can change."""
         last = await self._counts.last_closed()
         if last is None:
             raise ReportStateError(
                 "no day has been rolled up yet: the first one is a quarter of an hour after its end"
             )
-        return (last.day + 1) * _DAY_S
+        return last
 
     async def _answers(self, request: Request) -> dict[Question, Answer]:
-        asked = questions(request)
+        asked, notice_s = questions(request), request.method.notice_s
         figures = {}
         for period in dict.fromkeys(one.period for one in asked):
             clients = [one.client for one in asked if one.period == period]
             known: Mapping[int, Availability] = {}
             if len(clients) > _FEW:
-                known = await self._figures.availabilities(period, request.as_of)
+                known = await self._figures.availabilities(period, request.as_of, notice_s=notice_s)
             for client in clients:
                 figures[client, period] = known.get(client) or await self._figures.availability(
-                    None if client == ALL_CLIENTS else client, period, request.as_of
+                    None if client == ALL_CLIENTS else client,
+                    period,
+                    request.as_of,
+                    notice_s=notice_s,
                 )
         days = {
             client: await self._days(client, [one.period for one in asked], request.as_of)
@@ -162,6 +166,10 @@ class CustomerReportDesk:
         end = min(max(period.end for period in periods), as_of) // _DAY_S
         number = None if client == ALL_CLIENTS else client
         return {one.day: one for one in await self._figures.days(number, first, end)}
+
+
+def _end(day: ClosedDay) -> int:
+    return (day.day + 1) * _DAY_S
 
 
 def _shown(customer: CustomerDetails) -> ReportedCustomer:

@@ -65,28 +65,23 @@ class ReportBook(Protocol):
 class Figures(Protocol):
     """Computes figures: `server.uptime.desk.UptimeDesk`. client_id: None for all together."""
 
-    @property
-    def notice_s(self) -> int:
-        """How long before its start maintenance must have been announced to count."""
-        ...
-
-    @property
-    def min_requests(self) -> int:
-        """With fewer requests a minute takes the probes' result."""
-        ...
-
     async def as_of(self) -> int:
         """Return the end of the last minute of which all is known, in seconds."""
         ...
 
     async def availability(
-        self, client_id: int | None, period: Span, as_of: int | None = None
+        self,
+        client_id: int | None,
+        period: Span,
+        as_of: int | None = None,
+        *,
+        notice_s: int | None = None,
     ) -> Availability:
-        """Return the figure of a period."""
+        """Return the figure of a period. notice_s: None for the one that is configured."""
         ...
 
     async def availabilities(
-        self, period: Span, as_of: int | None = None
+        self, period: Span, as_of: int | None = None, *, notice_s: int | None = None
     ) -> Mapping[int, Availability]:
         """Return the figures of every client of which anything was counted, and under 0 of all."""
         ...

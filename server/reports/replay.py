@@ -20,7 +20,17 @@ from server.ledger.entry import Entry, Kind
 from server.maintenance.counting import windows
 from server.maintenance.plan import Maintenance, Plan, Step
 from server.maintenance.plan import Record as MaintenanceRecord
-from server.reports.customer import ALL_CLIENTS, Answer, Question, ReportedLedger, ReportedMethod
+from server.reports.customer import (
+    ALL_CLIENTS,
+    Answer,
+    CustomerReport,
+    Question,
+    ReportedLedger,
+    ReportedMethod,
+    Request,
+    compose,
+    questions,
+)
 from server.reports.erasures import Taken, could_bear, erased
 from server.reports.evidence import DayEvidence, EvidenceError
 from server.reports.values import Requests
@@ -41,6 +51,8 @@ class _Day(NamedTuple):
 
     root: bytes
     together: Segment | None
+    min_requests: int
+    notice_s: int
 
 
 class Replay:
@@ -138,6 +150,24 @@ class Replay:
                 raise EvidenceError(f"the minutes of {day_name(one.day)} are not the ledger's{why}")
             self._evidence[one.day] = one
 
+    def method(self, said: ReportedMethod, as_of: int) -> ReportedMethod:
+        """Return the method by which a report had to be made: with the numbers of its last day.
+
+        A report's own word on them would let whoever alters it choose what counts.
+        """
+        day = self._days.get(as_of // _DAY_S - 1)
+        if day is None:
+            return said
+        update = {"min_requests": day.min_requests, "notice_s": day.notice_s}
+        return said.model_copy(update=update)
+
+    def report(self, said: Request) -> CustomerReport:
+        """Compute what a request asks for. LedgerError, EvidenceError, InputError."""
+        request = said._replace(method=self.method(said.method, said.as_of))
+        asked = questions(request)
+        answers = {one: self.answer(one, request.as_of, request.method) for one in asked}
+        return compose(request, self._ledger, answers)
+
     def answer(self, question: Question, as_of: int, method: ReportedMethod) -> Answer:
         """Return what the ledger says. LedgerError, EvidenceError."""
         period = question.period
@@ -181,6 +211,8 @@ class Replay:
             self._days[day] = _Day(
                 octets(value, "root", HASH_OCTETS),
                 None if together is None else Segment.of_json(member(value, "together", dict)),
+                member(value, "min_requests", int),
+                member(value, "notice_s", int),
             )
 
     def _segment(self, client: int, day: int) -> Segment | None:

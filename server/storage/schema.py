@@ -556,6 +556,7 @@ uptime_day = Table(
     Column("segments", Integer, nullable=False),
     Column("requests", BigInteger, nullable=False),
     Column("min_requests", Integer, nullable=False),
+    Column("notice_s", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
 

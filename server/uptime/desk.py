@@ -96,18 +96,26 @@ class UptimeDesk:
         return (now_s - LATE_S) // MINUTE_S * MINUTE_S
 
     async def availability(
-        self, client_id: int | None, period: Span, as_of: int | None = None
+        self,
+        client_id: int | None,
+        period: Span,
+        as_of: int | None = None,
+        *,
+        notice_s: int | None = None,
     ) -> Availability:
-        """Return the figure of a client, or of all together (None), for a period. InputError."""
+        """Return the figure of a client, or of all together (None), for a period. InputError.
+
+        notice_s: another rule for maintenance than the one that is configured now.
+        """
         subject = ALL if client_id is None else client_id
-        known = await self._look(period, as_of, subject)
+        known = await self._look(period, as_of, subject, notice_s)
         return _figure(known, subject)
 
     async def availabilities(
-        self, period: Span, as_of: int | None = None
+        self, period: Span, as_of: int | None = None, *, notice_s: int | None = None
     ) -> Mapping[int, Availability]:
         """Return the figures of every client of which anything was counted, and under 0 of all."""
-        known = await self._look(period, as_of, None)
+        known = await self._look(period, as_of, None, notice_s)
         return {
             number: _figure(known, number) for number in sorted(known.stretches) if number != PROBES
         }
@@ -175,7 +183,9 @@ class UptimeDesk:
         days = (one.day(number) for one in found)
         return [one for one in days if one is not None]
 
-    async def _look(self, period: Span, as_of: int | None, subject: int | None) -> _Known:
+    async def _look(
+        self, period: Span, as_of: int | None, subject: int | None, notice_s: int | None = None
+    ) -> _Known:
         """Read what a figure takes. subject: None for every client."""
         _check(period)
         settled = await self.as_of()
@@ -190,7 +200,7 @@ class UptimeDesk:
                 if one.plan.component is Component.VALIDATION
                 for window in windows(one)
             ],
-            self._notice_s,
+            self._notice_s if notice_s is None else notice_s,
             self._target,
         )
         stretches = await self._stretches(question, subject)

@@ -28,7 +28,10 @@ _PUT_AT_ONCE = 100
 
 
 class UptimeKeeper:
-    """Rolls up, under a lease. kept_days: how long minutes stand, so how far back one can look."""
+    """Rolls up, under a lease. kept_days: how long minutes stand, so how far back one can look.
+
+    notice_s: as of maintenance; the day keeps it, so that nobody computes it by another one later.
+    """
 
     def __init__(
         self,
@@ -37,11 +40,13 @@ class UptimeKeeper:
         min_requests: int,
         left_out: Collection[int],
         kept_days: int,
+        notice_s: int = 0,
     ) -> None:
         self._book = book
         self._min_requests = min_requests
         self._left_out = frozenset(left_out)
         self._kept_days = kept_days
+        self._notice_s = notice_s
 
     async def work(self, lease: Lease) -> None:
         """Close the days that are due, look again at the last ones, and pack months."""
@@ -78,6 +83,7 @@ class UptimeKeeper:
 
     async def _close(self, day: int, known: ClosedDay | None, lease: Lease) -> None:
         min_requests = self._min_requests if known is None else known.min_requests
+        notice_s = self._notice_s if known is None else known.notice_s
         roll = DayRoll(day, min_requests=min_requests, left_out=self._left_out)
         at, end, step = day * DAY_MINUTES, (day + 1) * DAY_MINUTES, 1
         while at < end:
@@ -92,7 +98,7 @@ class UptimeKeeper:
         for at in range(0, len(laid), _PUT_AT_ONCE):
             await self._book.put_segments(laid[at : at + _PUT_AT_ONCE], lease)
         closed = ClosedDay(
-            day, root_of(segments), len(segments), roll.requests, min_requests, probes
+            day, root_of(segments), len(segments), roll.requests, min_requests, notice_s, probes
         )
         together = next((one for one in segments if one.client_id == ALL), None)
         await self._book.close_day(closed, together, known, lease)

@@ -18,7 +18,7 @@ class ClosedDay(NamedTuple):
     """A day that was rolled up. root: of its segments but the probes'; segments: how many.
 
     requests: everything that was counted, of whomever; probes: what probers found, None when none
-    looked; min_requests: the rule that it was rolled up by.
+    looked; min_requests, notice_s: the rule in force, by which reports up to this day are made.
     """
 
     day: int
@@ -26,6 +26,7 @@ class ClosedDay(NamedTuple):
     segments: int
     requests: int
     min_requests: int
+    notice_s: int
     probes: Segment | None
 
 

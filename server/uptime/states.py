@@ -27,6 +27,7 @@ def day_entries(
 def _minutes(day: ClosedDay, together: Segment | None, known: ClosedDay | None) -> NewEntry:
     payload: State = {
         "min_requests": day.min_requests,
+        "notice_s": day.notice_s,
         "segments": day.segments,
         "requests": day.requests,
         "root": day.root.hex(),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from server.config import Store
+from server.settings.keeping import Store
 from tests.packaging.machine import as_root
 
 ROOT = Path(__file__).parents[2]

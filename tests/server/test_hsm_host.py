@@ -24,9 +24,9 @@ from hsm.emulator.wire.firmware import Firmware
 from hsm.genuine import Anchors
 from hsm.rings import Purpose
 from hsm.vault import VaultError
-from server.config import STRICT_WORKERS, Hsm
 from server.hsm_host import Devices, HsmHost, HsmRefusedError
 from server.hsm_watch import HsmWatch
+from server.settings.keeping import STRICT_WORKERS, Hsm
 
 SECRETS = Secrets(HsmSecret.generate("host"), HsmSecret.generate("ceremony"))
 

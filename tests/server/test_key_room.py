@@ -14,13 +14,13 @@ from hsm.keyfile import SealingKey
 from hsm.rings import Purpose, Rings
 from hsm.sealed_vault import SealedVault
 from hsm.vault import OtpKeyBinding, OtpKeySecrets, RecordRefusedError, VaultError
-from server.config import Hsm
 from server.datadir import DataDirectory
 from server.handed_keys import HandedKeys
 from server.hsm_host import HsmHost
 from server.journal.acts import Deed, Subject
 from server.key_room import KeyRoom
 from server.programs.hsm_setup import set_up_hsm
+from server.settings.keeping import Hsm
 from server.storage.identity import DATA_KEYS, IN_HSM, SEALING_KEY_ID
 from tests.server.acts import ACT, CAUSE
 from tests.server.memory_store import MemoryStore

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from server.config import Backup, Config
+from server.config import Config
 from server.counter_journal.ports import Place
 from server.datadir import DataDirectory
 from server.journal.acts import Deed, Subject
 from server.otp.ports import Kind
 from server.safeguards import SafeguardError, guarded, installation, watch_fence
+from server.settings.keeping import Backup
 from server.storage.sqlite.store import SqliteStore, open_sqlite
 from tests.server.acts import ACT
 from tests.server.still_clock import StillClock

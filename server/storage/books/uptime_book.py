@@ -151,6 +151,7 @@ class SqlUptimeBook:
                 "segments": day.segments,
                 "requests": day.requests,
                 "min_requests": day.min_requests,
+                "notice_s": day.notice_s,
             }
             await connection.execute(delete(uptime_day).where(uptime_day.c.day == day.day))
             await connection.execute(insert(uptime_day).values(row))
@@ -286,5 +287,6 @@ async def _closed(connection: AsyncConnection, which: ColumnElement[bool]) -> Cl
         row.segments,
         row.requests,
         row.min_requests,
+        row.notice_s,
         None if probes is None else row_segment(probes).day(row.day),
     )

@@ -58,11 +58,13 @@ class House(NamedTuple):
     analyses: AnalysisDesk
     reports: CustomerReportDesk
 
-    async def close_days(self) -> None:
+    async def close_days(self, notice_s: int = 0) -> None:
         """Roll up what is past."""
         lease = await self.store.acquire_lease("uptime", "test", 60_000_000)
         assert lease is not None
-        keeper = UptimeKeeper(self.store, min_requests=2, left_out=(), kept_days=400)
+        keeper = UptimeKeeper(
+            self.store, min_requests=2, left_out=(), kept_days=400, notice_s=notice_s
+        )
         await keeper.work(lease)
         await self.store.rest_lease(lease)
 

@@ -18,10 +18,12 @@ from server.reports.customer import (
     request_of,
     span_of_month,
 )
+from server.reports.customer_desk import CustomerReportDesk
 from server.reports.evidence import DayEvidence, EvidenceError
 from server.reports.replay import LedgerError, Replay
 from server.reports.revisions import ReportStateError
 from server.reports.verification import Format, differences, read_claim, write_report
+from server.uptime.desk import UptimeDesk
 from server.usage.ports import MinuteRow, Parcel
 from tests.server.reports.house import BAD, EVE, FIRST, House, counts
 
@@ -43,9 +45,7 @@ def again(
     """Compute a report out of the ledger alone."""
     replay = read(report, entries)
     replay.prove(evidence)
-    request = request_of(report)
-    answers = {one: replay.answer(one, request.as_of, request.method) for one in questions(request)}
-    return compose(request, report.ledger, answers)
+    return replay.report(request_of(report))
 
 
 async def test_a_report_is_as_of_the_last_day_in_the_ledger(here: House) -> None:
@@ -115,6 +115,39 @@ def _answers(report: CustomerReport) -> Mapping[Question, Answer]:
         question: Answer(period.requests, period.seconds.figures)
         for question, (_, period) in zip(asked, periods, strict=True)
     }
+
+
+async def test_a_report_by_another_rule_than_the_ledgers_is_found(here: House) -> None:
+    right = await here.reports.report(1, "2026-10", "2026-11")
+    entries, evidence = await here.ledger(), await here.evidence(FIRST_DAY, FIRST_DAY + 9)
+    # Whoever alters the rule computes all figures by it: they fit each other, and are wrong.
+    for name in ("notice_s", "min_requests"):
+        method = right.method.model_copy(update={name: 86_400})
+        asked = request_of(right)._replace(method=method)
+        replay = read(right, entries)
+        replay.prove(evidence)
+        answers = {one: replay.answer(one, right.as_of, method) for one in questions(asked)}
+        claim = read_claim(
+            write_report(compose(asked, right.ledger, answers), Format.JSON).encode()
+        )
+        found = differences(claim, again(right, entries, evidence))
+        assert f"method.{name}" in {one.place for one in found}
+
+
+async def test_a_rule_that_is_changed_holds_from_the_next_day_that_is_closed(here: House) -> None:
+    before = await here.reports.report(1, "2026-11", "2026-11")
+    stricter = UptimeDesk(here.store, here.store, min_requests=2, notice_s=86_400)
+    reports = CustomerReportDesk(
+        here.customers, here.clients, stricter, here.store, keystead="0.1.0"
+    )
+    assert await reports.report(1, "2026-11", "2026-11") == before
+    here.set_to("2026-11-04T02:00:00Z")
+    await here.close_days(notice_s=86_400)
+    after = await reports.report(1, "2026-11", "2026-11")
+    assert after.method.notice_s == 86_400
+    assert after.clients[0].months[0].seconds.maintenance_s == 0
+    entries, evidence = await here.ledger(), await here.evidence(FIRST_DAY, FIRST_DAY + 9)
+    assert again(after, entries, evidence) == after
 
 
 async def test_what_is_amended_later_does_not_change_what_was_reported(here: House) -> None:

@@ -46,6 +46,12 @@ async def add(store: Store, edition: int, after: int) -> object:
     )
 
 
+async def fill_advisories(store: Store) -> None:
+    """Have something in every table of advisories."""
+    await add(store, 7, 0)
+    await store.add_decision("YSA-2024-03", critical=True, edition=7, criterion=CRITERION, act=ACT)
+
+
 async def told(store: Store, kind: str) -> list[NewFact]:
     await store.subscribe("test", from_start=True)
     return [one.fact for one in await store.unread_facts("test", 100) if one.fact.kind == kind]

@@ -72,6 +72,13 @@ async def take(store: SqlStore, *reports: Report) -> list[Receipt]:
     return list(await store.take_reports(reports))
 
 
+async def fill_fleet(store: SqlStore) -> None:
+    """Have something in every table of the fleet."""
+    await enrolled(store)
+    await take(store, a_report(a_key()))
+    await take(store, a_report(a_key({**HEALTHY, "piv.pin.tries": 1}), sequence=2))
+
+
 async def test_a_host_enters_once_and_asks_again_in_vain_of_others(store: SqlStore) -> None:
     await allow(store)
     assert await store.enrol(asked()) == Admission(again=False)

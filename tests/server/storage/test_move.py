@@ -15,6 +15,7 @@ from server.journal.acts import Deed, Subject
 from server.maintenance.decisions import schedule
 from server.moving.desk import MovingDesk
 from server.otp.ports import FencedError, Kind
+from server.probing.finding import Outcome
 from server.storage.move import move
 from server.storage.schema import metadata
 from server.uptime.keeper import UptimeKeeper
@@ -30,12 +31,16 @@ from tests.server.moving_files import ReferenceClient, ReferenceKey, key_file
 from tests.server.storage.entries import OTHER, POLICY, a_client, decide, otp
 from tests.server.storage.facts import a_fact
 from tests.server.storage.keepers import PostgresKeeper, SqliteKeeper, SqlKeeper
+from tests.server.storage.test_advisories import fill_advisories
 from tests.server.storage.test_customer_book import CARD, TERMS
+from tests.server.storage.test_deliveries import notice
+from tests.server.storage.test_fleet import fill_fleet
 from tests.server.storage.test_incidents import fill_incidents
 from tests.server.storage.test_maintenance import a_plan
 from tests.server.storage.test_minting_book import new as new_minted
 from tests.server.storage.test_moving import VAULT, move_in
 from tests.server.storage.test_operator_book import DIGEST, LATER_US
+from tests.server.storage.test_probes import ONE, Findings
 from tests.server.storage.test_reports import fill_reports
 
 FENCE = fence(machine_0=1).encode()
@@ -80,6 +85,12 @@ async def source(tmp_path: Path) -> AsyncIterator[SqliteKeeper]:
     await UptimeKeeper(store, min_requests=1, left_out=[], kept_days=9).work(held)
     await fill_reports(store)
     await store.add_minted(*new_minted(OTHER), act=ACT)
+    await fill_fleet(store)
+    await fill_advisories(store)
+    found = Findings(await store.store_time_us())
+    jump = found(2, -2, Outcome.UNKNOWN, minutes=1, why="the clock jumped")
+    await store.add_findings(ONE, [found(1, -3), jump])
+    await store.plan_notices([notice()])
     await keeper.install_meta("fence", FENCE)
     yield keeper
     await keeper.close()

@@ -91,7 +91,7 @@ async def fill_year(store: SqliteStore, lease: Lease, clients: int, days: int) -
         segments = [made_up_day(one, day, chance, outage) for one in numbers]
         for at in range(0, len(segments), 100):
             await store.put_segments(segments[at : at + 100], lease)
-        closed = ClosedDay(day, root_of(segments[1:]), clients + 1, 1, 1, segments[0])
+        closed = ClosedDay(day, root_of(segments[1:]), clients + 1, 1, 1, 0, segments[0])
         await store.close_day(closed, segments[1], None, lease)
     began = time.process_time()
     await keeper._pack(today - 3, lease)

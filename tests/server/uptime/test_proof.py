@@ -21,7 +21,7 @@ def segment(client: int, day: int, good: int = 5) -> Segment:
 
 
 def closed(day: int, segments: Sequence[Segment], probes: Segment | None) -> ClosedDay:
-    return ClosedDay(day, root_of(segments), len(segments), 9, 1, probes)
+    return ClosedDay(day, root_of(segments), len(segments), 9, 1, 0, probes)
 
 
 FIRST = [segment(ALL, DAY), segment(1, DAY)]

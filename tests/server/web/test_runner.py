@@ -3,14 +3,13 @@
 import asyncio
 import socket
 from pathlib import Path
-from typing import cast
 
 import pytest
 from aiohttp import web
 
 from server.metrics.tally import Tally
 from server.web.guard import Caps
-from server.web.runner import Serving, serve
+from server.web.runner import serve
 from tests.server.web.conftest import OpenDoor
 from tests.server.web.peer import Peer, get, until
 
@@ -138,7 +137,7 @@ async def test_who_retires_answers_on_standing_connections_and_tells_them_to_clo
         await until(lambda: slow.begun == 1)
         await until(lambda: door.serving.open_connections == 2)
         retiring = asyncio.ensure_future(door.serving.retire(60.0))
-        await until(lambda: not accepts(door.serving))
+        await until(lambda: door.serving._guard.retiring)
         slow.release.set()
         for peer in (busy, idle):
             if peer is idle:
@@ -173,8 +172,3 @@ async def test_who_retires_does_not_wait_longer_than_its_patience(open_door: Ope
         assert door.serving.open_connections == 1
         slow.release.set()
         assert (await busy.reply()).header("Connection") == "close"
-
-
-def accepts(serving: Serving) -> bool:
-    """Return whether it listens. Knocking would leave a connection with a door that closes."""
-    return any(cast("asyncio.Server", each).is_serving() for each in serving._listeners)

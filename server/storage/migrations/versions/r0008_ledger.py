@@ -76,5 +76,6 @@ def _create_uptime() -> None:
         sa.Column("segments", sa.Integer, nullable=False),
         sa.Column("requests", sa.BigInteger, nullable=False),
         sa.Column("min_requests", sa.Integer, nullable=False),
+        sa.Column("notice_s", sa.Integer, nullable=False),
         sqlite_with_rowid=False,
     )
