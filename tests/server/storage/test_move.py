@@ -158,7 +158,7 @@ async def test_numbers_go_on_where_they_were(source: SqliteKeeper, postgres_url:
     assert await store.reserve_client_id() == 42
     assert (await store.add_customer(TERMS, act=ACT)).customer_id == 2
     await target.append_facts([a_fact(2)])
-    facts = await store.unread_facts("job", 9)
+    facts = await store.unread_facts("job", 99)
     assert [fact.position for fact in facts] == list(range(1, len(facts) + 1))
     assert facts[-1].fact == a_fact(2)
     assert await decide(store, otp(1, 5, 1, nonce="another-nonce-xx", client_version=2)) == [
