@@ -21,13 +21,13 @@ from hsm.vault import Vault
 from server.accounts.clients import ClientDesk
 from server.accounts.customers import CustomerDesk
 from server.accounts.operators import OperatorDesk
+from server.advisory_care import judge_keys, open_shelf, watch_shelf
 from server.clock import Clock
 from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
 from server.fleet.advisory_desk import AdvisoryDesk
 from server.fleet.desk import FleetDesk
 from server.fleet.shelf import Shelf
-from server.fleet_care import judge_keys, open_shelf, watch_shelf
 from server.fleet_door import fleet_families, open_fleet_door
 from server.foundation import Foundation
 from server.hsm_care import HsmCare

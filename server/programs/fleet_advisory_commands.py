@@ -95,7 +95,8 @@ def show(
         return
     if advisory_id is not None:
         parts = ("packages", "decision")
-        fields({name: value for name, value in found.items() if name not in parts})
+        plain = {name: value for name, value in found.items() if name not in parts}
+        fields({name: value for name, value in plain.items() if value != ""})
         if found["decision"]:
             say()
             fields(found["decision"])
