@@ -138,6 +138,8 @@ def status(directory: Path, *, as_data: bool) -> Said:
                 "refused": int(store.note("refused", "0")),
                 "delivered_at": store.note("delivered_at"),
                 "problem": store.note("problem"),
+                "proved": store.note("proved"),
+                "proof_problem": store.note("proof_problem"),
             }
         finally:
             store.close()

@@ -37,7 +37,7 @@ def of_key(known: KnownKey, policy: Policy, local_key: bytes) -> KeyReport:
     facts = dict(sorted(known.key.findings.facts.items())[:MAX_FACTS])
     unreadable = dict(sorted(known.key.findings.unreadable.items())[:MAX_FACTS])
     return KeyReport(
-        _identity(known.key, policy, local_key),
+        identity_of(known.key, policy, local_key),
         known.last_seen,
         known.attached if policy.attached else None,
         {name: value for name, value in facts.items() if _is_wanted(name, policy)},
@@ -84,7 +84,8 @@ def reports_of(
     ]
 
 
-def _identity(key: SeenKey, policy: Policy, local_key: bytes) -> Identity:
+def identity_of(key: SeenKey, policy: Policy, local_key: bytes) -> Identity:
+    """Return how a key is named to the server. local_key: as in `of_key`."""
     serial = key.findings.serial
     if serial is None:
         return Identity(kind=key.name.removeprefix("kind:"))

@@ -9,6 +9,7 @@ from agent.http_client import Client, HttpAnswer, UnreachableError
 from agent.identity import Identity, load, save
 from agent.policy import Policy
 from agent.report import ENROLMENT_CONTEXT, SIGNATURE_HEADER
+from agent.server_voice import WrongServerError, check_answer
 
 ENROLMENTS = "/fleet/v1/enrolments"
 PENDING = "enrolling.json"
@@ -73,13 +74,13 @@ def enrol(
             f"{identity.server} did not answer: {error}. Nothing was changed; try again with the"
             " same token."
         ) from None
-    agreed = identity.agreed(_policy(answer, identity))
+    agreed = identity.agreed(_policy(answer, identity, body))
     save(directory, agreed)
     (directory / PENDING).unlink(missing_ok=True)
     return agreed
 
 
-def _policy(answer: HttpAnswer, identity: Identity) -> Policy:
+def _policy(answer: HttpAnswer, identity: Identity, body: bytes) -> Policy:
     if answer.status not in (200, 201):
         raise EnrolmentError(
             f"the server refused ({answer.status} {answer.code}): "
@@ -89,4 +90,13 @@ def _policy(answer: HttpAnswer, identity: Identity) -> Policy:
         raise EnrolmentError(
             f"what answered at {identity.server} is no Keystead with a fleet: check the URL"
         )
-    return Policy().changed(answer.value.get("policy"))
+    policy = Policy().changed(answer.value.get("policy"))
+    if policy.server_key is not None:
+        try:
+            check_answer(policy.server_key, ENROLMENTS, body, answer)
+        except WrongServerError:
+            raise EnrolmentError(
+                f"what answered at {identity.server} has not signed with the key that it names as"
+                " its own: somebody altered the answer. Nothing was changed"
+            ) from None
+    return policy

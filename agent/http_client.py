@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from agent.report import SIGNATURE_HEADER
 from agent.server_url import ServerUrl
 
 MAX_ANSWER_OCTETS = 64 * 1024
@@ -20,11 +21,16 @@ class UnreachableError(Exception):
 
 
 class HttpAnswer(NamedTuple):
-    """An answer. value: the JSON object in it, empty when it has none."""
+    """An answer. value: the JSON object in it, empty when it has none.
+
+    content: the body as it came; signature: the header that a server signs it in, "" = none.
+    """
 
     status: int
     retry_after_s: float | None
     value: Mapping[str, Any]
+    content: bytes = b""
+    signature: str = ""
 
     @property
     def code(self) -> str:
@@ -50,11 +56,20 @@ class Client:
         self._ca_file = ca_file
         self._connection: http.client.HTTPConnection | None = None
 
-    def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
-        """Send a body. UnreachableError. A connection that worked is used again."""
+    def post(
+        self,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        within_s: float = _WHOLE_S,
+    ) -> HttpAnswer:
+        """Send a body. UnreachableError. A connection that worked is used again.
+
+        within_s: for all of it; a connection that has to be made anew takes that much once more.
+        """
         for fresh in (self._connection is None, True):
             try:
-                return self._post(path, body, headers)
+                return self._post(path, body, headers, within_s)
             except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError) as error:
                 self.close()
                 # The server may have closed an old connection; a new one says more.
@@ -71,10 +86,16 @@ class Client:
             self._connection.close()
             self._connection = None
 
-    def _post(self, path: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
-        until = time.monotonic() + _WHOLE_S
+    def _post(
+        self, path: str, body: bytes, headers: Mapping[str, str], within_s: float
+    ) -> HttpAnswer:
+        until = time.monotonic() + within_s
         if self._connection is None:
             self._connection = self._connect()
+        # One wait for the answer's head, one for its body.
+        self._connection.timeout = min(_STEP_S, within_s / 2)
+        if self._connection.sock is not None:
+            self._connection.sock.settimeout(self._connection.timeout)
         self._connection.request(
             "POST",
             self._url.path + path,
@@ -99,7 +120,11 @@ class Client:
         if answer.will_close:
             self.close()
         return HttpAnswer(
-            answer.status, _seconds(answer.getheader("Retry-After")), _object(bytes(content))
+            answer.status,
+            _seconds(answer.getheader("Retry-After")),
+            _object(bytes(content)),
+            bytes(content),
+            answer.getheader(SIGNATURE_HEADER) or "",
         )
 
     def _connect(self) -> http.client.HTTPConnection:

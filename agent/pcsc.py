@@ -1,11 +1,11 @@
 """PC/SC, through pyscard's raw layer: its pleasant one polls, and takes cards for itself.
 
 The only place that has `scard`, and `PcscCard.exchange` the only one that transmits: after
-`whitelist.permit`.
+`whitelist.permit`, or the rules of another class.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from smartcard import scard
 
@@ -82,8 +82,22 @@ class PcscReaders:
         scard.SCardReleaseContext(self._context)
 
 
+Permit: TypeAlias = Callable[[bytes], bytes]
+"""Returns a command that may be sent; ForbiddenCommandError."""
+
+
+def _reading() -> Permit:
+    return permit
+
+
 class PcscCards:
-    """Opens cards; each over a context of its own, which no thread but the prober's uses."""
+    """Opens cards; each over a context of its own, which no thread but the prober's uses.
+
+    rules: gives those of one card, from its opening to its closing.
+    """
+
+    def __init__(self, rules: Callable[[], Permit] = _reading) -> None:
+        self._rules = rules
 
     def open(self, reader: str) -> Card:
         """Connect, shared, and begin a transaction."""
@@ -102,20 +116,28 @@ class PcscCards:
             scard.SCardDisconnect(handle, scard.SCARD_LEAVE_CARD)
             scard.SCardReleaseContext(context)
             _check_card(result, "beginning a transaction")
-        return PcscCard(context, handle, protocol)
+        return PcscCard(context, handle, protocol, self._rules())
 
 
 class PcscCard:
     """A card within a transaction."""
 
-    def __init__(self, context: Any, handle: Any, protocol: int) -> None:  # noqa: ANN401 - opaque
+    def __init__(
+        self,
+        context: Any,  # noqa: ANN401 - opaque
+        handle: Any,  # noqa: ANN401 - opaque
+        protocol: int,
+        rules: Permit = permit,
+    ) -> None:
         self._context = context
         self._handle = handle
         self._protocol = protocol
+        self._permit = rules
 
     def exchange(self, octets: bytes) -> Answer:
         """Say one thing that is on the list."""
-        result, answer = scard.SCardTransmit(self._handle, self._protocol, list(permit(octets)))
+        permitted = list(self._permit(octets))
+        result, answer = scard.SCardTransmit(self._handle, self._protocol, permitted)
         _check_card(result, "transmitting")
         if len(answer) < _STATUS_OCTETS:
             raise ReaderFailedError("the reader gave an answer without a status")

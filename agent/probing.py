@@ -60,7 +60,7 @@ def read_key(
     except (ReaderFailedError, PcscAwayError):
         return _missed(findings, APPLICATIONS, Reason.FAILED)
     try:
-        _read_all(_Talk(card, monotonic, until), findings)
+        _read_all(Talk(card, monotonic, until), findings)
     finally:
         card.close()
     return findings
@@ -71,11 +71,11 @@ def nothing_but(reason: Reason) -> Findings:
     return _missed(Findings(), APPLICATIONS, reason)
 
 
-class _Late(Exception):  # noqa: N818 - ends the reading of a key, no error of anybody's
-    """The deadline is over."""
+class LateError(Exception):
+    """The deadline is over: that ends the talk with a key, and is nobody's fault."""
 
 
-class _Talk:
+class Talk:
     """Commands to a card: an answer in parts is put together, and time is kept."""
 
     def __init__(self, card: Card, monotonic: Monotonic, until: float) -> None:
@@ -84,6 +84,7 @@ class _Talk:
         self._until = until
 
     def ask(self, octets: bytes) -> Answer:
+        """Say one thing. LateError, GarbageError, and what `Card.exchange` raises."""
         answer = self._exchange(octets)
         data = bytearray(answer.data)
         rounds = 0
@@ -97,18 +98,18 @@ class _Talk:
 
     def _exchange(self, octets: bytes) -> Answer:
         if self._monotonic() >= self._until:
-            raise _Late
+            raise LateError
         return self._card.exchange(octets)
 
 
-def _read_all(talk: _Talk, findings: Findings) -> None:
+def _read_all(talk: Talk, findings: Findings) -> None:
     for place, application in enumerate(APPLICATIONS):
         left = APPLICATIONS[place:]
         try:
             _read_one(talk, application, findings)
         except GarbageError:
             findings.miss(application.group, Reason.GARBAGE)
-        except _Late:
+        except LateError:
             _missed(findings, left, Reason.DEADLINE)
             return
         except CardRemovedError:
@@ -122,7 +123,7 @@ def _read_all(talk: _Talk, findings: Findings) -> None:
             return
 
 
-def _read_one(talk: _Talk, application: Application, findings: Findings) -> None:
+def _read_one(talk: Talk, application: Application, findings: Findings) -> None:
     answer = talk.ask(select(application.name))
     if not answer.ok and answer.status not in _SELECTED_THOUGH:
         findings.miss(application.group, _why(application, answer, findings))
@@ -130,7 +131,7 @@ def _read_one(talk: _Talk, application: Application, findings: Findings) -> None
     _drive(talk, application.script(answer, findings))
 
 
-def _drive(talk: _Talk, script: Script) -> None:
+def _drive(talk: Talk, script: Script) -> None:
     try:
         question = next(script)
         while True:

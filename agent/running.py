@@ -19,10 +19,15 @@ from agent.findings import Findings
 from agent.identity import Identity, save
 from agent.ports import FidoDevices, ReaderState
 from agent.prober import Prober
+from agent.proof_ways import ways_of
+from agent.proof_wire import PROOFS
+from agent.proofs_due import Due, ProofsDue
+from agent.prover import Proved, Prover
+from agent.relaying import Wanted
 from agent.report import KeyReport
 from agent.reporting import Schedule
 from agent.sending import Sender
-from agent.slots import Slots
+from agent.slots import Slots, reader_of
 from agent.store import Store, StoreError
 
 _LOG = logging.getLogger("keystead-agent")
@@ -63,6 +68,14 @@ class Agent:
         self._problem = ""
         self._prober: Prober | None = None
         self._sender: Sender | None = None
+        self._prover: Prover | None = None
+        self._proofs = ProofsDue()
+        self._proving: tuple[str, Due] | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """Who this host is, with the policy of now."""
+        return self._identity
 
     # -- what other threads say
 
@@ -82,15 +95,25 @@ class Agent:
         """Take what came of sending."""
         self._happenings.put(partial(self._on_trip, trip))
 
+    def proved(self, name: str, proved: Proved) -> None:
+        """Take what came of proving the key in a slot."""
+        self._happenings.put(partial(self._on_proved, name, proved))
+
     def stop(self) -> None:
         """Have it end. Safe in a signal's handler: the queue is made for that."""
         self._happenings.put(self._on_stop)
 
     # -- the loop
 
-    def run(self, prober: Prober, sender: Sender, going_on: Callable[[], bool]) -> None:
+    def run(
+        self,
+        prober: Prober,
+        sender: Sender,
+        going_on: Callable[[], bool],
+        prover: Prover | None = None,
+    ) -> None:
         """Work until `stop`, or until what `going_on` asks about is over."""
-        self._prober, self._sender = prober, sender
+        self._prober, self._sender, self._prover = prober, sender, prover
         while not self._stopped and going_on():
             self._do_what_is_due()
             try:
@@ -105,6 +128,9 @@ class Agent:
         slot = self._slots.due_at()
         if slot is not None and slot > now:
             due.append(slot)
+        proof = self._proofs.due_at(now)
+        if proof is not None:
+            due.append(proof)
         return max(0.05, min(due) - now)
 
     def _do_what_is_due(self) -> None:
@@ -123,6 +149,7 @@ class Agent:
             self._prober.read(name, self._slots.slots[name].changes)
         if self._schedule.due_at() <= now:
             self._report(now)
+        self._prove(now)
 
     def _on_readers(self, states: Mapping[str, ReaderState]) -> None:
         self._complain("")
@@ -139,13 +166,44 @@ class Agent:
             self._tools.store.remember(keys, self._tools.today())
         except StoreError as error:
             self._complain(str(error))
+        if ways_of(findings, PROOFS):
+            self._proofs = self._proofs.read(name, changes)
         self._note_if_changed()
 
     def _on_trip(self, trip: Trip) -> None:
         if trip.problem:
             _LOG.warning("%s", trip.problem)
+        if trip.delivered:
+            self._proofs = self._proofs.reported(self._tools.monotonic())
         if trip.policy is not None:
             self._take_policy(trip.policy)
+
+    def _on_proved(self, name: str, proved: Proved) -> None:
+        if self._proving is None:
+            return
+        (proving, due), self._proving = self._proving, None
+        if proving != name:
+            return
+        now = self._tools.monotonic()
+        if proved.problem:
+            _LOG.warning("%s was not proved: %s", name, proved.problem)
+            self._proofs = self._proofs.failed(name, due, now)
+        else:
+            self._proofs = self._proofs.again(
+                name, due, now + self._identity.policy.proof_interval_s
+            )
+        self._note_proof(proved)
+
+    def _note_proof(self, proved: Proved) -> None:
+        """Keep what came of the last proof, for people."""
+        day = self._tools.today().isoformat()
+        told = {"proof_problem": proved.problem}
+        if not proved.problem:
+            told |= {"proved": f"{day} {proved.trust}"}
+        try:
+            self._tools.store.set_notes(told)
+        except StoreError as error:
+            self._complain(str(error))
 
     def _on_stop(self) -> None:
         self._stopped = True
@@ -155,6 +213,52 @@ class Agent:
         self._slots = slots
         if gone:
             self._note_if_changed()
+
+    # -- proofs
+
+    def _prove(self, now: float) -> None:
+        """Have one key proved that the server knows of."""
+        self._proofs = self._proofs.still(self._slots)
+        ready = self._proofs.ready(self._slots, now)
+        if (
+            not ready
+            or self._prover is None
+            or self._proving is not None
+            or not self._identity.policy.proofs
+        ):
+            return
+        try:
+            reported = self._reported()
+        except StoreError as error:
+            self._complain(str(error))
+            return
+        for name in ready:
+            wanted = self._wanted(name, reported)
+            if wanted is not None:
+                self._proving = (name, self._proofs.due[name])
+                self._proofs = self._proofs.begun(name)
+                self._prover.prove(name, wanted)
+                return
+
+    def _wanted(self, name: str, reported: Mapping[int, KeyReport]) -> Wanted | None:
+        reader, findings = reader_of(name), self._slots.slots[name].findings
+        if reader is None or findings is None or findings.serial is None:
+            return None
+        report = reported.get(findings.serial)
+        ways = ways_of(findings, self._identity.policy.proofs)
+        if report is None or not ways:
+            return None
+        return Wanted(reader, findings.serial, report.identity, ways)
+
+    def _reported(self) -> Mapping[int, KeyReport]:
+        """Return the keys that the server has, by serial number: none while reports wait."""
+        if self._tools.store.count():
+            return {}
+        return {
+            key.key.findings.serial: report
+            for key, report, said in self._known()
+            if key.key.findings.serial is not None and said and report.identity.kind is None
+        }
 
     def _complain(self, problem: str) -> None:
         if problem and problem != self._problem:

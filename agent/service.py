@@ -4,7 +4,8 @@ import logging
 import random
 import signal
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from agent import __version__, this_host
@@ -13,14 +14,21 @@ from agent.courier import Courier
 from agent.fido_hid import fido_devices
 from agent.http_client import Client
 from agent.identity import FILE, Identity, load
-from agent.pcsc import PcscCards, PcscReaders
+from agent.key_signing import KeySigning
+from agent.pcsc import PcscCards, PcscReaders, Permit
+from agent.ports import Card, CardBusyError
 from agent.prober import Prober
+from agent.proof_wire import CHANNEL, SIGNED
+from agent.prover import Prover
+from agent.relaying import RelayError, Relaying, Wanted
 from agent.running import Agent, Tools
 from agent.sending import Sender
 from agent.server_url import parse_server_url
+from agent.server_voice import ServerVoice
 from agent.single import hold
 from agent.store import Store
 from agent.watcher import LONGEST_PAUSE_S, Watcher
+from agent.whitelist_channel import ChannelRules
 
 _LOG = logging.getLogger("keystead-agent")
 _LOOK_FOR_ENROLMENT_S = 5.0
@@ -74,6 +82,7 @@ class Service:
             Tools(self._directory, store, fido_devices(), dice, this_host.describe),
         )
         prober = Prober(PcscCards(), fido_devices(), agent.finished)
+        prover = Prover(lambda wanted: prove(agent.identity, wanted), agent.proved)
         sender = Sender(lambda: courier_of(identity, self._directory, dice), agent.told)
         watcher = Watcher(PcscReaders, agent.looked, agent.away, Backoff(dice, LONGEST_PAUSE_S))
         _LOG.info("reporting to %s as %s", identity.server, identity.name)
@@ -81,11 +90,12 @@ class Service:
             part.start()
         try:
             if not self._stopped.is_set():
-                agent.run(prober, sender, self._is_still(identity))
+                agent.run(prober, sender, self._is_still(identity), prover)
         finally:
             self._agent = None
             watcher.stop()
             prober.stop(_READER_PATIENCE_S)
+            prover.stop(_READER_PATIENCE_S)
             sender.stop(_SENDER_PATIENCE_S)
             store.close()
 
@@ -111,7 +121,68 @@ class Service:
 
 def courier_of(identity: Identity, directory: Path, dice: random.Random) -> Courier:
     """Return a courier with a store of its own, for the thread that calls."""
-    client = Client(
-        parse_server_url(identity.server), identity.ca_file, f"keystead-agent/{__version__}"
-    )
-    return Courier(identity, client, Store(directory), dice)
+    return Courier(identity, _client(identity), Store(directory), dice)
+
+
+def prove(identity: Identity, wanted: Wanted) -> str:
+    """Have a key prove itself to the enrolled server, in each way. RelayError: it did in none."""
+    trust, problems = "", []
+    for way in wanted.ways:
+        try:
+            trust = _WAYS[way](identity, wanted)
+        except RelayError as error:
+            problems.append(f"{way}: {error}")
+    if not trust:
+        raise RelayError("; ".join(problems))
+    for problem in problems:
+        _LOG.warning("%s", problem)
+    return trust
+
+
+def sign(identity: Identity, wanted: Wanted) -> str:
+    """Have slot 9E of a key sign what the enrolled server asks. RelayError."""
+    client = _client(identity)
+    try:
+        voice = ServerVoice(identity, client)
+        return KeySigning(voice, identity.host, _open_free, time.monotonic).prove(wanted)
+    finally:
+        client.close()
+
+
+def _open_free(reader: str, rules: Permit) -> Card:
+    """Open a card with which no other program is connected now."""
+    readers = PcscReaders()
+    try:
+        state = readers.look().get(reader)
+    finally:
+        readers.close()
+    if state is not None and state.in_use:
+        raise CardBusyError("another program is connected to the key")
+    return PcscCards(lambda: rules).open(reader)
+
+
+class _FreeCards:
+    """Cards under the rules of a channel, with which no other program is connected."""
+
+    def open(self, reader: str) -> Card:
+        """Begin a transaction."""
+        return _open_free(reader, ChannelRules().permit)
+
+
+def relay(identity: Identity, wanted: Wanted) -> str:
+    """Let the enrolled server read a key through channels of its own. RelayError."""
+    client = _client(identity)
+    try:
+        voice = ServerVoice(identity, client)
+        return Relaying(_FreeCards(), voice, time.monotonic).relay(wanted)
+    finally:
+        client.close()
+
+
+_WAYS: Mapping[str, Callable[[Identity, Wanted], str]] = {SIGNED: sign, CHANNEL: relay}
+"""The words of a policy, the weaker first: what the last one says is what counts."""
+
+
+def _client(identity: Identity) -> Client:
+    url = parse_server_url(identity.server)
+    return Client(url, identity.ca_file, f"keystead-agent/{__version__}")

@@ -27,8 +27,9 @@ from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
 from server.fleet.advisory_desk import AdvisoryDesk
 from server.fleet.desk import FleetDesk
+from server.fleet.roots_desk import RootsDesk
 from server.fleet.shelf import Shelf
-from server.fleet_door import fleet_families, open_fleet_door
+from server.fleet_door import fleet_families, keep_identity, open_fleet_door
 from server.foundation import Foundation
 from server.hsm_care import HsmCare
 from server.incident_care import incident_desk, incident_job, watch_redundancy
@@ -269,6 +270,7 @@ async def open_desks(
         report_mail=report_mail_desk(config, base, clock, board, VERSION),
         fleet=FleetDesk(base.store, shelf, clock=clock),
         advisories=AdvisoryDesk(base.store, base.store, shelf),
+        roots=RootsDesk(base.store, config.fleet.trusted_attestation_keys),
         status=status,
     )
 
@@ -370,15 +372,18 @@ async def open_side_doors(
             stack, config, desks, clock, listener=doors.remote, tally=tallies["admin"]
         )
     families = [hsm.families, *jobs]
-    if doors.fleet is not None:
+    identity = await keep_identity(stack, base.store, base.keys, needed=doors.fleet is not None)
+    if doors.fleet is not None and identity is not None:
         reception = await open_fleet_door(
             stack,
             config,
             base.store,
+            clock,
             listener=doors.fleet,
             caps=_caps(config),
             certificate=certificate,
             judging=lambda: desks.fleet.rulebook.judging,
+            identity=identity,
         )
         families.append(partial(fleet_families, reception.outcomes))
     build = {"version": VERSION, "store": "sqlite" if config.store.is_sqlite else "postgresql"}

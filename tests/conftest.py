@@ -15,7 +15,12 @@ settings.load_profile("keystead")
 # start are asked to reload by it: what this run was started under is not theirs to inherit.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-_NEEDS_PYSCARD = ["agent", "virtual_yubikey", "system/test_fleet_journey.py"]
+_NEEDS_PYSCARD = [
+    "agent",
+    "virtual_yubikey",
+    "system/test_fleet_journey.py",
+    "system/test_fleet_proofs.py",
+]
 collect_ignore = [] if find_spec("smartcard") else _NEEDS_PYSCARD
 """A library that has to be compiled: `make setup` goes on without it, and CI does not."""
 

@@ -5,6 +5,8 @@ holds the key makes nobody forget what is known. What was read later replaces it
 weeks what it read of a key that is elsewhere now: that is older than what the other host read.
 
 What no key can change is *disputed* when hosts differ (`claims`): neither word replaces the other.
+What a key proved of itself (`proving`) no report replaces: what no key can change for good, and the
+rest on the day of the proof, for nobody knows which of the two came first.
 """
 
 from collections.abc import Mapping
@@ -12,7 +14,8 @@ from datetime import date
 from typing import NamedTuple
 
 from agent.report import Identity, KeyReport, Value
-from server.fleet.claims import DISPUTED, FIXED, KnownFact, contend, withdrawn
+from server.fleet.claims import ALTERED, DISPUTED, FIXED, KnownFact, contend, withdrawn
+from server.fleet.trust import Trust
 
 MAX_FACTS_KEPT = 600
 """Of one key. Reports hold at most 400; a key that named new facts for ever would grow."""
@@ -35,7 +38,12 @@ class KnownKey(NamedTuple):
     @property
     def disputed(self) -> tuple[str, ...]:
         """Return the facts of which hosts say what cannot both be."""
-        return tuple(sorted(name for name, fact in self.facts.items() if fact.others))
+        return tuple(sorted(name for name, fact in self.facts.items() if fact.is_disputed))
+
+    @property
+    def altered(self) -> tuple[str, ...]:
+        """Return the facts that it proved, and of which a host says otherwise."""
+        return tuple(sorted(name for name, fact in self.facts.items() if fact.altered_by))
 
     @property
     def firmware(self) -> str | None:
@@ -53,10 +61,14 @@ class Change(NamedTuple):
 
 
 class Absorbed(NamedTuple):
-    """What to keep, and what of it is new."""
+    """What to keep, and what of it is new.
+
+    altered: facts that the key proved and of which this report, as none before, says otherwise.
+    """
 
     key: KnownKey
     changes: tuple[Change, ...]
+    altered: tuple[str, ...] = ()
 
 
 def key_id_of(identity: Identity, host_id: str) -> str:
@@ -108,7 +120,12 @@ def absorb(
         seen if known is None else min(known.first_seen, seen),
         seen if known is None else max(known.last_seen, seen),
     )
-    return Absorbed(key, () if known is None else tuple(changes))
+    altered = tuple(
+        name
+        for name, fact in facts.items()
+        if name in before and fact.altered_by - before[name].altered_by
+    )
+    return Absorbed(key, () if known is None else tuple(changes), altered)
 
 
 def _stays(name: str, fact: KnownFact, report: KeyReport, day: date, host_id: str) -> bool:
@@ -117,13 +134,23 @@ def _stays(name: str, fact: KnownFact, report: KeyReport, day: date, host_id: st
     It is where the report tried and could not say, where another host read it later, and where no
     key can lose it; else the key has it no more.
     """
-    older = fact.day > day and fact.host_id != host_id
+    older = (fact.day > day and fact.host_id != host_id) or (
+        fact.day >= day and fact.trust.is_proven
+    )
     return name in FIXED or older or report.why_unreadable(name) not in {None, "absent"}
 
 
 def _is_later(was: KnownFact, said: KnownFact) -> bool:
-    """Tell whether what is known was read by another host on a later day. Its own word is new."""
-    return was.day > said.day and was.host_id != said.host_id
+    """Tell whether what is known stands.
+
+    It does where another host read it on a later day (a host's own word is new), and where the
+    key itself said so, that day or later. A channel that is unproven is worth what a laptop's word
+    is: the word of another one takes its place, and only its own laptop's, said again, does not.
+    """
+    if was.host_id != said.host_id and was.day > said.day:
+        return True
+    same = was.host_id == said.host_id and not _differ(was.value, said.value)
+    return was.day >= said.day and (was.trust.is_proven or (was.trust is Trust.UNPROVEN and same))
 
 
 def without_host(key: KnownKey, host_id: str) -> KnownKey:
@@ -146,9 +173,11 @@ def as_report(key: KnownKey) -> KeyReport:
 
     A fact that is disputed is not known: whoever lies about a key must not make it clear.
     """
-    facts = {name: fact.value for name, fact in key.facts.items() if not fact.others}
+    facts = {name: fact.value for name, fact in key.facts.items() if not fact.is_disputed}
     unreadable = {name: why for name, why in key.unreadable.items() if name not in facts}
     if key.disputed:
         facts[DISPUTED] = key.disputed
         unreadable |= dict.fromkeys(key.disputed, "disputed")
+    if key.altered:
+        facts[ALTERED] = key.altered
     return KeyReport(Identity(serial=key.serial), key.last_seen, None, facts, unreadable)

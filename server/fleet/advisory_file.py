@@ -6,18 +6,15 @@ one, for an old file hides what came since.
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from importlib import resources
 from typing import Any, NamedTuple
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from server.fleet.advisory import Advisory
 from server.fleet.file_members import day_of
 from server.fleet.lifecycle import Lifecycle
+from server.fleet.signed_file import KEY_ID_OCTETS, open_signed, sign_with
 from server.fleet.software import Newest, SoftwareAdvisory
 from server.journal.canonical import (
     MalformedError,
@@ -33,16 +30,10 @@ MAX_LISTED = 2_000
 MAX_EDITION = 10**9
 """Whoever has a key for a while must not leave an edition that nothing comes after."""
 
-KEY_ID_OCTETS = 8
-SIGNATURE_OCTETS = 64
-_PREFIX = b"keystead advisories\0"
+PREFIX = b"keystead advisories\0"
 MAX_FILE_OCTETS = 1 << 20
 _LISTS = frozenset({"advisories", "software", "lifecycle", "releases"})
 _DOCUMENT = _LISTS | {"format", "edition", "issued"}
-
-
-class UntrustedError(Exception):
-    """Nobody who is trusted signed this file; the message says what is wrong."""
 
 
 class AdvisoryFile(NamedTuple):
@@ -60,69 +51,35 @@ class AdvisoryFile(NamedTuple):
     digest: str = ""
 
 
-def key_id_of(public_key: bytes) -> bytes:
-    """Name a public key (32 octets), as files name the one that checks them."""
-    return hashlib.sha256(b"keystead advisory key\0" + public_key).digest()[:KEY_ID_OCTETS]
-
-
-def signed_over(document: dict[str, Any]) -> bytes:
-    """Return what the signature of a document is made over. MalformedError."""
-    return _PREFIX + canonical(document)
-
-
 def sign(document: dict[str, Any], public_key: bytes, signed: Callable[[bytes], bytes]) -> bytes:
     """Return the file of a document that is understood. signed: signs with Ed25519.
 
     MalformedError: nobody who loads it would take it.
     """
     read_document(document)
-    envelope = {
-        "document": document,
-        "key": key_id_of(public_key).hex(),
-        "signature": signed(signed_over(document)).hex(),
-    }
-    text = json.dumps(envelope, indent=1, ensure_ascii=True).encode() + b"\n"
-    if len(text) > MAX_FILE_OCTETS:
-        raise MalformedError(f"the file is larger than {MAX_FILE_OCTETS:,} octets")
+    text = sign_with(document, public_key, signed, PREFIX)
+    _check_size(text)
     return text
 
 
 def verify(text: bytes, trusted: Iterable[bytes]) -> AdvisoryFile:
     """Read a file under the keys that are trusted (raw Ed25519, 32 octets each).
 
-    UntrustedError; MalformedError for a signed file that is not understood: all of it is refused,
-    for half of the advisories would be taken for all.
+    UntrustedFileError; MalformedError for a signed file that is not understood: all of it is
+    refused, for half of the advisories would be taken for all.
     """
-    envelope = _envelope(text)
-    document = member(envelope, "document", dict)
-    key_id = octets(envelope, "key", KEY_ID_OCTETS)
-    keys = {key_id_of(key): key for key in trusted}
-    if key_id not in keys:
-        raise UntrustedError(
-            f"the file is signed by key {key_id.hex()}, which is not among the trusted ones"
-        )
-    try:
-        Ed25519PublicKey.from_public_bytes(keys[key_id]).verify(
-            octets(envelope, "signature", SIGNATURE_OCTETS), signed_over(document)
-        )
-    except InvalidSignature:
-        raise UntrustedError(
-            "the signature of the file is wrong: it was altered, or made by somebody else"
-        ) from None
-    return read_document(document)
+    _check_size(text)
+    return read_document(open_signed(text, trusted, PREFIX))
 
 
 def signer_of(text: bytes) -> bytes:
     """Return the id of the key that a file says it is signed by. MalformedError."""
-    return octets(_envelope(text), "key", KEY_ID_OCTETS)
+    return octets(parse_object(text), "key", KEY_ID_OCTETS)
 
 
-def _envelope(text: bytes) -> dict[str, Any]:
+def _check_size(text: bytes) -> None:
     if len(text) > MAX_FILE_OCTETS:
         raise MalformedError(f"the file is larger than {MAX_FILE_OCTETS:,} octets")
-    envelope = parse_object(text)
-    exactly(envelope, frozenset({"document", "key", "signature"}))
-    return envelope
 
 
 def shipped() -> AdvisoryFile:
@@ -154,7 +111,7 @@ def read_document(document: dict[str, Any]) -> AdvisoryFile:
         software,
         tuple(map(Lifecycle.of_json, _objects(document, "lifecycle"))),
         releases,
-        hashlib.sha256(signed_over(document)).hexdigest(),
+        hashlib.sha256(canonical(document)).hexdigest(),
     )
 
 

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple, TypeAlias
 
 from agent.report import KeyReport, Value
-from server.fleet.claims import DISPUTED
+from server.fleet.claims import ALTERED, DISPUTED
 
 
 class Level(enum.StrEnum):
@@ -197,6 +197,13 @@ RULES: Sequence[Rule] = (
         Level.WARNING,
         "Hosts contradict each other, or themselves, about what no key can change",
         DISPUTED,
+        lambda value, _today: bool(value),
+    ),
+    Rule(
+        "altered",
+        Level.WARNING,
+        "A host contradicts what this key proved of itself",
+        ALTERED,
         lambda value, _today: bool(value),
     ),
 )

@@ -20,8 +20,9 @@ class Host(NamedTuple):
 
     public_key: raw Ed25519; sequence, report_id: of its last report, 0 and "" before the first;
     dropped: reports that the agent gave up; missing: sequence numbers that never came and that it
-    did not give up; clashes: reports under a number that another one had; software: releases of
-    programs that have to do with keys, by package.
+    did not give up; clashes: reports under a number that another one had;
+    altered: times that it contradicted what a key proved of itself; software: releases of programs
+    that have to do with keys, by package.
     """
 
     host_id: str
@@ -38,6 +39,7 @@ class Host(NamedTuple):
     dropped: int = 0
     missing: int = 0
     clashes: int = 0
+    altered: int = 0
     software: Mapping[str, str] = {}
 
     def erased(self) -> "Host":

@@ -7,7 +7,7 @@ Most reports say what was said an hour ago, and then there is next to nothing to
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -161,6 +161,8 @@ class Intake:
             self.changes.append(NewChange(key_id, number, report.host, change))
         if known is None:
             self.told.append(NewFact("fleet.key-first-seen", key_id, {"host": report.host}))
+        if absorbed.altered:
+            self._note_altered(report.host, key_id, absorbed.altered)
         disputed = absorbed.key.disputed
         if disputed and (known is None or disputed != known.disputed):
             said = {"facts": " ".join(disputed), "host": report.host}
@@ -179,6 +181,16 @@ class Intake:
         earlier = self.changed.get(key_id)
         stamp = "" if is_another or (earlier and not earlier.rulebook) else self._judging.stamp
         self.changed[key_id] = ChangedKey(absorbed.key, now, health.worst, tuple(rules), stamp)
+
+    def _note_altered(self, host_id: str, key_id: str, names: tuple[str, ...]) -> None:
+        host = self.hosts[host_id]
+        self.hosts[host_id] = host._replace(altered=host.altered + 1)
+        self.told.append(altered_fact(host_id, key_id, names))
+
+
+def altered_fact(host_id: str, key_id: str, names: Sequence[str]) -> NewFact:
+    """Return what is told of a host that contradicts what a key proved of itself."""
+    return NewFact("fleet.host-altered", host_id, {"key": key_id, "facts": " ".join(names)})
 
 
 def unknown_keys(report: Report, standings: Mapping[str, Standing]) -> frozenset[str]:

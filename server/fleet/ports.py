@@ -8,6 +8,8 @@ from server.fleet.absorbing import KnownKey
 from server.fleet.enrolment import Admission, Asked, Token
 from server.fleet.health import JUDGING, Judging, Level
 from server.fleet.hosts import Host
+from server.fleet.proof import Proof
+from server.fleet.proving import Proven
 from server.fleet.receipt import Receipt
 from server.journal.acts import Act
 
@@ -108,6 +110,20 @@ class FleetBook(Protocol):
         """Take reports whose signatures are right, in order, and say what became of each.
 
         One that is not NEW changes nothing but, for a CLASH, the host's count of them.
+        """
+        ...
+
+    async def prove(self, proof: Proof) -> Proven | None:
+        """Keep what a key proved of itself.
+
+        None, and nothing is kept: the host is not active, or never reported that key.
+        """
+        ...
+
+    async def note_altered(self, host_id: str, key_id: str, how: str) -> None:
+        """Count against a host that it altered what a key said on its way, and tell it as a fact.
+
+        how: the word for it. Nothing is kept of what was said.
         """
         ...
 

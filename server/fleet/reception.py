@@ -37,6 +37,9 @@ _KEYS_KNOWN = 100_000
 """Hosts whose key is in memory: about 20 MB."""
 
 
+_PROOF_BURST, _PROOFS_PER_SECOND = 240, 1.0
+"""Requests of one host about proofs: some 30 for a key that opens a channel, once a day."""
+
 _ASKING = 4
 _ASKERS = 128
 """Strangers whose host or token is looked up at once, and that wait for it."""
@@ -61,6 +64,7 @@ class Reception:
         policy: FleetPolicy,
         *,
         pace: Pace | None = None,
+        proof_pace: Pace | None = None,
         queue: int = QUEUE,
         askers: int = _ASKERS,
         judging: Callable[[], Judging] = lambda: JUDGING,
@@ -70,6 +74,9 @@ class Reception:
         self._book = book
         self._queue = queue
         self._pace = pace or Pace(time.monotonic)
+        self._proof_pace = proof_pace or Pace(
+            time.monotonic, burst=_PROOF_BURST, per_second=_PROOFS_PER_SECOND
+        )
         self._in_flight: set[str] = set()
         self._askers = askers
         self._judging = judging
@@ -115,6 +122,21 @@ class Reception:
         if self._task is None:
             self._task = asyncio.create_task(self._drain())
         return await future
+
+    async def hear(
+        self, host_id: str, context: bytes, body: bytes, signature: str
+    ) -> Receipt | None:
+        """Return None when this host signed a request that is no report; or why it is not heard.
+
+        BadSignatureError, BusyError, TooFastError and the store's errors.
+        """
+        key = await self._key(host_id)
+        if isinstance(key, Receipt):
+            return key
+        key.check(signature_input(context, body), read_signature(signature))
+        if not self._proof_pace.allows(host_id):
+            raise TooFastError
+        return None
 
     async def close(self) -> None:
         """Finish what waits. Whoever brings reports has to have ended before."""

@@ -9,16 +9,11 @@ from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
-from server.fleet.advisory_file import (
-    AdvisoryFile,
-    UntrustedError,
-    key_id_of,
-    signer_of,
-    verify,
-)
+from server.fleet.advisory_file import AdvisoryFile, signer_of, verify
 from server.fleet.advisory_ports import AdvisoryBook, LoadedFile
 from server.fleet.health_rules import HealthRules
 from server.fleet.rulebook import Rulebook
+from server.fleet.signed_file import UntrustedFileError, key_id_of
 from server.journal.acts import Cause
 from server.journal.canonical import MalformedError
 
@@ -132,14 +127,14 @@ class Shelf:
                 text = await book.advisory_text(loaded.number)
                 standing = Standing(verify(text, self._trusted.values()), loaded)
                 break
-            except (UntrustedError, MalformedError) as error:
+            except (UntrustedFileError, MalformedError) as error:
                 passed.append(PassedOver(loaded, str(error)))
         self._files, self._standing, self._passed = files, standing, tuple(passed)
 
     async def load(self, text: bytes, book: AdvisoryBook, *, cause: Cause) -> Standing:
-        """Let a file stand. UntrustedError, MalformedError, OldEditionError; OvertakenError."""
+        """Let a file stand. UntrustedFileError, MalformedError, OldEditionError; OvertakenError."""
         if not self._trusted:
-            raise UntrustedError(
+            raise UntrustedFileError(
                 "no key is trusted here: name the public key of who signs the file in"
                 " fleet.advisory_keys, and start the service anew"
             )

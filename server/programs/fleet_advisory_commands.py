@@ -162,7 +162,7 @@ def keygen(
     as_json: Json = False,
 ) -> None:
     """Make a key that signs files of advisories, and print its public half."""
-    from server.fleet.advisory_file import key_id_of  # noqa: PLC0415 - takes cryptography
+    from server.fleet.signed_file import key_id_of  # noqa: PLC0415 - takes cryptography
     from server.programs import advisory_key  # noqa: PLC0415 - takes age
 
     if plain and passphrase_file is not None:
@@ -190,6 +190,7 @@ def sign(
 ) -> None:
     """Sign a document, if it is one that every service of this version reads."""
     from server.fleet import advisory_file  # noqa: PLC0415 - takes cryptography
+    from server.fleet.signed_file import key_id_of  # noqa: PLC0415
     from server.journal.canonical import MalformedError, parse_object  # noqa: PLC0415
     from server.programs import advisory_key  # noqa: PLC0415 - takes age
 
@@ -208,7 +209,7 @@ def sign(
             stream.write(signed)
     except OSError as error:
         raise CommandError(f"{out}: {error.strerror}") from error
-    name = advisory_file.key_id_of(signer.public_key).hex()
+    name = key_id_of(signer.public_key).hex()
     say(f"{out}: edition {edition}, signed by key {name}")
 
 

@@ -6,6 +6,7 @@ import typer
 
 from server.programs import fleet_advisory_commands
 from server.programs.admin_client import because
+from server.programs.fleet_roots_commands import roots_app
 from server.programs.options import Data, Database, Json, Reason, admin_api
 from server.programs.remote_options import RemoteTyper
 from server.programs.terminal import fields, say, say_json, table
@@ -14,6 +15,7 @@ app = RemoteTyper(help="YubiKeys on laptops: what agents report.", no_args_is_he
 token_app = RemoteTyper(help="Tokens that let hosts in.", no_args_is_help=True)
 app.add_typer(token_app, name="token")
 fleet_advisory_commands.register(app)
+app.add_typer(roots_app, name="roots")
 
 
 @token_app.command("create")
@@ -70,7 +72,10 @@ def hosts(
         table(behind, ["id", "name", "level", "package", "version", "newest"])
         say("Distributions mend old releases without a new number: look before you count these.")
         return
-    table(found, ["id", "name", "state", "system", "agent", "reported", "missing", "clashes"])
+    table(
+        found,
+        ["id", "name", "state", "system", "agent", "reported", "missing", "clashes", "altered"],
+    )
 
 
 @app.command("erase")
@@ -158,7 +163,7 @@ def key(
     fields({name: value for name, value in found.items() if name not in parts})
     say()
     facts = [
-        {"fact": name, "trust": one["trust"], **said}
+        {"fact": name, **said}
         for name, one in found["facts"].items()
         for said in (one, *one["others"])
     ]

@@ -47,6 +47,31 @@ class Fleet(Section):
     interval_seconds: Annotated[
         int, Field(ge=60, le=86_400, description="agents report at least so often", examples=[3600])
     ] = 3600
+    proofs: Annotated[
+        tuple[Literal["signed", "channel"], ...],
+        BeforeValidator(as_tuple),
+        Field(
+            description='what keys prove of themselves: "signed" (slot 9E), "channel" (SCP11b)',
+            examples=[["signed"]],
+        ),
+    ] = ()
+    proof_interval_seconds: Annotated[
+        int,
+        Field(
+            ge=60,
+            le=30 * 86_400,
+            description="between two proofs of a key that stays where it is: each holds it shortly",
+            examples=[86_400],
+        ),
+    ] = 86_400
+    attestation_keys: Annotated[
+        tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...],
+        BeforeValidator(as_tuple),
+        Field(
+            description="who may sign newer attestation roots: Ed25519 keys, hexadecimal",
+            examples=[[]],
+        ),
+    ] = ()
     advisory_keys: Annotated[
         tuple[Annotated[str, AfterValidator(_public_key)], ...],
         BeforeValidator(as_tuple),
@@ -65,3 +90,8 @@ class Fleet(Section):
             examples=["/etc/keystead/health.toml"],
         ),
     ] = None
+
+    @property
+    def trusted_attestation_keys(self) -> tuple[bytes, ...]:
+        """The keys themselves, 32 octets each."""
+        return tuple(map(bytes.fromhex, self.attestation_keys))

@@ -639,6 +639,7 @@ fleet_host = Table(
     Column("dropped", BigInteger, nullable=False),
     Column("missing", BigInteger, nullable=False),
     Column("clashes", BigInteger, nullable=False),
+    Column("altered", BigInteger, nullable=False, server_default="0"),
     Index("fleet_host_by_name", "folded"),
     sqlite_with_rowid=False,
 )

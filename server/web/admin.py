@@ -27,12 +27,13 @@ from server.accounts.operators import OperatorDesk, UnknownOperatorError, Unknow
 from server.accounts.text import InputError
 from server.counter_journal.desk import FenceDesk, FenceError
 from server.fleet.advisory_desk import AdvisoryDesk, DecidedError, NotHardwareError
-from server.fleet.advisory_file import UntrustedError
 from server.fleet.advisory_ports import OvertakenError
 from server.fleet.desk import FleetDesk, UnknownFleetKeyError
 from server.fleet.enrolment import HostEnrolledError
 from server.fleet.ports import UnknownHostError
+from server.fleet.roots_desk import EditionRefusedError, RootsDesk
 from server.fleet.shelf import OldEditionError, UnknownAdvisoryError
+from server.fleet.signed_file import UntrustedFileError
 from server.incidents.business_calendar import CalendarError
 from server.incidents.decisions import AmendingError, IncidentStateError
 from server.incidents.desk import IncidentDesk
@@ -91,6 +92,7 @@ from server.web.admin_customer_reports import AdminCustomerReports
 from server.web.admin_customers import AdminCustomers
 from server.web.admin_fleet import AdminFleet
 from server.web.admin_fleet_advisories import AdminFleetAdvisories
+from server.web.admin_fleet_roots import AdminFleetRoots
 from server.web.admin_incidents import AdminIncidents
 from server.web.admin_journal import AdminJournal
 from server.web.admin_keys import AdminKeys
@@ -150,6 +152,7 @@ class Desks(NamedTuple):
     report_mail: ReportMailDesk
     fleet: FleetDesk
     advisories: AdvisoryDesk
+    roots: RootsDesk
     status: _Status
 
 
@@ -195,6 +198,7 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminNotices(desks.notices).routes(),
             *AdminFleet(desks.fleet, desks.advisories).routes(),
             *AdminFleetAdvisories(desks.fleet, desks.advisories).routes(),
+            *AdminFleetRoots(desks.roots).routes(),
             *AdminKeys(desks.keys).routes(),
             *AdminMinting(desks.minting).routes(),
             *AdminMoving(desks.moving, translate=problem_of).routes(),
@@ -294,12 +298,13 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (UnknownHostError, HTTPStatus.NOT_FOUND),
     (UnknownFleetKeyError, HTTPStatus.NOT_FOUND),
     (UnknownAdvisoryError, HTTPStatus.NOT_FOUND),
-    (UntrustedError, HTTPStatus.FORBIDDEN),
+    (UntrustedFileError, HTTPStatus.FORBIDDEN),
     (OldEditionError, HTTPStatus.CONFLICT),
     (OvertakenError, HTTPStatus.CONFLICT),
     (DecidedError, HTTPStatus.CONFLICT),
     (NotHardwareError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (HostEnrolledError, HTTPStatus.CONFLICT),
+    (EditionRefusedError, HTTPStatus.CONFLICT),
     (UnknownMaintenanceError, HTTPStatus.NOT_FOUND),
     (MaintenanceStateError, HTTPStatus.CONFLICT),
     (OverlapError, HTTPStatus.CONFLICT),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from http import HTTPMethod, HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated
 
 from aiohttp import web
 from pydantic import ConfigDict, Field
@@ -16,6 +16,7 @@ from server.fleet.health import Fault, Level
 from server.fleet.hosts import Host, HostState
 from server.fleet.ports import FleetKey, NotedChange, Search
 from server.fleet.rulebook import Reached
+from server.fleet.trust import WORDS, Trust
 from server.web.admin_request import (
     answer,
     moment,
@@ -50,6 +51,7 @@ _SEARCH = (SERIAL, HOST, FIRMWARE, RULE, LEVEL, *_PAGE)
 _LARGEST_CHANGE = 2**31 - 1
 
 FactValue = bool | int | str | list[str] | None
+TrustWord = Annotated[str, Field(json_schema_extra={"enum": list(WORDS)})]
 
 
 class NewHostToken(Body):
@@ -87,6 +89,7 @@ class HostShown(Shown):
     """A host. missing: reports that never came; clashes: reports under a number that was used.
 
     software: releases of programs that have to do with keys, as the system lists them.
+    altered: times that it contradicted what a key proved of itself.
     """
 
     id: str
@@ -103,6 +106,7 @@ class HostShown(Shown):
     clashes: int
     software: dict[str, str]
     faults: list[HostFaultShown]
+    altered: int
 
 
 class HostsShown(Shown):
@@ -116,6 +120,7 @@ class ClaimShown(Shown):
     """What another host says of a fact that no key can change."""
 
     value: FactValue
+    trust: TrustWord = Trust.HOST_SIGNED.word
     day: str
     host: str
 
@@ -123,11 +128,11 @@ class ClaimShown(Shown):
 class FactShown(Shown):
     """A fact. trust: how far it can be believed; day: on which the key was seen so.
 
-    others: what is said against it; with any, it counts as not known.
+    others: what is said against it; with any, it counts as not known, unless the key proved it.
     """
 
     value: FactValue
-    trust: Literal["host-signed"]
+    trust: TrustWord
     day: str
     host: str
     others: list[ClaimShown]
@@ -341,7 +346,7 @@ class AdminFleet:
             facts={
                 name: FactShown(
                     value=_value(fact.value),
-                    trust="host-signed",
+                    trust=fact.trust.word,
                     day=fact.day.isoformat(),
                     host=fact.host_id,
                     others=[
@@ -411,6 +416,7 @@ def _host(host: Host, faults: Sequence[HostFault]) -> HostShown:
             )
             for fault in faults
         ],
+        altered=host.altered,
     )
 
 

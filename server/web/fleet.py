@@ -5,8 +5,9 @@ their own, reports cost them the store's time and no more. Whatever is refused i
 code, and is counted.
 """
 
+import json
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 
 import structlog
@@ -23,8 +24,10 @@ from server.fleet.enrolling import MAX_OCTETS
 from server.fleet.enrolling import UnknownFormatError as UnknownEnrolmentError
 from server.fleet.enrolment import BadTokenError
 from server.fleet.pace import TooFastError
+from server.fleet.proof import ProofRefusedError
 from server.fleet.receipt import Receipt
 from server.fleet.reception import BusyError, Reception
+from server.fleet.server_identity import ServerIdentity
 from server.fleet.signatures import BadSignatureError
 from server.journal.canonical import MalformedError
 from server.otp.ports import StoreError
@@ -41,7 +44,7 @@ _RETRY_S = 30
 _FORMAT = 1
 _HOST_LENGTH = 32
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def _problem(status: HTTPStatus, code: str, detail: str) -> ProblemError:
@@ -71,34 +74,56 @@ _REFUSALS = {
 
 
 class FleetDoor:
-    """Handlers over the reception."""
+    """Handlers over the reception.
 
-    def __init__(self, reception: Reception) -> None:
+    identity: signs the answer to an enrolment; more: other handlers, by path, whose refusals are
+    told and counted as these are.
+    """
+
+    def __init__(
+        self,
+        reception: Reception,
+        identity: ServerIdentity | None = None,
+        more: Iterable[tuple[str, Handler]] = (),
+    ) -> None:
         self._reception = reception
+        self._identity = identity
+        self._more = tuple(more)
 
     def app(self) -> web.Application:
         """Return the application."""
         app = web.Application(middlewares=[self._translate])
         app.router.add_post(ENROLMENTS, self.enrol)
         app.router.add_post(REPORTS, self.report)
+        for path, handler in self._more:
+            app.router.add_post(path, handler)
         app.on_response_prepare.append(_guard_headers)
         return app
 
     async def enrol(self, request: web.Request) -> web.Response:
         """Let a host in."""
-        body = await _body(request, MAX_OCTETS)
+        body = await body_of(request, MAX_OCTETS)
         host_id, admission = await self._reception.enrol(body, _signature(request))
         status = HTTPStatus.OK if admission.again else HTTPStatus.CREATED
         self._reception.outcomes["enrolled-again" if admission.again else "enrolled"] += 1
-        answer = {"format": _FORMAT, "host": host_id, "policy": self._reception.policy.to_json()}
-        return web.json_response(answer, status=status)
+        policy = self._reception.policy.to_json()
+        value = {"format": _FORMAT, "host": host_id, "policy": policy}
+        if self._identity is None:
+            return web.json_response(value, status=status)
+        value["server_key"] = policy["server_key"]
+        answer = json.dumps(value).encode()
+        signature = self._identity.sign_answer(ENROLMENTS, body, status.value, answer)
+        return web.Response(
+            status=status,
+            body=answer,
+            content_type="application/json",
+            headers={SIGNATURE_HEADER: signature},
+        )
 
     async def report(self, request: web.Request) -> web.Response:
         """Take a report: it is durable when the answer is 202."""
-        host_id = request.headers.get(HOST_HEADER, "")
-        if len(host_id) != _HOST_LENGTH or not host_id.isalnum():
-            raise _UNKNOWN_HOST
-        body = await _body(request, MAX_REPORT_OCTETS)
+        host_id = require_host(request.headers.get(HOST_HEADER, ""))
+        body = await body_of(request, MAX_REPORT_OCTETS)
         receipt = await self._reception.report(host_id, body, _signature(request))
         if (refusal := _REFUSALS.get(receipt)) is not None:
             raise refusal
@@ -108,7 +133,7 @@ class FleetDoor:
         )
 
     @web.middleware
-    async def _translate(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+    async def _translate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Turn every refusal and fault into a problem, and count it by its code."""
         allow = ""
         try:
@@ -142,6 +167,8 @@ def _problem_of(fault: Exception) -> ProblemError:
     for kinds, status, code in _CODES:
         if isinstance(fault, kinds):
             return _problem(status, code, str(fault))
+    if isinstance(fault, ProofRefusedError):
+        return _problem(HTTPStatus.FORBIDDEN, fault.code, str(fault))
     if isinstance(fault, TooFastError):
         return ProblemError(
             HTTPStatus.TOO_MANY_REQUESTS,
@@ -162,7 +189,20 @@ def _problem_of(fault: Exception) -> ProblemError:
     return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "fault", words)
 
 
-async def _body(request: web.Request, cap: int) -> bytes:
+def require_host(host_id: str) -> str:
+    """Return an id that a host can have; a problem."""
+    if len(host_id) != _HOST_LENGTH or not host_id.isalnum():
+        raise _UNKNOWN_HOST
+    return host_id
+
+
+def refusal_of(receipt: Receipt) -> ProblemError:
+    """Return the problem that a host is told."""
+    return _REFUSALS[receipt]
+
+
+async def body_of(request: web.Request, cap: int) -> bytes:
+    """Return the body, which is JSON of at most `cap` octets; a problem."""
     if request.content_type != "application/json":
         raise _problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "media-type", "send application/json")
     body = await read_body(request, cap=cap, deadline_s=_BODY_S)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import apdu, whitelist
+from agent.pcsc import PcscCard
 from agent.whitelist import COMMANDS, MESSAGES, ForbiddenCommandError, permit, permit_message
 
 AGENT = Path(whitelist.__file__).parent
@@ -90,7 +91,24 @@ def test_one_place_transmits_and_it_asks_the_list_first() -> None:
         if isinstance(node, ast.Attribute) and node.attr in {"SCardTransmit", "SCardControl"}
     ]
     assert calls == [("pcsc.py", "SCardTransmit")]
-    assert "list(permit(octets))" in (AGENT / "pcsc.py").read_text()
+    text = (AGENT / "pcsc.py").read_text()
+    permitted, sent = text.index("permitted = list(self._permit(octets))"), text.index("Transmit(")
+    assert permitted < sent
+    assert "SCardTransmit(self._handle, self._protocol, permitted)" in text
+
+
+def test_each_card_is_under_the_rules_it_was_opened_with_and_under_this_list_by_itself() -> None:
+    sent: list[bytes] = []
+
+    def nothing(octets: bytes) -> bytes:
+        sent.append(octets)
+        raise ForbiddenCommandError("nothing at all")
+
+    for card, rule in ((PcscCard(None, None, 0), permit), (PcscCard(None, None, 0, nothing), None)):
+        with pytest.raises(ForbiddenCommandError):
+            card.exchange(bytes.fromhex("0020008008313233343536ffff"))
+        assert (card._permit == rule) is (rule is not None)
+    assert len(sent) == 1
 
 
 def test_every_application_that_is_selected_is_yubicos_or_a_standards() -> None:

@@ -6,11 +6,14 @@ from datetime import UTC, datetime
 
 from agent.report import Report
 from server.fleet.absorbing import KnownKey, as_report
+from server.fleet.channel.blame import relayed_otherwise
 from server.fleet.enrolment import Admission, Asked, Token, admit, check_new_token, digest_of
 from server.fleet.health import JUDGING, Judging
 from server.fleet.hosts import Host, HostState
 from server.fleet.intake import Intake, NewChange, Seen, Standing
 from server.fleet.ports import FleetKey, NotedChange, Search, Sighting
+from server.fleet.proof import Proof
+from server.fleet.proving import Proven, prove
 from server.fleet.receipt import Receipt
 from server.journal.acts import Act, State, Subject
 
@@ -27,6 +30,7 @@ class MemoryFleet:
         self._seen: dict[tuple[str, str], Seen] = {}
         self._noted: list[tuple[int, NewChange]] = []
         self._judging = JUDGING
+        self.told_of_hosts: list[dict[str, object]] = []
 
     def _write_down(
         self, act: Act, subject: Subject, before: State | None, after: State | None
@@ -124,6 +128,26 @@ class MemoryFleet:
             self._seen[pair] = Seen(before.first, max(before.last, seen.last), seen.attached)
         self._noted += [(now_us, change) for change in intake.changes]
         return receipts
+
+    async def prove(self, proof: Proof) -> Proven | None:
+        host = self._hosts.get(proof.host_id)
+        known = self._fleet_keys.get(proof.key_id)
+        reported = (proof.key_id, proof.host_id) in self._seen
+        if host is None or host.state is not HostState.ACTIVE or known is None or not reported:
+            return None
+        proven = prove(known, proof)
+        self._fleet_keys[proof.key_id] = proven.key
+        for host_id in proven.altered:
+            other = self._hosts[host_id]
+            self._hosts[host_id] = other._replace(altered=other.altered + 1)
+        return proven
+
+    async def note_altered(self, host_id: str, key_id: str, how: str) -> None:
+        host = self._hosts.get(host_id)
+        if host is not None:
+            self._hosts[host_id] = host._replace(altered=host.altered + 1)
+            told = relayed_otherwise(host_id, key_id, how)
+            self.told_of_hosts.append({"kind": told.kind, "host": told.subject, **told.detail})
 
     async def fleet_keys(self, search: Search, after: str, limit: int) -> Sequence[FleetKey]:
         wanted = [

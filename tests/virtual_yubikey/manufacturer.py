@@ -74,7 +74,7 @@ class Manufacturer:
 
     @property
     def intermediates(self) -> list[x509.Certificate]:
-        """What is published beside the roots; no key carries them but Security Domains."""
+        """What is published beside the roots; no key carries them."""
         return [signer.certificate for signer in (self.middle, self.piv, self.security_domain)]
 
     def attestation_key(self, firmware: Firmware, subject: str) -> Signer:

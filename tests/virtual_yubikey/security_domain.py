@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.virtual_yubikey.apdu import Command, Refused, Response, Status
 from tests.virtual_yubikey.identity import Capability, Identity, Transport
 from tests.virtual_yubikey.manufacturer import NEW_LINE, Manufacturer, issue, name
-from tests.virtual_yubikey.piv_attestation import told_about
 from tests.virtual_yubikey.scp11 import SINCE, ChannelKey, KeyReference
+from tests.virtual_yubikey.sd_attestation import told_about
 from tests.virtual_yubikey.tlv import fields, tlv
 
 SCP11B = KeyReference(0x13, 0x01)
@@ -85,19 +85,30 @@ class SecurityDomain:
 
     @cached_property
     def chain(self) -> list[x509.Certificate]:
-        """What proves that key, its own certificate last; retail keys have it from 5.7.4 on."""
+        """What proves that key, its own certificate last; retail keys have it from 5.7.4 on.
+
+        As a trace of a retail key shows it: the YubiKey's own authority, and the key's.
+        """
         identity = self._identity()
         if identity.firmware < NEW_LINE:
             return []
-        signer = self._manufacturer.security_domain
+        above = self._manufacturer.security_domain
+        own = ec.generate_private_key(ec.SECP256R1())
+        authority = issue(
+            name("YubiKey SD Attestation B 1"),
+            own.public_key(),
+            above.certificate.subject,
+            above.key,
+            authority=True,
+        )
         leaf = issue(
-            name("YubiKey SD Attestation"),
+            name(f"YubiKey SD Attestation {SCP11B.kid:02x}:{SCP11B.kvn:02x}"),
             self.state.private.public_key(),
-            signer.certificate.subject,
-            signer.key,
+            authority.subject,
+            own,
             told=list(told_about(identity)),
         )
-        return [signer.certificate, leaf]
+        return [authority, leaf]
 
     def _keys(self) -> list[bytes]:
         """Return identifier, version, types and lengths of every key."""

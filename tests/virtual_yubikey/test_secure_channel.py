@@ -15,8 +15,8 @@ from yubikit.yubiotp import YubiOtpSession
 
 from tests.virtual_yubikey.direct import DirectConnection
 from tests.virtual_yubikey.identity import yubikey_5_nfc, yubikey_5c_nfc
-from tests.virtual_yubikey.piv_attestation import FIRMWARE, SERIAL
 from tests.virtual_yubikey.piv_keys import KeyType
+from tests.virtual_yubikey.sd_attestation import FIRMWARE, SERIAL
 from tests.virtual_yubikey.yubikey import VirtualYubiKey
 
 REFERENCE = KeyRef(0x13, 0x01)
@@ -41,12 +41,12 @@ def test_which_keys_there_are_is_told_from_firmware_5_3_on() -> None:
 def test_the_chain_proves_the_key_and_tells_serial_and_firmware() -> None:
     key = VirtualYubiKey(NEW)
     domain = SecurityDomainSession(DirectConnection(key))
-    signer, leaf = domain.get_certificate_bundle(REFERENCE)
-    leaf.verify_directly_issued_by(signer)
-    signer.verify_directly_issued_by(key.manufacturer.middle.certificate)
+    own, leaf = domain.get_certificate_bundle(REFERENCE)
+    leaf.verify_directly_issued_by(own)
+    own.verify_directly_issued_by(key.manufacturer.security_domain.certificate)
     assert leaf.public_key() == key.security_domain.state.private.public_key()
     told = {extension.oid: extension.value for extension in leaf.extensions}
-    assert told[FIRMWARE].value == bytes(NEW.firmware)
+    assert told[FIRMWARE].value[2:] == bytes(NEW.firmware)
     assert int.from_bytes(told[SERIAL].value[2:], "big") == NEW.serial
 
 

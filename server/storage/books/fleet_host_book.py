@@ -103,6 +103,7 @@ class SqlFleetHostBook:
                     dropped=0,
                     missing=0,
                     clashes=0,
+                    altered=0,
                 )
             )
             used = update(fleet_token).where(fleet_token.c.token_id == token.token_id)

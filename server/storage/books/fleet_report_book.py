@@ -134,7 +134,7 @@ async def _write_hosts(connection: AsyncConnection, intake: Intake, now_us: int)
 
 _REPORTED = (
     *("clashes", "system", "release", "agent", "software", "reported_us", "sequence"),
-    *("report_id", "dropped", "missing"),
+    *("report_id", "dropped", "missing", "altered"),
 )
 
 

@@ -14,6 +14,7 @@ from server.fleet.enrolment import Token
 from server.fleet.firmware import Version, VersionError
 from server.fleet.health import Level
 from server.fleet.hosts import Host, HostState
+from server.fleet.trust import Trust, trust_of
 
 LEVELS: Mapping[Level | None, int] = {None: 0, Level.NOTICE: 1, Level.WARNING: 2, Level.DANGER: 3}
 _STEP = 1_000
@@ -42,6 +43,7 @@ def host_of(row: Row[Any]) -> Host:
         row.dropped,
         row.missing,
         row.clashes,
+        row.altered,
         json.loads(row.software),
     )
 
@@ -59,8 +61,10 @@ def key_of(row: Row[Any]) -> KnownKey:
             date.fromisoformat(day),
             host_id,
             tuple(Claim(_value(said), date.fromisoformat(on), by) for said, on, by in others),
+            trust,
         )
-        for name, (value, day, host_id, *others) in json.loads(row.facts).items()
+        for name, (value, day, host_id, *more) in json.loads(row.facts).items()
+        for trust, others in (_trust_and_others(more),)
     }
     return KnownKey(
         row.key_id,
@@ -78,11 +82,19 @@ def write_facts(key: KnownKey) -> str:
         {
             name: [
                 *_said(fact.value, fact.day, fact.host_id),
+                *(() if fact.trust is Trust.HOST_SIGNED else (fact.trust.word,)),
                 *(_said(claim.value, claim.day, claim.host_id) for claim in fact.others),
             ]
             for name, fact in key.facts.items()
         }
     )
+
+
+def _trust_and_others(more: list[Any]) -> tuple[Trust, list[Any]]:
+    """Read what follows a fact's host: the level, unless it is the usual one, and other words."""
+    if more and isinstance(more[0], str):
+        return trust_of(more[0]), more[1:]
+    return Trust.HOST_SIGNED, more
 
 
 def _said(value: Value, day: date, host_id: str) -> list[object]:

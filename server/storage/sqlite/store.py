@@ -32,8 +32,10 @@ from server.storage.books.customer_book import SqlCustomerBook
 from server.storage.books.delivery_book import SqlDeliveryBook
 from server.storage.books.fact_book import SqlFactBook
 from server.storage.books.fence_book import SqlFenceBook
+from server.storage.books.fleet_altered_book import SqlFleetAlteredBook
 from server.storage.books.fleet_host_book import SqlFleetHostBook
 from server.storage.books.fleet_key_book import SqlFleetKeyBook
+from server.storage.books.fleet_proof_book import SqlFleetProofBook
 from server.storage.books.fleet_report_book import SqlFleetReportBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
 from server.storage.books.incident_book import SqlIncidentBook
@@ -87,6 +89,8 @@ class SqliteStore(
     SqlMintingBook,
     SqlFleetHostBook,
     SqlFleetReportBook,
+    SqlFleetProofBook,
+    SqlFleetAlteredBook,
     SqlFleetKeyBook,
     SqlAdvisoryBook,
     SqlJudgementBook,

@@ -5,7 +5,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from server.fleet.advisory_file import key_id_of, signed_over
+from server.fleet.advisory_file import PREFIX
+from server.fleet.signed_file import key_id_of
+from server.journal.canonical import canonical
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PUBLIC = KEY.public_key().public_bytes_raw()
@@ -72,7 +74,7 @@ def enveloped(value: dict[str, Any], key: Ed25519PrivateKey = KEY) -> dict[str, 
     return {
         "document": value,
         "key": key_id_of(public).hex(),
-        "signature": key.sign(signed_over(value)).hex(),
+        "signature": key.sign(PREFIX + canonical(value)).hex(),
     }
 
 

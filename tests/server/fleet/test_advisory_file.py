@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from server.fleet.advisory_file import (
-    UntrustedError,
     read_document,
     shipped,
     verify,
 )
 from server.fleet.firmware import Version
 from server.fleet.product_lines import ProductLine
+from server.fleet.signed_file import UntrustedFileError
 from server.fleet.software import Release
 from server.journal.canonical import MalformedError, canonical
 from tests.server.fleet.advisory_files import KEY, OTHER, PUBLIC, advisory, document, enveloped
@@ -34,27 +34,27 @@ def test_a_file_under_a_trusted_key_is_read() -> None:
 
 
 def test_a_file_under_another_key_is_refused() -> None:
-    with pytest.raises(UntrustedError, match="not among the trusted"):
+    with pytest.raises(UntrustedFileError, match="not among the trusted"):
         read(enveloped(document(), OTHER))
 
 
 def test_a_file_that_claims_a_trusted_key_is_refused() -> None:
     claimed = enveloped(document(), OTHER) | {"key": enveloped(document())["key"]}
-    with pytest.raises(UntrustedError, match="signature"):
+    with pytest.raises(UntrustedFileError, match="signature"):
         read(claimed)
 
 
 def test_a_file_that_was_altered_is_refused() -> None:
     altered = enveloped(document())
     altered["document"] = document(edition=8)
-    with pytest.raises(UntrustedError, match="signature"):
+    with pytest.raises(UntrustedFileError, match="signature"):
         read(altered)
 
 
 def test_a_signature_made_for_something_else_is_refused() -> None:
     value = document()
     other_purpose = enveloped(value) | {"signature": KEY.sign(canonical(value)).hex()}
-    with pytest.raises(UntrustedError, match="signature"):
+    with pytest.raises(UntrustedFileError, match="signature"):
         read(other_purpose)
 
 

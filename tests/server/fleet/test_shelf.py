@@ -5,9 +5,10 @@ import json
 
 import pytest
 
-from server.fleet.advisory_file import UntrustedError, key_id_of, shipped
+from server.fleet.advisory_file import shipped
 from server.fleet.advisory_ports import OvertakenError
 from server.fleet.shelf import OldEditionError, Shelf
+from server.fleet.signed_file import UntrustedFileError, key_id_of
 from server.journal.canonical import MalformedError
 from tests.server.acts import ACT, CAUSE
 from tests.server.fleet.advisory_files import KEY, OTHER, PUBLIC, document, enveloped, signed
@@ -65,12 +66,12 @@ async def test_other_processes_and_restarts_find_what_was_loaded(book: MemorySto
 
 
 async def test_nobody_is_believed_whose_key_is_not_named(book: MemoryStore) -> None:
-    with pytest.raises(UntrustedError, match=r"fleet\.advisory_keys"):
+    with pytest.raises(UntrustedFileError, match=r"fleet\.advisory_keys"):
         await Shelf(shipped()).load(signed(document()), book, cause=CAUSE)
-    with pytest.raises(UntrustedError, match="not among the trusted"):
+    with pytest.raises(UntrustedFileError, match="not among the trusted"):
         await shelf().load(signed(document(), OTHER), book, cause=CAUSE)
     altered = enveloped(document()) | {"document": document(edition=8)}
-    with pytest.raises(UntrustedError, match="altered"):
+    with pytest.raises(UntrustedFileError, match="altered"):
         await shelf().load(json.dumps(altered).encode(), book, cause=CAUSE)
     with pytest.raises(MalformedError):
         await shelf().load(b"{}", book, cause=CAUSE)

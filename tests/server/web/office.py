@@ -20,6 +20,7 @@ from server.counter_journal.desk import FenceDesk
 from server.fleet.advisory_desk import AdvisoryDesk
 from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
+from server.fleet.roots_desk import RootsDesk
 from server.fleet.shelf import Shelf
 from server.incidents.components import Component
 from server.incidents.desk import IncidentDesk
@@ -178,6 +179,7 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         ),
         fleet=FleetDesk(store, shelf, clock=clock),
         advisories=AdvisoryDesk(store, store, shelf),
+        roots=RootsDesk(store, ()),
         status=status,
     )
 
