@@ -7,14 +7,13 @@ import pytest
 
 from hsm import credentials
 from hsm.rings import Purpose
-from server.config import 
-from server.settings.keeping import Hsm
 from server.datadir import DataDirectory
 from server.fleet.server_identity import NAME, open_identity
 from server.fleet_door import keep_identity
 from server.hsm_host import HsmHost
 from server.key_room import KeyRoom
 from server.programs.hsm_setup import set_up_hsm
+from server.settings.keeping import Hsm
 from tests.server.acts import CAUSE
 from tests.server.memory_store import MemoryStore
 from tests.server.still_clock import StillClock
