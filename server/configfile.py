@@ -78,7 +78,7 @@ def parse_as(
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([_syntax_problem(name, text, error)]) from None
     origins: dict[KeyPath, str] = {
-        path: f"{name}:{line}" for path, line in reversed(list(_key_lines(text)))
+        path: f"{name}:{line}" for path, line in reversed(list(key_lines(text)))
     }
     for override in overrides:
         _put(values, override)
@@ -121,7 +121,7 @@ _TABLE = re.compile(r"\s*\[\s*([A-Za-z0-9_.\s\"'-]+?)\s*\]\s*(?:#.*)?$")
 _KEY = re.compile(r"\s*([A-Za-z0-9_.\"'-]+(?:\s*\.\s*[A-Za-z0-9_\"'-]+)*)\s*=")
 
 
-def _key_lines(text: str) -> Iterator[tuple[KeyPath, int]]:
+def key_lines(text: str) -> Iterator[tuple[KeyPath, int]]:
     """Yield where tables and keys are written. For messages only: tomllib has no positions."""
     table: KeyPath = ()
     for number, line in enumerate(text.splitlines(), 1):

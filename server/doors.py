@@ -21,13 +21,15 @@ from hsm.vault import Vault
 from server.accounts.clients import ClientDesk
 from server.accounts.customers import CustomerDesk
 from server.accounts.operators import OperatorDesk
+from server.advisory_care import judge_keys, open_shelf, watch_shelf
 from server.clock import Clock
 from server.config import Config
 from server.counter_journal.hot_stores import FenceWatch
-from server.fleet.advisory_file import shipped
+from server.fleet.advisory_desk import AdvisoryDesk
 from server.fleet.desk import FleetDesk
 from server.fleet.holder_desk import HolderDesk
 from server.fleet.roots_desk import RootsDesk
+from server.fleet.shelf import Shelf
 from server.fleet_care import fleet_jobs, fleet_retention_desk
 from server.fleet_door import fleet_families, keep_identity, open_fleet_door
 from server.fleet_page_door import add_fleet_pages, fleet_page_families
@@ -39,7 +41,6 @@ from server.jobs.resealing import watch_rotation
 from server.jobs.runner import JobRunner, run_jobs
 from server.jobs.standing import (
     facts_pruning,
-    fleet_health,
     journal_checkpoint,
     ledger_checkpoint,
     ledger_pruning,
@@ -215,9 +216,17 @@ class Doors(NamedTuple):
 
 
 async def open_desks(
-    config: Config, base: Foundation, clock: Clock, board: BoardFile | None
+    config: Config,
+    base: Foundation,
+    clock: Clock,
+    board: BoardFile | None,
+    shelf: Shelf | None = None,
 ) -> Desks:
-    """Return what is administered, at whatever admin door."""
+    """Return what is administered, at whatever admin door. shelf: of this process, if it has one.
+
+    ConfigError for a file of health rules with faults.
+    """
+    shelf = shelf or await open_shelf(config, base.store)
 
     async def status() -> dict[str, object]:
         return {
@@ -263,8 +272,9 @@ async def open_desks(
             VERSION,
         ),
         report_mail=report_mail_desk(config, base, clock, board, VERSION),
-        fleet=FleetDesk(base.store, shipped(), clock=clock),
+        fleet=FleetDesk(base.store, shelf, clock=clock),
         holders=HolderDesk(base.store, plain=config.fleet.serial == "plain"),
+        advisories=AdvisoryDesk(base.store, base.store, shelf),
         roots=RootsDesk(base.store, config.fleet.trusted_attestation_keys),
         fleet_retention=fleet_retention_desk(config, base.store),
         status=status,
@@ -356,8 +366,11 @@ async def open_side_doors(
         workers=lambda: workforce.ready_workers,
         hsms=lambda: hsm.standing,
     )
+    shelf = await open_shelf(config, base.store)
+    watch_shelf(stack, base.store, shelf)
+    judge_keys(stack, base.store, shelf, clock)
     # The same for both doors: there is one import at a time, whoever sends it.
-    desks = await open_desks(config, base, clock, board)
+    desks = await open_desks(config, base, clock, board, shelf)
     if doors.remote is not None:
         # Counts of its own, so that its certificate's expiry is watched beside the other one's.
         tallies = {**tallies, "admin": Tally.in_memory()}
@@ -375,6 +388,7 @@ async def open_side_doors(
             listener=doors.fleet,
             caps=_caps(config),
             certificate=agents_certificate(stack, config, clock, tallies, certificate),
+            judging=lambda: desks.fleet.rulebook.judging,
             identity=identity,
         )
         families.append(partial(fleet_families, reception.outcomes))
@@ -460,7 +474,6 @@ def start_jobs(
         journal_checkpoint(base.journal),
         ledger_checkpoint(base.ledger),
         facts_pruning(base.store, base.store),
-        fleet_health(base.store, base.store),
         usage_pruning(base.store, config.usage.kept_days),
         probe_pruning(base.store, base.store),
         ledger_pruning(base.store, base.store, kept_payloads(config)),

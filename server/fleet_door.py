@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from agent.proof_wire import (
 from server.clock import Clock
 from server.config import Config
 from server.fleet.channel.channels import Channels
+from server.fleet.health import Judging
 from server.fleet.key_signed import KeySigned
 from server.fleet.nonces import Nonces
 from server.fleet.policy import SERIAL_KEY, SERIAL_KEY_OCTETS, FleetPolicy
@@ -96,9 +97,13 @@ async def open_fleet_door(
     listener: socket.socket,
     caps: Caps,
     certificate: "ServedCertificate | None",
+    judging: Callable[[], Judging],
     identity: ServerIdentity,
 ) -> Reception:
-    """Take enrolments and reports until `stack` ends; what was accepted by then is stored."""
+    """Take enrolments and reports until `stack` ends; what was accepted by then is stored.
+
+    judging: tells by what keys are judged now.
+    """
     proposed = secrets.token_bytes(SERIAL_KEY_OCTETS).hex()
     wanted = config.fleet
     policy = FleetPolicy(
@@ -113,7 +118,7 @@ async def open_fleet_door(
         wanted.proof_interval_seconds,
         wanted.claims,
     )
-    reception = Reception(store, policy)
+    reception = Reception(store, policy, judging=judging)
     stack.push_async_callback(reception.close)
     roots = RootsDesk(store, wanted.trusted_attestation_keys)
     key_signed = KeySigned(

@@ -47,6 +47,7 @@ class Permission(enum.StrEnum):
     FLEET_READ = "fleet.read"
     FLEET_WRITE = "fleet.write"
     FLEET_ERASE = "fleet.erase"
+    FLEET_DECIDE = "fleet.decide"
     OPERATOR_READ = "operator.read"
     OPERATOR_WRITE = "operator.write"
     PROBE_READ = "probe.read"
@@ -102,10 +103,11 @@ _OPERATOR = _SUPPORT | {
     Permission.JOURNAL_READ,
     Permission.VAULT_READ,
 }
-# Whoever approves what others do does not do it alone as well: they read, and sign.
+# Whoever approves what others do does not do it alone as well: they read, decide, and sign.
 _APPROVER = _VIEWER | {
     Permission.CONTACT_READ,
     Permission.FLEET_READ,
+    Permission.FLEET_DECIDE,
     Permission.NOTICE_READ,
     Permission.JOURNAL_READ,
     Permission.JOURNAL_SIGN,

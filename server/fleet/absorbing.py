@@ -63,6 +63,12 @@ class KnownKey(NamedTuple):
         """Return the facts that it proved, and of which a host says otherwise."""
         return tuple(sorted(name for name, fact in self.facts.items() if fact.altered_by))
 
+    @property
+    def firmware(self) -> str | None:
+        """Return its firmware as it is reported."""
+        fact = self.facts.get("device.firmware")
+        return fact.value if fact is not None and isinstance(fact.value, str) else None
+
 
 class Change(NamedTuple):
     """A fact that is another one now. None: it was not known, or the key has it no more."""

@@ -1,15 +1,14 @@
 """An advisory on firmware: which products it affects, and when they are in danger."""
 
 import enum
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from server.fleet.conditions import CONDITIONS
+from server.fleet.file_members import id_of, text_of
 from server.fleet.firmware import Version, VersionError, VersionRange
 from server.fleet.product_lines import ProductLine
 from server.journal.canonical import MalformedError, exactly, member
 
-MAX_TEXT = 400
 MAX_PRODUCTS = 64
 
 
@@ -50,20 +49,20 @@ class Advisory(NamedTuple):
     @classmethod
     def of_json(cls, value: dict[str, Any]) -> "Advisory":
         """Read an advisory from its file; MalformedError says of which and why."""
-        name = _text(value, "id")
+        name = id_of(value)
         try:
             exactly(value, _MEMBERS)
             return cls(
                 name,
-                None if value["cve"] is None else _text(value, "cve"),
-                _text(value, "title"),
+                None if value["cve"] is None else text_of(value, "cve"),
+                text_of(value, "title"),
                 _products(value, "affects"),
                 _products(value, "unclear"),
                 _condition(value),
-                _text(value, "explained"),
+                text_of(value, "explained"),
                 member(value, "critical", bool),
-                _text(value, "source"),
-                _text(value, "note"),
+                text_of(value, "source"),
+                text_of(value, "note"),
             )
         except (MalformedError, VersionError) as error:
             raise MalformedError(f"advisory {name}: {error}") from None
@@ -91,15 +90,8 @@ _MEMBERS = frozenset(
 _PRODUCT = frozenset({"line", "from", "below", "of", "nfc"})
 
 
-def _text(value: Mapping[str, Any], name: str) -> str:
-    text: str = member(dict(value), name, str)
-    if len(text) > MAX_TEXT or not text.isprintable():
-        raise MalformedError(f'"{name}" is longer than {MAX_TEXT} characters, or not one line')
-    return text
-
-
-def _condition(value: Mapping[str, Any]) -> str:
-    name = _text(value, "condition")
+def _condition(value: dict[str, Any]) -> str:
+    name = text_of(value, "condition")
     if name not in CONDITIONS:
         raise MalformedError(f"the condition {name!r} is not known here")
     return name

@@ -6,18 +6,16 @@ one, for an old file hides what came since.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from importlib import resources
 from typing import Any, NamedTuple
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from server.fleet.advisory import Advisory
-from server.fleet.firmware import Version, parse_beginning
-from server.fleet.product_lines import ProductLine
-from server.fleet.software import SoftwareAdvisory
+from server.fleet.file_members import day_of
+from server.fleet.lifecycle import Lifecycle
+from server.fleet.signed_file import KEY_ID_OCTETS, open_signed, sign_with
+from server.fleet.software import Newest, SoftwareAdvisory
 from server.journal.canonical import (
     MalformedError,
     canonical,
@@ -29,78 +27,59 @@ from server.journal.canonical import (
 
 FORMAT = 1
 MAX_LISTED = 2_000
-KEY_ID_OCTETS = 8
-SIGNATURE_OCTETS = 64
-_PREFIX = b"keystead advisories\0"
-_DOCUMENT = frozenset({"format", "edition", "issued", "advisories", "software", "lifecycle"})
-_LIFECYCLE = frozenset({"line", "firmware", "fact", "date", "source"})
+MAX_EDITION = 10**9
+"""Whoever has a key for a while must not leave an edition that nothing comes after."""
 
-
-class UntrustedError(Exception):
-    """Nobody who is trusted signed this file; the message says what is wrong."""
-
-
-class Lifecycle(NamedTuple):
-    """Something that holds for all keys of a line and firmware from a day on.
-
-    firmware: the first numbers of a version, such as (5, 4) or (5, 7, 4).
-    """
-
-    line: ProductLine
-    firmware: tuple[int, ...]
-    fact: str
-    day: date
-    source: str
-
-    def concerns(self, line: ProductLine, firmware: Version) -> bool:
-        """Tell whether it is about keys of this line and firmware."""
-        return line is self.line and tuple(firmware)[: len(self.firmware)] == self.firmware
+PREFIX = b"keystead advisories\0"
+MAX_FILE_OCTETS = 1 << 20
+_LISTS = frozenset({"advisories", "software", "lifecycle", "releases"})
+_DOCUMENT = _LISTS | {"format", "edition", "issued"}
 
 
 class AdvisoryFile(NamedTuple):
-    """All that a file says. edition: its number; issued: the day it was made."""
+    """All that a file says. edition: its number; issued: the day it was made.
+
+    releases: the newest ones of programs, by package; digest: of the whole document.
+    """
 
     edition: int
     issued: date
     advisories: tuple[Advisory, ...]
     software: tuple[SoftwareAdvisory, ...]
     lifecycle: tuple[Lifecycle, ...]
+    releases: tuple[Newest, ...] = ()
+    digest: str = ""
 
 
-def key_id_of(public_key: bytes) -> bytes:
-    """Name a public key (32 octets), as files name the one that checks them."""
-    return hashlib.sha256(b"keystead advisory key\0" + public_key).digest()[:KEY_ID_OCTETS]
+def sign(document: dict[str, Any], public_key: bytes, signed: Callable[[bytes], bytes]) -> bytes:
+    """Return the file of a document that is understood. signed: signs with Ed25519.
 
-
-def signed_over(document: dict[str, Any]) -> bytes:
-    """Return what the signature of a document is made over. MalformedError."""
-    return _PREFIX + canonical(document)
+    MalformedError: nobody who loads it would take it.
+    """
+    read_document(document)
+    text = sign_with(document, public_key, signed, PREFIX)
+    _check_size(text)
+    return text
 
 
 def verify(text: bytes, trusted: Iterable[bytes]) -> AdvisoryFile:
     """Read a file under the keys that are trusted (raw Ed25519, 32 octets each).
 
-    UntrustedError; MalformedError for a signed file that is not understood: all of it is refused,
-    for half of the advisories would be taken for all.
+    UntrustedFileError; MalformedError for a signed file that is not understood: all of it is
+    refused, for half of the advisories would be taken for all.
     """
-    envelope = parse_object(text)
-    exactly(envelope, frozenset({"document", "key", "signature"}))
-    document = member(envelope, "document", dict)
-    key_id = octets(envelope, "key", KEY_ID_OCTETS)
-    keys = {key_id_of(key): key for key in trusted}
-    if key_id not in keys:
-        raise UntrustedError(
-            f"the file is signed by key {key_id.hex()}, which is not among the trusted ones"
-        )
-    try:
-        Ed25519PublicKey.from_public_bytes(keys[key_id]).verify(
-            octets(envelope, "signature", SIGNATURE_OCTETS), signed_over(document)
-        )
-    except InvalidSignature:
-        raise UntrustedError(
-            "the signature of the file is wrong: it was altered, or made by somebody else"
-        ) from None
-    return read_document(document)
+    _check_size(text)
+    return read_document(open_signed(text, trusted, PREFIX))
+
+
+def signer_of(text: bytes) -> bytes:
+    """Return the id of the key that a file says it is signed by. MalformedError."""
+    return octets(parse_object(text), "key", KEY_ID_OCTETS)
+
+
+def _check_size(text: bytes) -> None:
+    if len(text) > MAX_FILE_OCTETS:
+        raise MalformedError(f"the file is larger than {MAX_FILE_OCTETS:,} octets")
 
 
 def shipped() -> AdvisoryFile:
@@ -118,35 +97,27 @@ def read_document(document: dict[str, Any]) -> AdvisoryFile:
             " upgrade Keystead"
         )
     edition = member(document, "edition", int)
-    if edition < 1:
-        raise MalformedError("editions count from 1")
+    if not 1 <= edition <= MAX_EDITION:
+        raise MalformedError(f"editions count from 1 to {MAX_EDITION:,}")
     advisories = tuple(map(Advisory.of_json, _objects(document, "advisories")))
-    names = [advisory.advisory_id for advisory in advisories]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise MalformedError(f"advisory {twice[0]} stands twice")
+    software = tuple(map(SoftwareAdvisory.of_json, _objects(document, "software")))
+    releases = tuple(map(Newest.of_json, _objects(document, "releases")))
+    _once("advisory", [one.advisory_id for one in advisories])
+    _once("the release of", [one.package for one in releases])
     return AdvisoryFile(
         edition,
-        _day(document, "issued"),
+        day_of(document, "issued"),
         advisories,
-        tuple(map(SoftwareAdvisory.of_json, _objects(document, "software"))),
-        tuple(map(_lifecycle, _objects(document, "lifecycle"))),
+        software,
+        tuple(map(Lifecycle.of_json, _objects(document, "lifecycle"))),
+        releases,
+        hashlib.sha256(canonical(document)).hexdigest(),
     )
 
 
-def _lifecycle(value: dict[str, Any]) -> Lifecycle:
-    exactly(value, _LIFECYCLE)
-    try:
-        line = ProductLine(value["line"])
-        firmware = parse_beginning(member(value, "firmware", str))
-    except ValueError as error:
-        raise MalformedError(f"lifecycle: {error}") from None
-    return Lifecycle(
-        line,
-        firmware,
-        member(value, "fact", str),
-        _day(value, "date"),
-        member(value, "source", str),
-    )
+def _once(what: str, names: Sequence[str]) -> None:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise MalformedError(f"{what} {twice[0]} stands twice")
 
 
 def _objects(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
@@ -156,10 +127,3 @@ def _objects(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
     if not all(isinstance(one, dict) for one in listed):
         raise MalformedError(f'"{name}" holds JSON objects')
     return listed
-
-
-def _day(value: dict[str, Any], name: str) -> date:
-    try:
-        return date.fromisoformat(member(value, name, str))
-    except ValueError:
-        raise MalformedError(f'"{name}" is not a day such as 2026-11-27') from None

@@ -55,6 +55,15 @@ class Custody(NamedTuple):
         return found
 
 
+def alarm_facts(alarms: Iterable[Alarm]) -> Mapping[str, Value]:
+    """Return alarms as facts, for rules of health: parties stand for persons and hosts."""
+    found: dict[str, tuple[str, ...]] = {}
+    for one in sorted(alarms):
+        fact = SHARED if one.rule == SHARED_RULE else LOST_SEEN
+        found[fact] = (*found.get(fact, ()), one.party)
+    return found
+
+
 def sharers(holder: Holder | None, witnesses: Iterable[Witness]) -> Mapping[str, Witness]:
     """Return the persons who share a key, by folded name, each with the newest sighting.
 

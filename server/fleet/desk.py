@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
@@ -10,11 +10,10 @@ from server.accounts.text import InputError
 from server.clock import Clock
 from server.fleet.absorbing import as_report
 from server.fleet.advisory import Advisory
-from server.fleet.advisory_file import AdvisoryFile
 from server.fleet.counting import Counter, Counts
 from server.fleet.enrolment import TOKEN_OCTETS, Token, digest_of
 from server.fleet.exposure import Affected, Exposure, judge
-from server.fleet.health import Health, judge_health
+from server.fleet.health import Health
 from server.fleet.host_name import HostNameError, checked
 from server.fleet.hosts import Host
 from server.fleet.observed import key_facts
@@ -26,19 +25,14 @@ from server.fleet.ports import (
     UnknownFleetKeyError,
     UnknownHostError,
 )
+from server.fleet.rulebook import LifeFact, Rulebook
+from server.fleet.shelf import Shelf, UnknownAdvisoryError
 from server.journal.acts import Cause
 
 MAX_PAGE = 1000
 DAY_US = 86_400_000_000
 MAX_TOKEN_DAYS = 90
 _PREFIX = "kst_host_"
-
-
-class UnknownAdvisoryError(LookupError):
-    """The advisory is not in the file."""
-
-    def __init__(self, advisory_id: str) -> None:
-        super().__init__(f"there is no advisory {advisory_id} here; list them to see which are")
 
 
 class HitKey(NamedTuple):
@@ -49,20 +43,26 @@ class HitKey(NamedTuple):
 
 
 class FleetDesk:
-    """What an operator may do with the fleet. Store errors pass through."""
+    """What an operator may do with the fleet. Store errors pass through.
 
-    def __init__(self, book: FleetBook, advisories: AdvisoryFile, *, clock: Clock) -> None:
+    shelf: has the advisories and rules that keys are judged by.
+    """
+
+    def __init__(self, book: FleetBook, shelf: Shelf, *, clock: Clock) -> None:
         self._book = book
         self._clock = clock
         self._counter = Counter(book, clock)
-        self._advisories: Mapping[str, Advisory] = {
-            advisory.advisory_id: advisory for advisory in advisories.advisories
-        }
+        self._shelf = shelf
 
     @property
     def advisories(self) -> Sequence[Advisory]:
         """Return all advisories on firmware, oldest first."""
-        return tuple(self._advisories.values())
+        return self._shelf.file.advisories
+
+    @property
+    def rulebook(self) -> Rulebook:
+        """Return what keys are judged by today."""
+        return self._shelf.rulebook(self.today())
 
     async def create_token(
         self, name: str, *, days: int, replaces: bool, cause: Cause
@@ -118,7 +118,11 @@ class FleetDesk:
         """Return what is wrong with a key today."""
         said = as_report(known.key)
         facts = {**said.facts, **known.custody.facts()}
-        return judge_health(said._replace(facts=facts), self.today())
+        return self.rulebook.judge(said._replace(facts=facts), self.today())
+
+    def life(self, known: FleetKey) -> Sequence[LifeFact]:
+        """Return the stages of its product's life that concern a key."""
+        return self.rulebook.life(key_facts(as_report(known.key)), self.today())
 
     def today(self) -> date:
         """Return the day (UTC)."""
@@ -126,10 +130,10 @@ class FleetDesk:
 
     def advisory(self, advisory_id: str) -> Advisory:
         """Return an advisory. UnknownAdvisoryError."""
-        found = self._advisories.get(advisory_id)
-        if found is None:
-            raise UnknownAdvisoryError(advisory_id)
-        return found
+        for found in self.advisories:
+            if found.advisory_id == advisory_id:
+                return found
+        raise UnknownAdvisoryError(advisory_id)
 
     def exposure(self, known: FleetKey, advisory: Advisory) -> Exposure:
         """Return what an advisory means for a key."""

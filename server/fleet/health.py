@@ -69,7 +69,8 @@ def _is(expected: Value) -> Holds:
     return lambda value, _today: value == expected if type(value) is type(expected) else None
 
 
-def _at_most(limit: int) -> Holds:
+def at_most(limit: int) -> Holds:
+    """Return whether a number is not more than `limit`."""
     return lambda value, _today: value <= limit if type(value) is int else None
 
 
@@ -105,7 +106,8 @@ def _days_left(value: Value, today: date) -> int | None:
         return None
 
 
-def _ends(first: int | None, last: int) -> Holds:
+def ends(first: int | None, last: int) -> Ends:
+    """Return whether a day is from `first` (None: ever) to `last` days after today."""
     return Ends(first, last)
 
 
@@ -136,28 +138,28 @@ RULES: Sequence[Rule] = (
         Level.DANGER,
         "The PIV PIN has one try left, or none",
         "piv.pin.tries",
-        _at_most(1),
+        at_most(1),
     ),
     Rule(
         "piv-puk-tries",
         Level.WARNING,
         "The PIV PUK has one try left, or none",
         "piv.puk.tries",
-        _at_most(1),
+        at_most(1),
     ),
     Rule(
         "certificate-ended",
         Level.DANGER,
         "A certificate has ended",
         "piv.certificate.*.expires",
-        _ends(None, -1),
+        ends(None, -1),
     ),
     Rule(
         "certificate-ends",
         Level.WARNING,
         "A certificate ends within 30 days",
         "piv.certificate.*.expires",
-        _ends(0, 30),
+        ends(0, 30),
     ),
     Rule(
         "weak-rsa-key",
@@ -178,7 +180,7 @@ RULES: Sequence[Rule] = (
         Level.DANGER,
         "The FIDO PIN has one try left, or none",
         "fido.pin_tries",
-        _at_most(1),
+        at_most(1),
         applies_to="fido.pin_set",
     ),
     Rule(
@@ -193,14 +195,14 @@ RULES: Sequence[Rule] = (
         Level.WARNING,
         "The OpenPGP PIN has one try left, or none",
         "openpgp.pin.tries",
-        _at_most(1),
+        at_most(1),
     ),
     Rule(
         "openpgp-admin-pin-tries",
         Level.WARNING,
         "The OpenPGP admin PIN has one try left, or none",
         "openpgp.admin_pin.tries",
-        _at_most(1),
+        at_most(1),
     ),
     Rule(
         "openpgp-terminated",
@@ -248,6 +250,17 @@ RULES: Sequence[Rule] = (
 """What ships. Names are for good: people search by them."""
 
 
+class Judging(NamedTuple):
+    """How keys are judged. stamp: names the rules and advisories, "" for those of nobody's own.
+
+    next_turn: on which day after this one the same facts may be judged otherwise, None: never.
+    """
+
+    stamp: str
+    judge: Callable[[KeyReport, date], Health]
+    next_turn: Callable[[KeyReport, date], date | None]
+
+
 _CAPABILITIES = {"piv": "piv", "fido": "fido2", "openpgp": "openpgp"}
 """Groups of facts that rules look at, and the application that a key needs to have them."""
 
@@ -284,6 +297,10 @@ def next_turn(key: KeyReport, today: date, rules: Iterable[Rule] = RULES) -> dat
         for _name, value in _matching(key, rule.facts)
     )
     return min((day for day in turns if day is not None), default=None)
+
+
+JUDGING = Judging("", judge_health, next_turn)
+"""By what ships. A key that is judged so is judged anew by who knows the organisation's rules."""
 
 
 def _matching(key: KeyReport, pattern: str) -> Iterable[tuple[str, Value]]:

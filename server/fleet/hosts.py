@@ -1,6 +1,7 @@
 """A host: a machine with an agent, the key that signs its reports, and how far its reports are."""
 
 import enum
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -26,7 +27,8 @@ class Host(NamedTuple):
     did not give up; clashes: reports under a number that another one had;
     altered: times that it contradicted what a key proved of itself; person: whose it is, "" =
     nobody said; person_after: what it saw up to this day (ISO) was seen with an earlier one;
-    silent_us: when it was noticed that it had not reported for long.
+    silent_us: when it was noticed that it had not reported for long; software: releases of programs
+    that have to do with keys, by package.
     """
 
     host_id: str
@@ -47,6 +49,7 @@ class Host(NamedTuple):
     person: str = ""
     person_after: str = ""
     silent_us: int | None = None
+    software: Mapping[str, str] = {}
 
     @property
     def is_restored(self) -> bool:

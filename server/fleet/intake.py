@@ -14,7 +14,7 @@ from typing import NamedTuple
 from agent.report import KeyReport, Report
 from server.facts import NewFact
 from server.fleet.absorbing import Change, KnownKey, absorb, as_report, key_id_of, said_again
-from server.fleet.health import Level, judge_health
+from server.fleet.health import JUDGING, Judging, Level
 from server.fleet.hosts import Host
 from server.fleet.receipt import Receipt, progress, receive
 
@@ -49,12 +49,18 @@ class Standing(NamedTuple):
 
 
 class ChangedKey(NamedTuple):
-    """A key to be written anew: all that is known of it, and its health."""
+    """A key to be written anew: all that is known of it, and its health.
+
+    due: the day on which that may be another one, with the same facts, None: none. rulebook: by
+    which it was judged, "" when advisories have to be asked about it anew.
+    """
 
     key: KnownKey
     standing: Standing
     worst: Level | None
     rules: tuple[str, ...]
+    due: date | None
+    rulebook: str = ""
 
 
 class NewChange(NamedTuple):
@@ -96,6 +102,7 @@ class Intake:
         *,
         sighted: Collection[tuple[str, str]] | None = None,
         forgotten: Mapping[str, date] | None = None,
+        judging: Judging = JUDGING,
     ) -> None:
         self.hosts = dict(hosts)
         self.reported: dict[str, Report] = {}
@@ -111,6 +118,7 @@ class Intake:
         self._brought = Counter(brought)
         self._sighted = None if sighted is None else set(sighted)
         self._forgotten = forgotten or {}
+        self._judging = judging
 
     def ids_of(self, report: Report) -> tuple[str, ...]:
         """Return the ids of a report's keys, in their order."""
@@ -151,6 +159,7 @@ class Intake:
                 system=report.system,
                 release=report.release,
                 agent=report.agent,
+                software=dict(report.software),
                 sequence=report.sequence,
                 report_id=report.report_id,
                 dropped=dropped,
@@ -203,9 +212,15 @@ class Intake:
         now = Standing(digest, report.host, self._today, absorbed.key.last_seen, number)
         now = now._replace(said=absorbed.key.said, whole=absorbed.key.is_whole)
         self._standings[key_id] = now
-        health = judge_health(as_report(absorbed.key), self._today)
+        said = as_report(absorbed.key)
+        health = self._judging.judge(said, self._today)
+        due = self._judging.next_turn(said, self._today)
         rules = sorted({fault.rule.name for fault in health.faults})
-        self.changed[key_id] = ChangedKey(absorbed.key, now, health.worst, tuple(rules))
+        # What advisories say of it is looked at by a job: a report has no time for that.
+        is_another = known is None or bool(absorbed.changes)
+        earlier = self.changed.get(key_id)
+        stamp = "" if is_another or (earlier and not earlier.rulebook) else self._judging.stamp
+        self.changed[key_id] = ChangedKey(absorbed.key, now, health.worst, tuple(rules), due, stamp)
         self.later.pop(key_id, None)
 
     def _take_again(self, key_id: str, standing: Standing, day: date, seen: date) -> None:

@@ -1,20 +1,18 @@
 """What the fleet needs of a store."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import NamedTuple, Protocol
 
 from agent.report import Report, Value
 from server.fleet.absorbing import KnownKey
 from server.fleet.custody import Custody
 from server.fleet.enrolment import Admission, Asked, Token
-from server.fleet.health import Level
+from server.fleet.health import JUDGING, Judging, Level
 from server.fleet.hosts import Host, HostState
 from server.fleet.proof import Proof
 from server.fleet.proving import Proven
 from server.fleet.receipt import Receipt
 from server.journal.acts import Act
-from server.leases import Lease
 
 MAX_CHANGES = 500
 """Changes that are kept of a key, the newest ones."""
@@ -129,7 +127,9 @@ class FleetBook(Protocol):
         """
         ...
 
-    async def take_reports(self, reports: Sequence[Report]) -> Sequence[Receipt]:
+    async def take_reports(
+        self, reports: Sequence[Report], judging: Judging = JUDGING
+    ) -> Sequence[Receipt]:
         """Take reports whose signatures are right, in order, and say what became of each.
 
         One that is not NEW changes nothing but, for a CLASH, the host's count of them.
@@ -172,10 +172,6 @@ class FleetBook(Protocol):
 
     async def host_counts(self) -> Mapping[HostState, int]:
         """Count hosts, likewise."""
-        ...
-
-    async def judge_due(self, today: date, limit: int, lease: Lease) -> int:
-        """Judge up to `limit` keys whose day has come; return how many. LeaseLostError."""
         ...
 
     async def key_changes(self, key_id: str, before: int, limit: int) -> Sequence[NotedChange]:

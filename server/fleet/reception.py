@@ -11,7 +11,7 @@ in flight and so many in a while (`Pace`), whatever it does.
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from agent.report import (
@@ -23,6 +23,7 @@ from agent.report import (
 )
 from server.fleet.enrolling import read_enrolment
 from server.fleet.enrolment import Admission, BadTokenError, digest_of
+from server.fleet.health import JUDGING, Judging
 from server.fleet.hosts import HostState
 from server.fleet.pace import Pace, TooFastError
 from server.fleet.policy import FleetPolicy
@@ -72,7 +73,10 @@ class BusyError(Exception):
 
 
 class Reception:
-    """Takes enrolments and reports. outcomes: how many of each there were, since the start."""
+    """Takes enrolments and reports. outcomes: how many of each there were, since the start.
+
+    judging: tells by what keys are judged now.
+    """
 
     def __init__(
         self,
@@ -83,6 +87,7 @@ class Reception:
         proof_pace: Pace | None = None,
         queue: int = QUEUE,
         askers: int = _ASKERS,
+        judging: Callable[[], Judging] = lambda: JUDGING,
     ) -> None:
         self.policy = policy
         self.outcomes: Counter[str] = Counter()
@@ -95,6 +100,7 @@ class Reception:
         self._token_pace = Pace(time.monotonic, burst=_TOKEN_BURST, per_second=_TOKENS_PER_SECOND)
         self._in_flight: set[str] = set()
         self._askers = askers
+        self._judging = judging
         self._asked = 0
         self._turns = asyncio.Semaphore(_ASKING)
         self._keys: BoundedMap[str, HostKey] = BoundedMap(_KEYS_KNOWN)
@@ -205,7 +211,8 @@ class Reception:
 
     async def _take(self, batch: list[tuple[Report, asyncio.Future[Receipt]]]) -> None:
         try:
-            receipts = await self._book.take_reports([report for report, _ in batch])
+            reports = [report for report, _ in batch]
+            receipts = await self._book.take_reports(reports, self._judging())
         except Exception as error:  # noqa: BLE001 - whatever happened belongs to those who wait
             if len(batch) > 1 and not isinstance(error, StoreError):
                 # One report that we cannot take must not keep out the others for ever.

@@ -152,10 +152,17 @@ def _describe(fault: Exception) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def run_jobs(stack: AsyncExitStack, leases: LeaseBook, clock: Clock, jobs: Sequence[Job]) -> None:
+def run_jobs(
+    stack: AsyncExitStack,
+    leases: LeaseBook,
+    clock: Clock,
+    jobs: Sequence[Job],
+    *,
+    ask_s: float = 15.0,
+) -> None:
     """Run some jobs until `stack` ends, and let go of them then."""
     holder = f"{socket.gethostname()}/{os.getpid()}"
-    runner = JobRunner(leases, jobs, holder=holder, clock=clock)
+    runner = JobRunner(leases, jobs, holder=holder, clock=clock, ask_s=ask_s)
     task = asyncio.get_running_loop().create_task(runner.run())
 
     async def stop() -> None:

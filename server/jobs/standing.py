@@ -1,8 +1,6 @@
 """The jobs that every installation has."""
 
-import asyncio
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
 from typing import Protocol
 
 import structlog
@@ -28,20 +26,8 @@ FACTS_KEPT_DAYS = 30
 ROUNDS_KEPT_DAYS = 35
 """How long single rounds stay: a person may want to know why a minute was bad."""
 
-FLEET_HEALTH_S = 15 * 60
-"""A certificate that ended is found a quarter of an hour after midnight at the latest."""
-
-_JUDGED_AT_ONCE, _REST_S = 4, 0.1
 _DAY_US = DAY_S * 1_000_000
 _MINUTE_US = 60_000_000
-
-
-class DueBook(Protocol):
-    """Judges keys (server.fleet.ports.FleetBook)."""
-
-    async def judge_due(self, today: date, limit: int, lease: Lease) -> int:
-        """Judge up to `limit` keys whose day has come; return how many. LeaseLostError."""
-        ...
 
 
 def journal_checkpoint(desk: JournalDesk) -> Job:
@@ -115,17 +101,6 @@ def probe_pruning(book: ProbeBook, time: StoreTime) -> Job:
             pass
 
     return Job("probe-pruning", DAY_S, run)
-
-
-def fleet_health(book: DueBook, time: StoreTime) -> Job:
-    """Judge the keys whose day has come, a few at a time: verifications may feel each of them."""
-
-    async def run(lease: Lease) -> None:
-        today = datetime.fromtimestamp(await time.store_time_us() // 1_000_000, UTC).date()
-        while await book.judge_due(today, _JUDGED_AT_ONCE, lease):  # noqa: ASYNC110 - rests
-            await asyncio.sleep(_REST_S)
-
-    return Job("fleet-health", FLEET_HEALTH_S, run)
 
 
 def facts_pruning(facts: FactBook, time: StoreTime) -> Job:

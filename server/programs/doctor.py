@@ -72,6 +72,7 @@ def examine(data: DataDirectory, database: str | None) -> list[Finding]:
     findings.append(check_tls(config))
     if config.listen.admin is not None and config.admin_files is not None:
         findings.append(check_certificate("admin TLS", config.admin_files))
+    findings.append(check_health_rules(config))
     findings += check_store(data, config)
     findings += check_notices(config)
     findings += check_fleet(data, config)
@@ -147,6 +148,23 @@ def check_keys(data: DataDirectory, config: Config) -> Iterator[Finding]:
         from server.programs.doctor_hsm import check_hsm  # noqa: PLC0415
 
         yield from check_hsm(data, config)
+
+
+def check_health_rules(config: Config) -> Finding:
+    """Whether the organisation's own rules of health can be used."""
+    # Late: what they are read with loads the fleet's rules.
+    from server.health_rules_file import load_rules  # noqa: PLC0415
+
+    if config.fleet.health_rules is None:
+        return Finding("health rules", "ok", "those that ship")
+    try:
+        rules = load_rules(config.fleet.health_rules)
+    except ConfigError as error:
+        more = len(error.problems) - 1
+        found = error.problems[0] + (f" (and {more} more)" if more else "")
+        return Finding("health rules", "fail", found, "The service does not start with it: mend it")
+    found = f"{len(rules.own)} of your own, {len(rules.tuned)} changed: {config.fleet.health_rules}"
+    return Finding("health rules", "ok", found)
 
 
 def check_tls(config: Config) -> Finding:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from server.programs import fleet_holder_commands
+from server.programs import fleet_advisory_commands, fleet_holder_commands
 from server.programs.admin_client import because
 from server.programs.fleet_roots_commands import roots_app
 from server.programs.options import Data, Database, Json, Reason, admin_api
@@ -15,6 +15,7 @@ from server.programs.terminal import fields, say, say_json, table
 app = RemoteTyper(help="YubiKeys on laptops: what agents report.", no_args_is_help=True)
 token_app = RemoteTyper(help="Tokens that let hosts in.", no_args_is_help=True)
 app.add_typer(token_app, name="token")
+fleet_advisory_commands.register(app)
 app.add_typer(fleet_holder_commands.app, name="holders")
 app.add_typer(fleet_holder_commands.host_app, name="host")
 app.add_typer(roots_app, name="roots")
@@ -22,7 +23,7 @@ app.add_typer(roots_app, name="roots")
 _PAGE = 1000
 _HOST_COLUMNS = (
     *("id", "name", "person", "state", "system", "release", "agent", "enrolled", "reported"),
-    *("reports", "dropped", "missing", "clashes", "altered", "silent"),
+    *("reports", "dropped", "missing", "clashes", "altered", "silent", "faults"),
 )
 _KEY_COLUMNS = (
     *("id", "serial", "firmware", "level", "faults", "unknown", "first_seen", "last_seen", "seen"),
@@ -60,23 +61,42 @@ def create_token(
 def hosts(
     context: typer.Context,
     *,
+    rule: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="Only hosts with this fault: software-not-current.",
+            show_default=False,
+        ),
+    ] = None,
     data: Data = None,
     database: Database = None,
     as_csv: Csv = False,
     as_json: Json = False,
 ) -> None:
-    """List hosts, whose they are, and how far their reports are."""
+    """List hosts, whose they are, how far their reports are, what is wrong with their software."""
     one_form(as_csv=as_csv, as_json=as_json)
+    query = {} if rule is None else {"rule": rule}
     with admin_api(context, data, database) as admin:
         if as_csv:
-            say_sheet(_HOST_COLUMNS, admin.walk("hosts", below="fleet/"))
+            say_sheet(_HOST_COLUMNS, map(_host_line, admin.walk("hosts", below="fleet/", **query)))
             return
-        found = admin.pages("hosts", below="fleet/")
+        found = admin.pages("hosts", below="fleet/", **query)
     if as_json:
         say_json({"hosts": found})
         return
+    if rule is not None:
+        behind = [one | fault for one in found for fault in one["faults"]]
+        table(behind, ["id", "name", "person", "level", "package", "version", "newest"])
+        say("Distributions mend old releases without a new number: look before you count these.")
+        return
     columns = ["id", "name", "person", "state", "silent", "system", "agent", "reported", "missing"]
     table(found, [*columns, "clashes", "altered"])
+
+
+def _host_line(host: dict[str, Any]) -> dict[str, Any]:
+    rules = sorted({fault["rule"] for fault in host["faults"]})
+    return host | {"faults": " ".join(rules)}
 
 
 @app.command("erase")
@@ -213,7 +233,7 @@ def key(
     if as_json:
         say_json(found | {"changes": changes})
         return
-    parts = ("faults", "unknown", "facts", "unreadable", "seen", "holder", "claims")
+    parts = ("faults", "unknown", "lifecycle", "facts", "unreadable", "seen", "holder", "claims")
     fields({name: value for name, value in found.items() if name not in parts} | _held(found))
     say()
     facts = [
@@ -226,6 +246,7 @@ def key(
     for name, columns in (
         ("faults", ["level", "title", "fact", "value"]),
         ("unknown", ["rule", "title"]),
+        ("lifecycle", ["rule", "text", "day", "reached"]),
         ("seen", ["name", "person", "first", "last", "attached"]),
         ("claims", ["trust", "person", "kind", "day", "host"]),
     ):
@@ -244,51 +265,6 @@ def _held(key: dict[str, Any]) -> dict[str, Any]:
         return {"holder": None}
     since = f" since {held['lost']}" if held["lost"] else ""
     return {"holder": f"{held['person']}, {held['kind']}{since} ({held['trust']})"}
-
-
-@app.command("advisories")
-def advisories(
-    context: typer.Context, *, data: Data = None, database: Database = None, as_json: Json = False
-) -> None:
-    """List the advisories that are known here."""
-    with admin_api(context, data, database) as admin:
-        found = admin.get("/fleet/advisories")
-    if as_json:
-        say_json(found)
-    else:
-        table(found["advisories"], ["id", "critical", "title", "condition"])
-
-
-@app.command("affected")
-def affected(
-    context: typer.Context,
-    advisory_id: Annotated[str, typer.Argument(metavar="ADVISORY", help="As YSA-2024-03.")],
-    *,
-    data: Data = None,
-    database: Database = None,
-    as_json: Json = False,
-) -> None:
-    """Say which keys an advisory hits or may hit, which are exposed, and on whose laptops."""
-    path: str | None = f"/fleet/advisories/{_quoted(advisory_id)}/keys?limit={_PAGE}"
-    first, found = path, []
-    advisory: dict[str, Any] = {}
-    with admin_api(context, data, database) as admin:
-        while path is not None:
-            page = admin.get(path)
-            advisory = page["advisory"]
-            found += page["keys"]
-            path = None if page["next"] is None else f"{first}&after={_quoted(page['next'])}"
-    if as_json:
-        say_json({"advisory": advisory, "keys": found})
-        return
-    say(f"{advisory['id']}  {advisory['title']}")
-    say(f"Exposed: {advisory['condition']}")
-    say()
-    lines = [
-        one | {"hosts": " ".join(one["hosts"]), "disputed": " ".join(one["disputed"])}
-        for one in found
-    ]
-    table(lines, ["id", "firmware", "affected", "exposed", "hosts", "disputed"])
 
 
 def _quoted(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 _KEY = "keystead.remote"
 
@@ -72,14 +72,31 @@ class RemoteCommand(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - Typer's own
         """Take our options out of the way of the command's function, and run it."""
-        url, token_file, ca = (ctx.params.pop(name) for name in _NAMES)
-        if url is None and (token_file is not None or ca is not None):
-            raise typer.BadParameter("--token-file and --ca are for --url")
-        if url is not None:
-            if token_file is None:
-                raise typer.BadParameter("--url needs your token: --token-file FILE")
-            ctx.meta[_KEY] = Remote(url, token_file, ca)
+        _take(ctx)
         return super().invoke(ctx)
+
+
+class RemoteGroup(TyperGroup):
+    """A group that is a command by itself as well, and can administer a service elsewhere."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - Typer's own
+        super().__init__(*arguments, **named)
+        self.params = [*self.params, *_options()]
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - Typer's own
+        """Take our options out of the way of the group's function, and run it."""
+        _take(ctx)
+        return super().invoke(ctx)
+
+
+def _take(ctx: Any) -> None:  # noqa: ANN401 - Typer's own
+    url, token_file, ca = (ctx.params.pop(name) for name in _NAMES)
+    if url is None and (token_file is not None or ca is not None):
+        raise typer.BadParameter("--token-file and --ca are for --url")
+    if url is not None:
+        if token_file is None:
+            raise typer.BadParameter("--url needs your token: --token-file FILE")
+        ctx.meta[_KEY] = Remote(url, token_file, ca)
 
 
 class RemoteTyper(typer.Typer):

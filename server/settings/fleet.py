@@ -1,10 +1,20 @@
 """What endpoint agents are asked to report, and how long it is kept."""
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from server.settings.kinds import Section, as_tuple
+from server.settings.kinds import Section, absolute_path, as_tuple
+
+
+def _public_key(text: str) -> str:
+    if re.fullmatch("[0-9a-f]{64}", text) is None:
+        raise ValueError(
+            "a public key is written as 64 hexadecimal digits in lower case, as"
+            " `keystead fleet advisories keygen` prints them"
+        )
+    return text
 
 
 class Fleet(Section):
@@ -70,6 +80,24 @@ class Fleet(Section):
             examples=[[]],
         ),
     ] = ()
+    advisory_keys: Annotated[
+        tuple[Annotated[str, AfterValidator(_public_key)], ...],
+        BeforeValidator(as_tuple),
+        Field(
+            description="public keys (64 hexadecimal digits each) of whoever signs files of"
+            " advisories that are loaded",
+            examples=[["9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"]],
+        ),
+    ] = ()
+    health_rules: Annotated[
+        str | None,
+        AfterValidator(absolute_path),
+        Field(
+            description="a TOML or JSON file: your own rules of health, and changes to those that"
+            " ship",
+            examples=["/etc/keystead/health.toml"],
+        ),
+    ] = None
 
     @property
     def trusted_attestation_keys(self) -> tuple[bytes, ...]:

@@ -662,7 +662,8 @@ fleet_host = Table(
 # What everybody's reports say of a key. digest: of the newest report of it, by host_id, on the day
 # `said`: the same again changes nothing, and on a later day, where it is whole, only the days of
 # its facts. firmware: the version as one number in order; line: the products that it can be; level:
-# the worst of health, as it was judged; due: the day on which it may be another one.
+# the worst of health, as it was judged; due: the day on which it may be another one. rulebook: by
+# which it was judged, "" = it is to be judged anew; hits: of advisories then, as JSON.
 # Facts stand last: what comes behind them is read through all of their pages on SQLite, where the
 # table has a rowid besides: with such rows in its nodes, a tree of names is ten nodes deep.
 fleet_key = Table(
@@ -682,8 +683,11 @@ fleet_key = Table(
     Column("host_id", Text, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("changes", BigInteger().with_variant(Integer(), "sqlite"), nullable=False),
+    Column("rulebook", Text, nullable=False, server_default=""),
+    Column("hits", Text, nullable=False, server_default="{}"),
     Column("facts", Text, nullable=False),
     Column("unreadable", Text, nullable=False),
+    Index("fleet_key_by_rulebook", "rulebook", "key_id"),
     # One for all that keys are looked for by, alone and together, each ending in the order in which
     # they are listed: whatever is asked for, a page is read and nothing besides.
     Index("fleet_key_by_serial", "serial"),
@@ -797,6 +801,35 @@ fleet_alarm = Table(
     sqlite_with_rowid=False,
 )
 with_triggers(metadata)
+
+# Files of advisories that were loaded, and decisions that one is critical: rows are added, never
+# changed (server/fleet).
+fleet_advisory_file = Table(
+    "fleet_advisory_file",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("edition", BigInteger, nullable=False),
+    Column("key_id", LargeBinary, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("loaded_us", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+fleet_decision = Table(
+    "fleet_decision",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("advisory_id", Text, nullable=False),
+    Column("critical", Boolean, nullable=False),
+    Column("edition", BigInteger, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("criterion", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
 
 CLIENT_SEQUENCE = "client"
 IMPORT_SEQUENCE = "key_import"

@@ -26,13 +26,17 @@ from server.accounts.operator_ports import OperatorExistsError, TooManyTokensErr
 from server.accounts.operators import OperatorDesk, UnknownOperatorError, UnknownTokenError
 from server.accounts.text import InputError
 from server.counter_journal.desk import FenceDesk, FenceError
-from server.fleet.desk import FleetDesk, UnknownAdvisoryError
+from server.fleet.advisory_desk import AdvisoryDesk, DecidedError, NotHardwareError
+from server.fleet.advisory_ports import OvertakenError
+from server.fleet.desk import FleetDesk
 from server.fleet.enrolment import HostEnrolledError
 from server.fleet.holder_desk import HolderDesk
 from server.fleet.holder_ports import UnknownClaimError, UnknownHolderError
 from server.fleet.ports import UnknownFleetKeyError, UnknownHostError
 from server.fleet.retention_desk import RetentionDesk
 from server.fleet.roots_desk import EditionRefusedError, RootsDesk
+from server.fleet.shelf import OldEditionError, UnknownAdvisoryError
+from server.fleet.signed_file import UntrustedFileError
 from server.incidents.business_calendar import CalendarError
 from server.incidents.decisions import AmendingError, IncidentStateError
 from server.incidents.desk import IncidentDesk
@@ -90,6 +94,7 @@ from server.web.admin_clients import AdminClients
 from server.web.admin_customer_reports import AdminCustomerReports
 from server.web.admin_customers import AdminCustomers
 from server.web.admin_fleet import AdminFleet
+from server.web.admin_fleet_advisories import AdminFleetAdvisories
 from server.web.admin_fleet_holders import AdminFleetHolders
 from server.web.admin_fleet_retention import AdminFleetRetention
 from server.web.admin_fleet_roots import AdminFleetRoots
@@ -152,6 +157,7 @@ class Desks(NamedTuple):
     report_mail: ReportMailDesk
     fleet: FleetDesk
     holders: HolderDesk
+    advisories: AdvisoryDesk
     roots: RootsDesk
     fleet_retention: RetentionDesk
     status: _Status
@@ -197,8 +203,9 @@ def admin_routes(desks: Desks) -> RouteTable:
             *AdminIncidents(desks.incidents, desks.customers, desks.probes).routes(),
             *AdminStatusPage(desks.status_page).routes(),
             *AdminNotices(desks.notices).routes(),
-            *AdminFleet(desks.fleet).routes(),
-            *AdminFleetHolders(desks.holders).routes(),
+            *AdminFleet(desks.fleet, desks.advisories).routes(),
+            *AdminFleetHolders(desks.holders, desks.advisories).routes(),
+            *AdminFleetAdvisories(desks.fleet, desks.advisories).routes(),
             *AdminFleetRoots(desks.roots).routes(),
             *AdminFleetRetention(desks.fleet_retention).routes(),
             *AdminKeys(desks.keys).routes(),
@@ -300,6 +307,11 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (UnknownHostError, HTTPStatus.NOT_FOUND),
     (UnknownFleetKeyError, HTTPStatus.NOT_FOUND),
     (UnknownAdvisoryError, HTTPStatus.NOT_FOUND),
+    (UntrustedFileError, HTTPStatus.FORBIDDEN),
+    (OldEditionError, HTTPStatus.CONFLICT),
+    (OvertakenError, HTTPStatus.CONFLICT),
+    (DecidedError, HTTPStatus.CONFLICT),
+    (NotHardwareError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (HostEnrolledError, HTTPStatus.CONFLICT),
     (EditionRefusedError, HTTPStatus.CONFLICT),
     (UnknownHolderError, HTTPStatus.NOT_FOUND),

@@ -1,6 +1,7 @@
 """The admin API on the fleet: `/api/v1/fleet`, hosts and the keys that they report."""
 
 import asyncio
+from collections.abc import Sequence
 from http import HTTPMethod, HTTPStatus
 from typing import Annotated
 
@@ -9,14 +10,13 @@ from pydantic import ConfigDict, Field
 
 from agent.report import Value
 from server.accounts.access import Permission
-from server.fleet.absorbing import KnownKey
-from server.fleet.advisory import Advisory
-from server.fleet.desk import MAX_TOKEN_DAYS, FleetDesk, HitKey
-from server.fleet.exposure import Affected, Exposed
+from server.fleet.advisory_desk import AdvisoryDesk, HostFault
+from server.fleet.desk import MAX_TOKEN_DAYS, FleetDesk
 from server.fleet.firmware import VersionError, parse_beginning
 from server.fleet.health import Fault, Level
 from server.fleet.hosts import Host, HostState
 from server.fleet.ports import FleetKey, NotedChange, Search
+from server.fleet.rulebook import Reached
 from server.fleet.trust import WORDS, Trust
 from server.web.admin_holder_shown import HeldShown, HolderClaimShown, show_claim, show_held
 from server.web.admin_request import (
@@ -35,6 +35,7 @@ from server.web.parameters import (
     BEFORE,
     FIRMWARE,
     HOST,
+    HOST_RULE,
     LARGEST_NUMBER,
     LEVEL,
     LIMIT,
@@ -47,6 +48,7 @@ from server.web.route import Reach, Route
 
 _KEY = "/fleet/keys/{key_id}"
 _PAGE = (AFTER_NAME, LIMIT)
+_HOSTS = (HOST_RULE, *_PAGE)
 _SEARCH = (SERIAL, HOST, FIRMWARE, RULE, LEVEL, *_PAGE)
 MAX_KEYS = 100
 """Of a page, whatever is asked for: a laptop can make the facts of each as long as a book."""
@@ -76,11 +78,23 @@ class HostTokenShown(Shown):
     token: str
 
 
+class HostFaultShown(Shown):
+    """What is wrong with a host's software. newest: the release that is known to be out."""
+
+    rule: str
+    level: Level
+    title: str
+    package: str
+    version: str
+    newest: str
+
+
 class HostShown(Shown):
     """A host. missing: reports that never came; clashes: reports under a number that was used.
 
     person: whose it is, null while nobody said. altered: times that it contradicted what a key
-    proved of itself; silent: it has not reported for `fleet.silent_days`.
+    proved of itself; silent: it has not reported for `fleet.silent_days`; software: releases of
+    programs that have to do with keys, as the system lists them.
     """
 
     id: str
@@ -96,6 +110,8 @@ class HostShown(Shown):
     missing: int
     clashes: int
     person: str | None
+    software: dict[str, str]
+    faults: list[HostFaultShown]
     altered: int
     silent: bool
 
@@ -146,6 +162,16 @@ class UnreadShown(Shown):
     title: str
 
 
+class LifeShown(Shown):
+    """A stage of its product's life that concerns the key. reached: whether its day has come."""
+
+    rule: str
+    text: str
+    day: str
+    reached: Reached
+    source: str
+
+
 class SightingShown(Shown):
     """That a host saw the key. attached: null where the organisation does not ask.
 
@@ -174,6 +200,7 @@ class FleetKeyShown(Shown):
     level: Level | None
     faults: list[FaultShown]
     unknown: list[UnreadShown]
+    lifecycle: list[LifeShown]
     facts: dict[str, FactShown]
     unreadable: dict[str, str]
     seen: list[SightingShown]
@@ -208,53 +235,12 @@ class ChangesShown(Shown):
     changes: list[ChangeShown]
 
 
-class AdvisoryShown(Shown):
-    """An advisory on firmware."""
-
-    id: str
-    cve: str | None
-    title: str
-    condition: str
-    critical: bool
-    source: str
-    note: str
-
-
-class AdvisoriesShown(Shown):
-    """All advisories that are known here."""
-
-    advisories: list[AdvisoryShown]
-
-
-class HitShown(Shown):
-    """A key that an advisory hits, or may hit. lines: the products that it can be.
-
-    disputed: facts that hosts contradict each other about, which count as not known.
-    """
-
-    id: str
-    serial: int | None
-    firmware: str | None
-    lines: list[str]
-    affected: Affected
-    exposed: Exposed
-    hosts: list[str]
-    disputed: list[str]
-
-
-class HitsShown(Shown):
-    """Keys that are not clear of an advisory. next: `after` of the page behind it, or null."""
-
-    advisory: AdvisoryShown
-    keys: list[HitShown]
-    next: str | None
-
-
 class AdminFleet:
-    """Handlers over the desk for the fleet."""
+    """Handlers over the desks for the fleet and for advisories."""
 
-    def __init__(self, desk: FleetDesk) -> None:
+    def __init__(self, desk: FleetDesk, advisories: AdvisoryDesk) -> None:
         self._desk = desk
+        self._advisories = advisories
 
     def routes(self) -> list[Route]:
         """Return the routes of this part of the API."""
@@ -272,7 +258,7 @@ class AdminFleet:
                 query=(REASON,),
                 body=NewHostToken,
             ),
-            Route(get, "/fleet/hosts", self.list_hosts, read, whole, HostsShown, query=_PAGE),
+            Route(get, "/fleet/hosts", self.list_hosts, read, whole, HostsShown, query=_HOSTS),
             Route(
                 post,
                 "/fleet/hosts/{host_id}/erase",
@@ -292,16 +278,6 @@ class AdminFleet:
                 whole,
                 ChangesShown,
                 query=(BEFORE, LIMIT),
-            ),
-            Route(get, "/fleet/advisories", self.advisories, read, whole, AdvisoriesShown),
-            Route(
-                get,
-                "/fleet/advisories/{advisory_id}/keys",
-                self.affected,
-                read,
-                whole,
-                HitsShown,
-                query=_PAGE,
             ),
         ]
 
@@ -326,18 +302,18 @@ class AdminFleet:
 
     async def list_hosts(self, request: web.Request) -> web.Response:
         """List hosts by id."""
-        query = read_query(request, ("after", "limit"))
-        limit = page_limit(query)
-        found = await self._desk.hosts(query.get("after", ""), limit)
-        more = found[-1].host_id if len(found) == limit else None
-        return answer(request, HostsShown(hosts=[show_host(one) for one in found], next=more))
+        query = read_query(request, [parameter.name for parameter in _HOSTS])
+        after, limit = query.get("after", ""), page_limit(query)
+        found, more = await self._advisories.hosts(query.get("rule"), after, limit)
+        hosts = [show_host(one, self._advisories.faults(one)) for one in found]
+        return answer(request, HostsShown(hosts=hosts, next=more))
 
     async def erase(self, request: web.Request) -> web.Response:
         """Forget a host for good, and the keys that nobody else saw."""
         cause = read_cause(request)
         host = await self._desk.erase(request.match_info["host_id"], cause=cause)
         write_down(request, "host.erase", host=host.host_id)
-        return answer(request, show_host(host))
+        return answer(request, show_host(host, ()))
 
     async def list_keys(self, request: web.Request) -> web.Response:
         """List keys by id, those that are looked for."""
@@ -365,31 +341,27 @@ class AdminFleet:
         found = await self._desk.changes(key_id, before, page_limit(query))
         return answer(request, ChangesShown(changes=[_change(one) for one in found]))
 
-    async def advisories(self, request: web.Request) -> web.Response:
-        """Show all advisories that are known here."""
-        read_query(request, ())
-        listed = [_advisory(one) for one in self._desk.advisories]
-        return answer(request, AdvisoriesShown(advisories=listed))
-
-    async def affected(self, request: web.Request) -> web.Response:
-        """List keys that an advisory hits, or may hit; a page may be short of its limit."""
-        query = read_query(request, ("after", "limit"))
-        advisory = self._desk.advisory(request.match_info["advisory_id"])
-        hit, more = await self._desk.affected(advisory, query.get("after", ""), page_limit(query))
-        shown = HitsShown(advisory=_advisory(advisory), keys=[_hit(one) for one in hit], next=more)
-        return answer(request, shown)
-
     def _show(self, known: FleetKey) -> FleetKeyShown:
         key, health = known.key, self._desk.health(known)
         return FleetKeyShown(
             id=key.key_id,
             serial=key.serial,
-            firmware=_firmware(key),
+            firmware=key.firmware,
             first_seen=key.first_seen.isoformat(),
             last_seen=key.last_seen.isoformat(),
             level=health.worst,
             faults=[_fault(fault) for fault in health.faults],
             unknown=[UnreadShown(rule=rule.name, title=rule.title) for rule in health.unreadable],
+            lifecycle=[
+                LifeShown(
+                    rule=entry.stage,
+                    text=entry.text,
+                    day=entry.day.isoformat(),
+                    reached=reached,
+                    source=entry.source,
+                )
+                for entry, reached in self._desk.life(known)
+            ],
             facts={
                 name: FactShown(
                     value=_value(fact.value),
@@ -440,8 +412,8 @@ def _search(query: dict[str, str]) -> Search:
     )
 
 
-def show_host(host: Host) -> HostShown:
-    """Return a host as it is shown."""
+def show_host(host: Host, faults: Sequence[HostFault]) -> HostShown:
+    """Return a host as it is shown, with what is wrong with its software."""
     return HostShown(
         id=host.host_id,
         name=host.name,
@@ -456,6 +428,18 @@ def show_host(host: Host) -> HostShown:
         missing=host.missing,
         clashes=host.clashes,
         person=host.person or None,
+        software=dict(host.software),
+        faults=[
+            HostFaultShown(
+                rule=fault.rule,
+                level=fault.level,
+                title=fault.title,
+                package=fault.behind.package,
+                version=fault.behind.version,
+                newest=str(fault.behind.newest.release),
+            )
+            for fault in faults
+        ],
         altered=host.altered,
         silent=host.is_silent,
     )
@@ -472,11 +456,6 @@ def _fault(fault: Fault) -> FaultShown:
     )
 
 
-def _firmware(key: KnownKey) -> str | None:
-    fact = key.facts.get("device.firmware")
-    return fact.value if fact is not None and isinstance(fact.value, str) else None
-
-
 def _value(value: Value | None) -> FactValue:
     return list(value) if isinstance(value, tuple) else value
 
@@ -489,30 +468,4 @@ def _change(one: NotedChange) -> ChangeShown:
         fact=one.fact,
         before=_value(one.before),
         after=_value(one.after),
-    )
-
-
-def _advisory(one: Advisory) -> AdvisoryShown:
-    return AdvisoryShown(
-        id=one.advisory_id,
-        cve=one.cve,
-        title=one.title,
-        condition=one.explained,
-        critical=one.critical,
-        source=one.source,
-        note=one.note,
-    )
-
-
-def _hit(one: HitKey) -> HitShown:
-    key = one.known.key
-    return HitShown(
-        id=key.key_id,
-        serial=key.serial,
-        firmware=_firmware(key),
-        lines=sorted(line.value for line in one.exposure.lines),
-        affected=one.exposure.affected,
-        exposed=one.exposure.exposed,
-        hosts=[seen.host_name for seen in one.known.sightings],
-        disputed=list(key.disputed),
     )

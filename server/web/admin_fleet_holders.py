@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from server.accounts.access import Permission
 from server.accounts.text import MAX_NAME
+from server.fleet.advisory_desk import AdvisoryDesk
 from server.fleet.holder_desk import HolderDesk, Named, SheetError
 from server.fleet.holder_file import MAX_OCTETS
 from server.fleet.holder_ports import HeldKey, HolderSearch
@@ -162,10 +163,11 @@ class PersonForgottenShown(Shown):
 
 
 class AdminFleetHolders:
-    """Handlers over the desk for holders."""
+    """Handlers over the desk for holders. advisories: know what is wrong with a host's software."""
 
-    def __init__(self, desk: HolderDesk) -> None:
+    def __init__(self, desk: HolderDesk, advisories: AdvisoryDesk) -> None:
         self._desk = desk
+        self._advisories = advisories
 
     def routes(self) -> list[Route]:
         """Return the routes of this part of the API."""
@@ -323,7 +325,7 @@ class AdminFleetHolders:
         wanted = await read_json(request, HostsPerson)
         host = await self._desk.assign(request.match_info["host_id"], wanted.person, cause=cause)
         write_down(request, "host.assign", host=host.host_id)
-        return answer(request, show_host(host))
+        return answer(request, show_host(host, self._advisories.faults(host)))
 
     async def forget(self, request: web.Request) -> web.Response:
         """Forget a person: what they hold, whose hosts are theirs, and what was claimed."""

@@ -146,6 +146,11 @@ RULE = QueryParameter(
     {"type": "string", "maxLength": 64},
     "Only keys in which this rule of health found a fault.",
 )
+HOST_RULE = QueryParameter(
+    "rule",
+    {"type": "string", "enum": ["software-not-current"]},
+    "Only hosts in whose software this rule found a fault; a page may be short of its limit then.",
+)
 LEVEL = QueryParameter(
     "level",
     {"type": "string", "enum": ["danger", "warning", "notice"]},

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 from agent.report import Report
 from server.fleet.absorbing import KnownKey, as_report, said_again
 from server.fleet.channel.blame import relayed_otherwise
 from server.fleet.custody import Witness
 from server.fleet.enrolment import Admission, Asked, Token, admit, check_new_token, digest_of
-from server.fleet.health import judge_health
+from server.fleet.health import JUDGING, Judging
 from server.fleet.hosts import Host, HostState
 from server.fleet.intake import Intake, NewChange, Seen, Standing
 from server.fleet.lines import line_word
@@ -20,7 +20,6 @@ from server.fleet.receipt import Receipt
 from server.fleet.retention import Limits, Looked
 from server.fleet.retention_ports import Due
 from server.journal.acts import Act, State, Subject
-from server.leases import Lease
 from tests.server.memory_holders import MemoryHolders
 
 
@@ -35,6 +34,7 @@ class MemoryFleet(MemoryHolders):
         self._standings: dict[str, Standing] = {}
         self._seen: dict[tuple[str, str], Seen] = {}
         self._noted: list[tuple[int, NewChange]] = []
+        self._judging = JUDGING
         self.told_of_hosts: list[dict[str, object]] = []
 
     def _hosts_known(self) -> dict[str, Host]:
@@ -107,7 +107,7 @@ class MemoryFleet(MemoryHolders):
     async def key_counts(self) -> Sequence[KeyCount]:
         counted = Counter(
             (
-                judge_health(as_report(key), self._standings[key_id].judged).worst,
+                self._judging.judge(as_report(key), self._standings[key_id].judged).worst,
                 line_word(as_report(key)),
             )
             for key_id, key in self._fleet_keys.items()
@@ -119,9 +119,6 @@ class MemoryFleet(MemoryHolders):
 
     async def host_counts(self) -> Mapping[HostState, int]:
         return Counter(host.state for host in self._hosts.values())
-
-    async def judge_due(self, today: date, limit: int, lease: Lease) -> int:
-        raise NotImplementedError
 
     async def list_hosts(self, after: str, limit: int) -> Sequence[Host]:
         return [self._hosts[one] for one in sorted(self._hosts) if one > after][:limit]
@@ -143,11 +140,15 @@ class MemoryFleet(MemoryHolders):
         )
         return erased
 
-    async def take_reports(self, reports: Sequence[Report]) -> Sequence[Receipt]:
+    async def take_reports(
+        self, reports: Sequence[Report], judging: Judging = JUDGING
+    ) -> Sequence[Receipt]:
+        self._judging = judging
         now_us = await self.store_time_us()
         today = datetime.fromtimestamp(now_us // 1_000_000, UTC).date()
         brought = Counter(host_id for _, host_id in self._seen)
-        intake = Intake(self._hosts, self._standings, self._fleet_keys, today, brought)
+        known = (self._hosts, self._standings, self._fleet_keys)
+        intake = Intake(*known, today, brought, judging=judging)
         receipts = [intake.take(report) for report in reports]
         for host_id in {*intake.reported, *intake.clashed}:
             self._hosts[host_id] = intake.hosts[host_id]._replace(reported_us=now_us)
@@ -199,7 +200,7 @@ class MemoryFleet(MemoryHolders):
         day = self._standings[key.key_id].judged
         said = as_report(key)
         said = said._replace(facts={**said.facts, **self.custody(key.key_id).facts()})
-        return {fault.rule.name for fault in judge_health(said, day).faults}
+        return {fault.rule.name for fault in self._judging.judge(said, day).faults}
 
     async def fleet_key(self, key_id: str) -> FleetKey | None:
         return self._with_sightings(key_id) if key_id in self._fleet_keys else None

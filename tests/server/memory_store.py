@@ -52,6 +52,7 @@ from server.provisioning.ports import CountersAheadError
 from server.resealing.ports import Kind, RecordsLeftError, SealedRecord, Swap
 from server.storage.limits import check_policy
 from tests.server.memory_accounts import MemoryAccounts
+from tests.server.memory_advisories import MemoryAdvisories
 from tests.server.memory_fences import MemoryFences
 from tests.server.memory_fleet import MemoryFleet
 from tests.server.memory_incidents import MemoryIncidents
@@ -103,6 +104,7 @@ class MemoryStore(
     MemoryUptime,
     MemoryMaintenance,
     MemoryFleet,
+    MemoryAdvisories,
     MemoryMinting,
     MemoryProbes,
     MemoryIncidents,

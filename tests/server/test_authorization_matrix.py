@@ -29,6 +29,7 @@ from server.web.route import Reach, Route
 from server.web.source import SourceReader
 from tests.docs.test_accounts import documented_grants
 from tests.server.acts import CAUSE
+from tests.server.fleet.advisory_files import document, signed
 from tests.server.fleet.reports import HOST, a_key, a_report
 from tests.server.memory_store import MemoryStore
 from tests.server.still_clock import StillClock
@@ -41,6 +42,7 @@ UPLOADS = {
     "text/csv": b"#\n",
     "text/csv; header=present": b"serial,person,kind\n7,Anna Berg,primary\n",
     "application/x-keystead-import": b"end\n",
+    "application/json": signed(document(edition=9)),
 }
 OBJECTS = {Reach.CUSTOMER, Reach.CLIENT, Reach.OPERATOR}
 

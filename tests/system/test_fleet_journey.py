@@ -85,6 +85,8 @@ def test_a_key_is_seen_judged_missed_and_forgotten(
         hit = affected(keystead, "YSA-2024-03")
         assert (hit[OLD]["affected"], hit[OLD]["exposed"]) == ("affected", "exposed")
         assert hit[OLD]["hosts"] == ["laptop-17"]
+        # A job asks advisories about it by itself, and tells what it found.
+        keystead.wait_until(lambda: keystead.cli("fleet", "advisories", "show")["waiting"] == 0)
 
         # The server is away while a key comes; its report waits for it.
         keystead.kill()

@@ -67,7 +67,7 @@ async def custodies(
     ids = sorted(seen)
     holders = await holders_of(connection, ids)
     claims = await claims_of(connection, ids)
-    standing = await _alarms(connection, ids)
+    standing = await alarms_of(connection, ids)
     found = {}
     for key_id, sightings in seen.items():
         holder = holders.get(key_id)
@@ -146,7 +146,7 @@ async def judge_custody(
     for piece in pieces(sorted(ids)):
         holders = await holders_of(connection, piece)
         witnesses = await _witnesses(connection, piece, holders)
-        standing = await _alarms(connection, piece)
+        standing = await alarms_of(connection, piece)
         begun, ended = [], []
         for key_id in piece:
             holder, seen_by = holders.get(key_id), witnesses.get(key_id, [])
@@ -165,17 +165,22 @@ async def judge_custody(
 
 
 async def mark_alarms(connection: AsyncConnection, ids: Collection[str]) -> None:
-    """Put the alarms of these keys where health is searched, after their health was written."""
+    """Put the alarms of these keys where health is searched, after their health was written.
+
+    With the levels that ship; a job judges the key by what the organisation wants.
+    """
     for piece in pieces(sorted(ids)):
         faults = [
             {"rule": rule, "key_id": key_id}
-            for key_id, standing in (await _alarms(connection, piece)).items()
+            for key_id, standing in (await alarms_of(connection, piece)).items()
             for rule in {one.rule for one in standing}
         ]
         if not faults:
             continue
         insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
         await connection.execute(insert(fleet_fault).on_conflict_do_nothing(), faults)
+        marked = fleet_key.c.key_id.in_({one["key_id"] for one in faults})
+        await connection.execute(update(fleet_key).where(marked).values(rulebook=""))
         for rule, level in _LEVEL.items():
             keys = [one["key_id"] for one in faults if one["rule"] == rule]
             raised = update(fleet_key).where(fleet_key.c.key_id.in_(keys))
@@ -186,7 +191,7 @@ async def _unmark(connection: AsyncConnection, ids: Collection[str], today: date
     """Take faults away whose reason is over, and find what is the worst of a key now."""
     if not ids:
         return
-    left = await _alarms(connection, sorted(ids))
+    left = await alarms_of(connection, sorted(ids))
     found = select(fleet_key).where(fleet_key.c.key_id.in_(sorted(ids)))
     for row in list(await connection.execute(found)):
         rules = {one.rule for one in left.get(row.key_id, ())}
@@ -195,7 +200,7 @@ async def _unmark(connection: AsyncConnection, ids: Collection[str], today: date
         worst = judge_health(as_report(key_of(row)), today).worst
         level = max([LEVELS[worst], *(_LEVEL[rule] for rule in rules)])
         now = update(fleet_key).where(fleet_key.c.key_id == row.key_id)
-        await connection.execute(now.values(level=level))
+        await connection.execute(now.values(level=level, rulebook=""))
 
 
 async def _keep(
@@ -211,7 +216,8 @@ async def _keep(
         await connection.execute(fleet_alarm.insert(), begun)
 
 
-async def _alarms(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, list[Alarm]]:
+async def alarms_of(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, list[Alarm]]:
+    """Return the alarms that stand at these keys, by id, of those that have any."""
     found = select(fleet_alarm).where(fleet_alarm.c.key_id.in_(ids))
     standing: dict[str, list[Alarm]] = {}
     for row in await connection.execute(found):

@@ -98,11 +98,10 @@ async def _write_key(
             unreadable=write_unreadable(key),
             firmware=firmware_of(key),
             level=LEVELS[health.worst],
+            rulebook="",  # until a job judges it by what the organisation wants
             last_seen=key.last_seen.isoformat(),
-            # The next report is looked at in full, though it may say what the last one said; and a
-            # job finds out what else follows from these facts, and until when.
+            # The next report is looked at in full, though it may say what the last one said.
             digest=b"",
-            due=today.isoformat(),
             changes=changes + len(proven.changes),
         )
     )

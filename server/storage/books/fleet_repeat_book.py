@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.report import Report
 from server.fleet.custody import Witness, begins
+from server.fleet.health import JUDGING, Judging
 from server.fleet.holders import Holder
 from server.fleet.intake import Intake, digests_of
 from server.fleet.receipt import Receipt
@@ -57,7 +58,9 @@ class _Decided(NamedTuple):
 class SqlFleetRepeatBook(SqlFleetReportBook):
     """Keeps `take_reports` of `server.fleet.ports.FleetBook`, in the shorter way where it can."""
 
-    async def take_reports(self, reports: Sequence[Report]) -> Sequence[Receipt]:
+    async def take_reports(
+        self, reports: Sequence[Report], judging: Judging = JUDGING
+    ) -> Sequence[Receipt]:
         """Take reports whose signatures are right, in order, and say what became of each.
 
         In several transactions: after a failure some are stored, and whoever sends them again is
@@ -73,7 +76,7 @@ class SqlFleetRepeatBook(SqlFleetReportBook):
             left = [one for one in read if one.place not in receipts]
             for first in range(0, len(left), _NEWS):
                 piece = left[first : first + _NEWS]
-                taken = await super().take_reports([one.report for one in piece])
+                taken = await super().take_reports([one.report for one in piece], judging)
                 receipts |= zip((one.place for one in piece), taken, strict=True)
         return [receipts[place] for place in range(len(reports))]
 

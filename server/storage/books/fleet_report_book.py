@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.report import Report
 from server.fleet.absorbing import as_report, key_id_of
-from server.fleet.health import next_turn
+from server.fleet.health import JUDGING, Judging
 from server.fleet.hosts import Host
 from server.fleet.intake import ChangedKey, Intake, Standing, news, unknown_keys, unsighted_keys
 from server.fleet.lines import line_word
@@ -48,7 +48,9 @@ class SqlFleetReportBook:
 
     _transactions: Transactions
 
-    async def take_reports(self, reports: Sequence[Report]) -> Sequence[Receipt]:
+    async def take_reports(
+        self, reports: Sequence[Report], judging: Judging = JUDGING
+    ) -> Sequence[Receipt]:
         """Take reports whose signatures are right, in order, and say what became of each."""
         if not reports:
             return ()
@@ -70,6 +72,7 @@ class SqlFleetReportBook:
                     connection,
                     frozenset().union(*(unknown_keys(report, standings) for report in reports)),
                 ),
+                judging=judging,
             )
             receipts = [intake.take(report) for report in reports]
             moved = await moved_sightings(connection, intake)
@@ -172,8 +175,12 @@ async def _write_keys(connection: AsyncConnection, intake: Intake, now_us: int) 
     changed = intake.changed
     if changed:
         offer = _dialect(connection).insert(fleet_key)
-        columns = [column.name for column in fleet_key.c if column.name != "key_id"]
-        anew = {name: offer.excluded[name] for name in columns}
+        kept = {"key_id", "hits"}  # what is known of advisories stays until the key is judged anew
+        columns = [column.name for column in fleet_key.c if column.name not in kept]
+        anew: dict[str, Any] = {name: offer.excluded[name] for name in columns}
+        # Who judges by another rulebook than the row's leaves it to whoever judges anew.
+        same = fleet_key.c.rulebook == offer.excluded.rulebook
+        anew["rulebook"] = case((same, offer.excluded.rulebook), else_="")
         await connection.execute(
             offer.on_conflict_do_update(index_elements=[fleet_key.c.key_id], set_=anew),
             [_row(changed[key_id]) for key_id in sorted(changed)],
@@ -206,8 +213,7 @@ async def _write_keys(connection: AsyncConnection, intake: Intake, now_us: int) 
 
 def _row(changed: ChangedKey) -> Mapping[str, object]:
     key, standing = changed.key, changed.standing
-    report = as_report(key)
-    due = next_turn(report, standing.judged)
+    due = changed.due
     return {
         "key_id": key.key_id,
         "serial": key.serial,
@@ -219,12 +225,13 @@ def _row(changed: ChangedKey) -> Mapping[str, object]:
         "last_seen": key.last_seen.isoformat(),
         "said": key.said.isoformat(),
         "whole": standing.whole,
-        "line": line_word(report),
+        "line": line_word(as_report(key)),
         "due": None if due is None else due.isoformat(),
         "judged": standing.judged.isoformat(),
         "host_id": standing.host_id,
         "digest": standing.digest,
         "changes": standing.changes,
+        "rulebook": changed.rulebook,
     }
 
 

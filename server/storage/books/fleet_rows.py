@@ -50,6 +50,7 @@ def host_of(row: Row[Any]) -> Host:
         row.person,
         row.person_after,
         row.silent_us,
+        json.loads(row.software),
     )
 
 

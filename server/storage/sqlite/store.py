@@ -27,6 +27,7 @@ from server.otp.ports import (
 from server.provisioning.ports import MintedKey
 from server.resealing.ports import Kind
 from server.storage.batch_queue import BatchQueue
+from server.storage.books.advisory_book import SqlAdvisoryBook
 from server.storage.books.client_book import SqlClientBook
 from server.storage.books.customer_book import SqlCustomerBook
 from server.storage.books.delivery_book import SqlDeliveryBook
@@ -35,7 +36,6 @@ from server.storage.books.fence_book import SqlFenceBook
 from server.storage.books.fleet_altered_book import SqlFleetAlteredBook
 from server.storage.books.fleet_claim_book import SqlFleetClaimBook
 from server.storage.books.fleet_count_book import SqlFleetCountBook
-from server.storage.books.fleet_due_book import SqlFleetDueBook
 from server.storage.books.fleet_key_book import SqlFleetKeyBook
 from server.storage.books.fleet_proof_book import SqlFleetProofBook
 from server.storage.books.fleet_repeat_book import SqlFleetRepeatBook
@@ -44,6 +44,7 @@ from server.storage.books.fleet_view_book import SqlFleetViewBook
 from server.storage.books.hsm_log_book import SqlHsmLogBook
 from server.storage.books.incident_book import SqlIncidentBook
 from server.storage.books.journal_book import SqlJournalBook
+from server.storage.books.judgement_book import SqlJudgementBook
 from server.storage.books.key_book import SqlKeyBook
 from server.storage.books.lease_book import SqlLeaseBook
 from server.storage.books.ledger_book import SqlLedgerBook
@@ -100,7 +101,8 @@ class SqliteStore(
     SqlFleetKeyBook,
     SqlFleetViewBook,
     SqlFleetCountBook,
-    SqlFleetDueBook,
+    SqlAdvisoryBook,
+    SqlJudgementBook,
     SqlLedgerBook,
     SqlProbeBook,
     SqlDeliveryBook,

@@ -6,85 +6,26 @@ from datetime import date
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from server.fleet.advisory_file import (
-    UntrustedError,
-    key_id_of,
     read_document,
     shipped,
-    signed_over,
     verify,
 )
 from server.fleet.firmware import Version
 from server.fleet.product_lines import ProductLine
+from server.fleet.signed_file import UntrustedFileError
 from server.fleet.software import Release
 from server.journal.canonical import MalformedError, canonical
-
-KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-OTHER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
-
-
-def advisory(**changes: object) -> dict[str, Any]:
-    return {
-        "id": "YSA-2099-01",
-        "cve": None,
-        "title": "An example",
-        "affects": [
-            {"line": "YubiKey 5", "from": "5.0.0", "below": "5.7.0", "of": "firmware", "nfc": False}
-        ],
-        "unclear": [],
-        "condition": "always",
-        "explained": "always",
-        "critical": False,
-        "source": "example.org",
-        "note": "",
-    } | changes
-
-
-def document(**changes: object) -> dict[str, Any]:
-    return {
-        "format": 1,
-        "edition": 7,
-        "issued": "2026-11-27",
-        "advisories": [advisory()],
-        "software": [
-            {
-                "id": "YSA-2099-02",
-                "cve": None,
-                "package": "pam-u2f",
-                "from": None,
-                "below": "1.3.1",
-                "note": "",
-            }
-        ],
-        "lifecycle": [
-            {
-                "line": "YubiKey 5 FIPS",
-                "firmware": "5.4",
-                "fact": "historical",
-                "date": "2026-09-22",
-                "source": "example.org",
-            }
-        ],
-    } | changes
-
-
-def signed(value: dict[str, Any], key: Ed25519PrivateKey = KEY) -> dict[str, Any]:
-    public = key.public_key().public_bytes_raw()
-    return {
-        "document": value,
-        "key": key_id_of(public).hex(),
-        "signature": key.sign(signed_over(value)).hex(),
-    }
+from tests.server.fleet.advisory_files import KEY, OTHER, PUBLIC, advisory, document, enveloped
 
 
 def read(envelope: dict[str, Any]) -> object:
-    return verify(json.dumps(envelope).encode(), [KEY.public_key().public_bytes_raw()])
+    return verify(json.dumps(envelope).encode(), [PUBLIC])
 
 
 def test_a_file_under_a_trusted_key_is_read() -> None:
-    found = verify(json.dumps(signed(document())).encode(), [KEY.public_key().public_bytes_raw()])
+    found = verify(json.dumps(enveloped(document())).encode(), [PUBLIC])
     assert (found.edition, found.issued) == (7, date(2026, 11, 27))
     assert [one.advisory_id for one in found.advisories] == ["YSA-2099-01"]
     assert found.software[0].concerns("pam-u2f", Release.parse("1.3.0"))
@@ -93,27 +34,27 @@ def test_a_file_under_a_trusted_key_is_read() -> None:
 
 
 def test_a_file_under_another_key_is_refused() -> None:
-    with pytest.raises(UntrustedError, match="not among the trusted"):
-        read(signed(document(), OTHER))
+    with pytest.raises(UntrustedFileError, match="not among the trusted"):
+        read(enveloped(document(), OTHER))
 
 
 def test_a_file_that_claims_a_trusted_key_is_refused() -> None:
-    claimed = signed(document(), OTHER) | {"key": signed(document())["key"]}
-    with pytest.raises(UntrustedError, match="signature"):
+    claimed = enveloped(document(), OTHER) | {"key": enveloped(document())["key"]}
+    with pytest.raises(UntrustedFileError, match="signature"):
         read(claimed)
 
 
 def test_a_file_that_was_altered_is_refused() -> None:
-    altered = signed(document())
+    altered = enveloped(document())
     altered["document"] = document(edition=8)
-    with pytest.raises(UntrustedError, match="signature"):
+    with pytest.raises(UntrustedFileError, match="signature"):
         read(altered)
 
 
 def test_a_signature_made_for_something_else_is_refused() -> None:
     value = document()
-    other_purpose = signed(value) | {"signature": KEY.sign(canonical(value)).hex()}
-    with pytest.raises(UntrustedError, match="signature"):
+    other_purpose = enveloped(value) | {"signature": KEY.sign(canonical(value)).hex()}
+    with pytest.raises(UntrustedFileError, match="signature"):
         read(other_purpose)
 
 
@@ -139,7 +80,7 @@ def test_a_signed_file_that_is_not_understood_is_refused_as_a_whole(
     spoil: Callable[[dict[str, Any]], dict[str, Any]], word: str
 ) -> None:
     with pytest.raises(MalformedError, match=word):
-        read(signed(spoil(document())))
+        read(enveloped(spoil(document())))
 
 
 @pytest.mark.parametrize(

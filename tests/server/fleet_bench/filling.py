@@ -15,10 +15,13 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped] # the driver ships no types
 
 from server.fleet.absorbing import absorb, as_report, key_id_of
-from server.fleet.health import judge_health, next_turn
+from server.fleet.advisory_file import shipped
+from server.fleet.health_rules import HealthRules
 from server.fleet.intake import digest_of
 from server.fleet.lines import line_word
+from server.fleet.rulebook import Rulebook
 from server.storage.books.fleet_rows import LEVELS, firmware_of, write_facts
+from server.storage.books.judgement_book import write_hits
 from tests.server.fleet_bench.laptops import KINDS, Laptop, facts_of
 
 _SIGHTINGS = ("key_id", "host_id", "first_day", "last_day")
@@ -38,7 +41,8 @@ class Fleet:
         self._count = count
         self._today = today
         self._every = max(1, count // reporting)
-        self._kinds = [_Kind(kind, today) for kind in range(KINDS)]
+        rulebook = Rulebook(shipped(), HealthRules(), today)
+        self._kinds = [_Kind(kind, today, rulebook) for kind in range(KINDS)]
 
     def reporters(self) -> list[Laptop]:
         """Return the laptops that report."""
@@ -85,12 +89,12 @@ class Fleet:
 
 
 class _Kind:
-    def __init__(self, kind: int, today: date) -> None:
+    def __init__(self, kind: int, today: date, rulebook: Rulebook) -> None:
         example = Laptop("", kind)
         report = example.key(facts_of(kind, today), today)
         key = absorb(None, report, example.host_id, today, today=today).key
-        said, health = as_report(key), judge_health(as_report(key), today)
-        turn = next_turn(said, today)
+        said = as_report(key)
+        health, turn = rulebook.judge(said, today), rulebook.next_turn(said, today)
         text = json.dumps(
             [example.serial, dict(report.facts), {}], sort_keys=True, separators=(",", ":")
         )
@@ -109,6 +113,8 @@ class _Kind:
             "judged": today.isoformat(),
             "due": None if turn is None else turn.isoformat(),
             "changes": 0,
+            "rulebook": rulebook.stamp,
+            "hits": write_hits(rulebook.hits(said)),
             "facts": write_facts(key),
             "unreadable": "{}",
         }

@@ -9,6 +9,7 @@ from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
 from server.fleet.ports import Search
 from server.fleet.receipt import Receipt
+from server.fleet.shelf import Shelf
 from tests.server.fleet.reports import HEALTHY, HOST, a_key, a_report
 from tests.server.storage.test_fleet import (
     OTHER,
@@ -60,7 +61,7 @@ async def test_who_verifies_has_a_turn_while_keys_are_listed_and_judged(store: S
     for sequence in range(1, 6):
         keys = [a_key(serial=8 * sequence + number) for number in range(8)]
         await take(store, a_report(*keys, sequence=sequence))
-    desk = FleetDesk(store, shipped(), clock=SystemClock())
+    desk = FleetDesk(store, Shelf(shipped()), clock=SystemClock())
     turns = 0
 
     async def verify() -> None:

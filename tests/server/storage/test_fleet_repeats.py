@@ -8,23 +8,26 @@ from typing import Any
 import pytest
 
 from agent.report import Report
+from server.fleet.advisory_file import shipped
 from server.fleet.enrolment import Asked, digest_of
 from server.fleet.health import Level
 from server.fleet.ports import Search
 from server.fleet.receipt import Receipt
-from server.leases import Lease
+from server.fleet.shelf import Shelf
+from server.jobs.fleet_judging import FleetJudging
 from server.otp.ports import StoreUnavailableError
 from server.storage.books.fleet_rows import day_of
 from server.storage.postgres.store import PostgresStore
 from server.storage.sqlite.store import SqliteStore
 from tests.server.acts import ACT
 from tests.server.fleet.reports import HEALTHY, a_key, a_report
+from tests.server.still_clock import StillClock
 from tests.server.storage.keepers import Keeper
 
 pytestmark = pytest.mark.parametrize("keeper", ["sqlite", "postgres"], indirect=True)
 
 HOSTS = ("0a" * 16, "0b" * 16, "0c" * 16)
-TOKEN_US = 86_400_000_000
+DAY_US = TOKEN_US = 86_400_000_000
 ROUNDS = 12
 SqlStore = SqliteStore | PostgresStore
 
@@ -41,6 +44,10 @@ async def store(keeper: Keeper) -> SqlStore:
         key = bytes.fromhex(host_id) * 2
         await opened.enrol(Asked(token, host_id, name, key, "linux", "0.1.0"))
     return opened
+
+
+async def at_once(_seconds: float) -> None:
+    pass
 
 
 async def today(store: SqlStore) -> date:
@@ -129,8 +136,14 @@ async def test_a_key_is_judged_again_on_the_day_on_which_its_certificate_ends(
     sound = (day + timedelta(40)).isoformat()
     ending = {**HEALTHY, "piv.certificate.9a.expires": sound}
     await store.take_reports([a_report(a_key(ending, last_seen=day), host=HOSTS[0], day=day)])
-    lease = await store.acquire_lease("fleet-health", "test", 60_000_000)
-    assert isinstance(lease, Lease)
+    clock, shelf = StillClock(), Shelf(shipped())
+    clock.us = await store.store_time_us()
+    job = FleetJudging(store, shelf, clock=clock, rest=at_once)
+    await job.run()
+
+    async def pass_by(days: int) -> None:
+        clock.us = await store.store_time_us() + days * DAY_US
+        await job.run()
 
     async def found(**search: Any) -> int:  # noqa: ANN401 - of a Search
         return len(await store.fleet_keys(Search(**search), "", 10))
@@ -141,14 +154,13 @@ async def test_a_key_is_judged_again_on_the_day_on_which_its_certificate_ends(
         (40, Level.WARNING, ("certificate-ends",)),
         (41, Level.DANGER, ("certificate-ended",)),
     ):
-        while await store.judge_due(day + timedelta(after), 10, lease):
-            pass
+        await pass_by(after)
         assert (await found(level=level) if level else 1) == 1
         counted = await store.rule_counts()
         assert tuple(counted) == rules
         for rule in rules:
             assert await found(rule=rule, level=level, firmware=(5,)) == 1
-    assert await store.judge_due(day + timedelta(4_000), 10, lease) == 0
+    assert await store.call_due(day + timedelta(4_000), 10) == 0
 
 
 async def test_what_fails_in_the_middle_of_a_batch_leaves_nothing_and_is_sent_again(

@@ -31,6 +31,7 @@ from tests.server.moving_files import ReferenceClient, ReferenceKey, key_file
 from tests.server.storage.entries import OTHER, POLICY, a_client, decide, otp
 from tests.server.storage.facts import a_fact
 from tests.server.storage.keepers import PostgresKeeper, SqliteKeeper, SqlKeeper
+from tests.server.storage.test_advisories import fill_advisories
 from tests.server.storage.test_customer_book import CARD, TERMS
 from tests.server.storage.test_deliveries import notice
 from tests.server.storage.test_fleet import fill_fleet
@@ -85,6 +86,7 @@ async def source(tmp_path: Path) -> AsyncIterator[SqliteKeeper]:
     await fill_reports(store)
     await store.add_minted(*new_minted(OTHER), act=ACT)
     await fill_fleet(store)
+    await fill_advisories(store)
     found = Findings(await store.store_time_us())
     jump = found(2, -2, Outcome.UNKNOWN, minutes=1, why="the clock jumped")
     await store.add_findings(ONE, [found(1, -3), jump])

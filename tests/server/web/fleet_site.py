@@ -17,6 +17,7 @@ from server.accounts.operators import IssuedToken, OperatorDesk
 from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
 from server.fleet.holder_desk import HolderDesk
+from server.fleet.shelf import Shelf
 from server.fleet.view import FleetView
 from server.storage.sqlite.store import SqliteStore
 from server.web.bearers import Bearers
@@ -100,7 +101,7 @@ async def open_site(open_door: OpenDoor, folder: Path) -> AsyncIterator[FleetSit
         bearers = Bearers(operators, lockout=lockout, sources=sources)
         sessions = Sessions(clock=clock)
         view = FleetView(
-            FleetDesk(store, shipped(), clock=clock),
+            FleetDesk(store, Shelf(shipped()), clock=clock),
             HolderDesk(store, plain=True),
             store,
             clock=clock,

@@ -17,12 +17,14 @@ from server.accounts.clients import ClientDesk
 from server.accounts.customers import CustomerDesk
 from server.accounts.operators import OperatorDesk
 from server.counter_journal.desk import FenceDesk
+from server.fleet.advisory_desk import AdvisoryDesk
 from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
 from server.fleet.holder_desk import HolderDesk
 from server.fleet.retention import Kept
 from server.fleet.retention_desk import RetentionDesk
 from server.fleet.roots_desk import RootsDesk
+from server.fleet.shelf import Shelf
 from server.incidents.components import Component
 from server.incidents.desk import IncidentDesk
 from server.journal.desk import JournalDesk
@@ -48,6 +50,7 @@ from server.web.admin_status_page import StatusPageDesk
 from server.web.local_peers import Identify, LocalPeers
 from server.web.peer import peer_uid
 from server.web.runner import Serving, serve
+from tests.server.fleet.advisory_files import PUBLIC
 from tests.server.journal.copies import Copies
 from tests.server.memory_keys import MemoryKeys
 from tests.server.memory_store import MemoryStore
@@ -142,6 +145,7 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
     async def draw(octets: int) -> bytes:
         return secrets.token_bytes(octets)
 
+    shelf = Shelf(shipped(), trusted=[PUBLIC])
     uptime = UptimeDesk(store, store, left_out=frozenset({LEFT_OUT}))
     reports = CustomerReportDesk(
         CustomerDesk(store),
@@ -177,8 +181,9 @@ def office_desks(store: MemoryStore, clock: StillClock, imports: Path) -> Desks:
         status_page=StatusPageDesk(
             SnapshotReader(store, uptime, SHOWN, clock=clock), "https://otp.example.org/status"
         ),
-        fleet=FleetDesk(store, shipped(), clock=clock),
+        fleet=FleetDesk(store, shelf, clock=clock),
         holders=HolderDesk(store, plain=True),
+        advisories=AdvisoryDesk(store, store, shelf),
         roots=RootsDesk(store, ()),
         fleet_retention=RetentionDesk(store, KEPT),
         status=status,

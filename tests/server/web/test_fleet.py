@@ -23,6 +23,7 @@ from agent.report import (
     encode,
 )
 from server.fleet.enrolment import Asked, digest_of
+from server.fleet.health import Judging
 from server.fleet.hosts import HostState
 from server.fleet.pace import Pace
 from server.fleet.policy import FleetPolicy
@@ -238,7 +239,7 @@ async def test_a_store_that_is_away_loses_no_report(
     await house.enrol()
     report = a_report(a_key({**HEALTHY, "piv.pin.tries": 2}))
 
-    async def away(_: object) -> None:
+    async def away(*_: object) -> None:
         raise StoreUnavailableError("away")
 
     with monkeypatch.context() as patched:
@@ -302,12 +303,12 @@ async def test_a_report_that_cannot_be_taken_keeps_nobody_else_out(
     taken = house.store.take_reports
     begun, gate = asyncio.Event(), asyncio.Event()
 
-    async def stumbles(reports: Sequence[Report]) -> Sequence[Receipt]:
+    async def stumbles(reports: Sequence[Report], judging: Judging) -> Sequence[Receipt]:
         begun.set()
         await gate.wait()
         if any(report.release == "poison" for report in reports):
             raise ZeroDivisionError
-        return await taken(reports)
+        return await taken(reports, judging)
 
     monkeypatch.setattr(house.store, "take_reports", stumbles)
     first = Identity.fresh(house.url, "laptop-17", "")

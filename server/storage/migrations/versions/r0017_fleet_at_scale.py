@@ -7,23 +7,26 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0017"
-down_revision = "0015"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
 _Id = sa.Text(collation="C").with_variant(sa.Text(), "sqlite")
 _OLD_INDEXES = {
-    "fleet_key": ("fleet_key_by_serial", "fleet_key_by_firmware", "fleet_key_by_level"),
+    "fleet_key": (
+        *("fleet_key_by_serial", "fleet_key_by_firmware", "fleet_key_by_level"),
+        "fleet_key_by_rulebook",
+    ),
     "fleet_fault": ("fleet_fault_by_key",),
 }
 # Without a digest, the next report of a key is looked at whatever it says: of which day its facts
-# are is written in another way. And a key that is due is judged by a job.
+# are is written in another way. And a key without a rulebook is judged by a job, its line as well.
 _KEYS = """
 INSERT INTO fleet_key (
   key_id, serial, firmware, line, level, first_seen, last_seen, said, whole, judged, due, host_id,
-  digest, changes, facts, unreadable)
+  digest, changes, rulebook, hits, facts, unreadable)
 SELECT key_id, serial, firmware, '', level, first_seen, last_seen, last_seen, FALSE, judged,
-  judged, host_id, SUBSTR(digest, 1, 0), changes, facts, unreadable
+  judged, host_id, SUBSTR(digest, 1, 0), changes, '', hits, facts, unreadable
 FROM old_fleet_key
 """
 _FAULTS = """
@@ -101,6 +104,8 @@ def _create_tables() -> None:
         sa.Column("host_id", sa.Text, nullable=False),
         sa.Column("digest", sa.LargeBinary, nullable=False),
         sa.Column("changes", sa.Integer, nullable=False),
+        sa.Column("rulebook", sa.Text, nullable=False, server_default=""),
+        sa.Column("hits", sa.Text, nullable=False, server_default="{}"),
         sa.Column("facts", sa.Text, nullable=False),
         sa.Column("unreadable", sa.Text, nullable=False),
         postgresql_with={"fillfactor": 85},
@@ -119,6 +124,7 @@ def _create_indexes() -> None:
     op.create_index("fleet_key_by_serial", "fleet_key", ["serial"])
     op.create_index("fleet_key_counted", "fleet_key", ["level", "line", "firmware"])
     op.create_index("fleet_key_by_due", "fleet_key", ["due"])
+    op.create_index("fleet_key_by_rulebook", "fleet_key", ["rulebook", "key_id"])
     op.create_index("fleet_host_by_state", "fleet_host", ["state"])
     op.create_index("fleet_fault_by_key", "fleet_fault", ["key_id"])
     for table, first in (("fleet_key", []), ("fleet_fault", ["rule"])):
