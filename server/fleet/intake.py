@@ -212,9 +212,9 @@ class Intake:
         now = Standing(digest, report.host, self._today, absorbed.key.last_seen, number)
         now = now._replace(said=absorbed.key.said, whole=absorbed.key.is_whole)
         self._standings[key_id] = now
-        said = as_report(absorbed.key)
-        health = self._judging.judge(said, self._today)
-        due = self._judging.next_turn(said, self._today)
+        word = as_report(absorbed.key)
+        health = self._judging.judge(word, self._today)
+        due = self._judging.next_turn(word, self._today)
         rules = sorted({fault.rule.name for fault in health.faults})
         # What advisories say of it is looked at by a job: a report has no time for that.
         is_another = known is None or bool(absorbed.changes)

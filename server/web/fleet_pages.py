@@ -15,8 +15,8 @@ import structlog
 from aiohttp import hdrs, web
 
 from server.clock import Clock
-from server.fleet.desk import UnknownAdvisoryError
 from server.fleet.ports import UnknownFleetKeyError
+from server.fleet.shelf import UnknownAdvisoryError
 from server.fleet.view import FleetView
 from server.fleet_page import advisory, document, holders, hosts, key, keys, overview, places
 from server.fleet_page.document import Frame

@@ -97,12 +97,12 @@ class MemoryAdvisories:
     def _judged_key(self, key_id: str) -> JudgedKey:
         key = self._fleet_keys[key_id]
         hits = self._judged[key_id][2].hits if key_id in self._judged else {}
-        return JudgedKey(key, hits, self._kept(key_id), self._standing(key_id))
+        return JudgedKey(key, hits, self._kept_of(key_id), self._standing(key_id))
 
     def _standing(self, key_id: str) -> tuple[Alarm, ...]:
         return tuple(sorted(self._alarms.get(key_id, ())))
 
-    def _kept(self, key_id: str) -> str:
+    def _kept_of(self, key_id: str) -> str:
         return repr((self._fleet_keys.get(key_id), self._standing(key_id)))
 
     async def call_due(self, today: date, limit: int, *, lease: Lease | None = None) -> int:
@@ -130,7 +130,7 @@ class MemoryAdvisories:
         lease: Lease | None = None,
     ) -> int:
         del today, lease
-        same = [one for one in judgements if self._kept(one.key_id) == one.kept]
+        same = [one for one in judgements if self._kept_of(one.key_id) == one.kept]
         for one in same:
             self._judged[one.key_id] = (stamp, self._fleet_keys[one.key_id], one)
             self.append_facts(

@@ -197,7 +197,7 @@ async def test_a_key_that_changed_meanwhile_is_left_for_another_round(store: Sto
 async def test_a_key_that_is_gone_is_not_judged(store: Store) -> None:
     await with_keys(store, 1)
     day = await today(store)
-    absent = Judgement("serial:9", "", Level.DANGER, ("disputed",), {}, {})
+    absent = Judgement("serial:9", "", Level.DANGER, ("disputed",), "", None, {}, {})
     assert await store.keep_judgements([absent], stamp="x", edition=1, today=day) == 0
 
 
