@@ -407,6 +407,7 @@ async def open_side_doors(
         config,
         desk=desks.fleet,
         holders=desks.holders,
+        advisories=desks.advisories,
         operators=desks.operators,
         store=base.store,
         clock=clock,

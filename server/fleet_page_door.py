@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from server.accounts.operators import OperatorDesk
 from server.clock import Clock
 from server.config import Config
+from server.fleet.advisory_desk import AdvisoryDesk
 from server.fleet.desk import FleetDesk
 from server.fleet.holder_desk import HolderDesk
 from server.fleet.view import FleetView
@@ -31,6 +32,7 @@ def add_fleet_pages(
     *,
     desk: FleetDesk,
     holders: HolderDesk,
+    advisories: AdvisoryDesk,
     operators: OperatorDesk,
     store: Store,
     clock: Clock,
@@ -41,7 +43,7 @@ def add_fleet_pages(
     outcomes: where it is counted how requests end.
     """
     admin = config.admin
-    view = FleetView(desk, holders, store, clock=clock)
+    view = FleetView(desk, holders, advisories, store, clock=clock)
     stack.push_async_callback(view.close)
     sources = SourceReader([ipaddress.ip_network(n) for n in config.limits.trusted_proxies])
     lockout = Lockout(attempts=admin.wrong_tokens, lockout_s=admin.lockout_seconds, clock=clock)

@@ -59,12 +59,17 @@ class Rulebook:
         self._lifecycle = file.lifecycle
         self._beginnings = {entry.firmware for entry in file.lifecycle}
         self._life_rules = {
-            entry.stage: Rule(entry.stage.value, level, entry.text, _FIRMWARE, _found)
+            entry.stage.value: Rule(entry.stage.value, level, entry.text, _FIRMWARE, _found)
             for entry in file.lifecycle
             if (ships := LEVELS[entry.stage]) is not None
             and (level := own.level_of(entry.stage.value, ships)) is not None
         }
         self.stamp = _stamp(file, own, self.rules, today)
+
+    @property
+    def named(self) -> Mapping[str, Rule]:
+        """Return all rules that may find something, the stages of products' lives among them."""
+        return self._life_rules | {rule.name: rule for rule in self.rules}
 
     @property
     def judging(self) -> Judging:
@@ -77,7 +82,7 @@ class Rulebook:
         faults, unreadable = list(health.faults), list(health.unreadable)
         life = self.life(key_facts(key), today) if self._may_concern(key) else ()
         for entry, reached in life:
-            ruled = self._life_rules.get(entry.stage)
+            ruled = self._life_rules.get(entry.stage.value)
             if ruled is None or reached is Reached.COMING:
                 continue
             rule = ruled._replace(title=entry.text)

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 from server.clock import Clock
 from server.fleet.advisory import Advisory
+from server.fleet.advisory_desk import AdvisoryDesk
 from server.fleet.census_taker import CensusTaker, Taken
 from server.fleet.counting import Counts
 from server.fleet.desk import FleetDesk, HitKey
 from server.fleet.exposure import Affected, Exposure
-from server.fleet.health import RULES, Level
+from server.fleet.health import Level
 from server.fleet.holder_desk import HolderDesk
 from server.fleet.holder_ports import HeldKey, HolderSearch
 from server.fleet.hosts import Host
@@ -50,13 +51,21 @@ class Hits(NamedTuple):
 class FleetView:
     """What somebody sees who looks at the fleet. Store errors pass through.
 
-    desk: knows single keys, and judges; holders: knows who holds them.
+    desk: knows single keys, and judges; holders: knows who holds them; advisories: what was decided
+    on them, and which are about software.
     """
 
     def __init__(
-        self, desk: FleetDesk, holders: HolderDesk, book: ViewBook, *, clock: Clock
+        self,
+        desk: FleetDesk,
+        holders: HolderDesk,
+        advisories: AdvisoryDesk,
+        book: ViewBook,
+        *,
+        clock: Clock,
     ) -> None:
         self.desk = desk
+        self.advisories = advisories
         self._holders = holders
         self._book = book
         self._clock = clock
@@ -71,7 +80,8 @@ class FleetView:
     @property
     def rules(self) -> Mapping[str, NamedRule]:
         """Return the rules of health that keys are looked for by, by name."""
-        return {rule.name: NamedRule(rule.title, rule.level) for rule in RULES}
+        known = self.desk.rulebook.named.items()
+        return {name: NamedRule(rule.title, rule.level) for name, rule in known}
 
     async def numbers(self) -> Numbers:
         """Return how many there are, as of some seconds ago: as long as what the desk counted."""

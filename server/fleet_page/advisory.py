@@ -5,15 +5,18 @@ from typing import NamedTuple
 
 from server.fleet.advisory import Advisory
 from server.fleet.census_taker import Taken
+from server.fleet.criterion import Decision, in_force
 from server.fleet.exposure import Affected, Exposed, Exposure
 from server.fleet.health import Health
 from server.fleet.paging import Place
 from server.fleet.view import Hits
 from server.fleet_page import places
+from server.fleet_page.decisions import DecisionRow, decision_rows
 from server.fleet_page.keys import KeyRow, Turning, row, verdict_of
 from server.fleet_page.overview import AdvisoryRow, advisory_row
 from server.fleet_page.places import HIT_WORDS, HitFilter
 from server.fleet_page.said import number
+from server.fleet_page.software import hosts_address
 
 
 class HitRow(NamedTuple):
@@ -34,13 +37,18 @@ class Tab(NamedTuple):
 
 
 class AdvisoryPage(NamedTuple):
-    """Everything on it. looked_at: keys that were judged for it, "" when none are left."""
+    """Everything on it. looked_at: keys that were judged for it, "" when none are left.
+
+    software: where the hosts are whose programs it is about, "" when it is about none.
+    """
 
     row: AdvisoryRow
     cve: str
     explained: str
     note: str
     source: str
+    decisions: Sequence[DecisionRow]
+    software: str
     tabs: Sequence[Tab]
     rows: Sequence[HitRow]
     looked_at: str
@@ -65,9 +73,11 @@ def lay_out(
     *,
     filters: HitFilter,
     place: Place,
+    decisions: Sequence[Decision] = (),
+    is_on_software: bool = False,
 ) -> AdvisoryPage:
     """Return the page. judged: the health of each key; place: where it lies in the list."""
-    about = advisory_row(advisory, taken)
+    about = advisory_row(advisory, taken, in_force(decisions))
     here = places.address(about.href, filters, place)
     beyond = None if hits.beyond is None else Place(hits.beyond)
     return AdvisoryPage(
@@ -76,6 +86,8 @@ def lay_out(
         explained=advisory.explained,
         note=advisory.note,
         source=advisory.source,
+        decisions=decision_rows(decisions, advisory.advisory_id),
+        software=hosts_address(advisory.advisory_id) if is_on_software else "",
         tabs=_tabs(about, filters),
         rows=[
             HitRow(row(hit.known, health, here), *verdict_of(hit.exposure))

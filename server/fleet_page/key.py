@@ -10,6 +10,7 @@ from server.fleet.exposure import Affected, Exposure
 from server.fleet.health import Fault, Health
 from server.fleet.holders import Holder
 from server.fleet.ports import FleetKey, NotedChange
+from server.fleet.rulebook import LifeFact, Reached
 from server.fleet.trust import Trust
 from server.fleet_page import places
 from server.fleet_page.holders import KINDS, ClaimRow, claim_row
@@ -30,6 +31,13 @@ _GROUPS: Mapping[str, str] = {
     "scp": "Secure channel",
 }
 """Beginnings of facts' names, in the order in which they are shown; others come after them."""
+
+
+_REACHED: Mapping[Reached, str] = {
+    Reached.YES: "since",
+    Reached.COMING: "from",
+    Reached.UNKNOWN: "nobody can say whether it is of that kind; of those it is so from",
+}
 
 
 class WordRow(NamedTuple):
@@ -81,6 +89,15 @@ class HitRow(NamedTuple):
     verdict: str
 
 
+class LifeRow(NamedTuple):
+    """A stage of the product's life. state: whether its day has come."""
+
+    text: str
+    state: str
+    day: str
+    source: str
+
+
 class SightingRow(NamedTuple):
     """A host that saw the key. keys: where the host's other keys are."""
 
@@ -130,6 +147,7 @@ class KeyPage(NamedTuple):
     disputes: Sequence[FactRow]
     altered: Sequence[FactRow]
     advisories: Sequence[HitRow]
+    life: Sequence[LifeRow]
     groups: Sequence[Group]
     unreadable: Sequence[tuple[str, str]]
     trust: Sequence[tuple[str, str]]
@@ -142,10 +160,11 @@ class KeyPage(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """What is thought of a key today."""
+    """What is thought of a key today. life: stages of its product's life that concern it."""
 
     health: Health
     exposures: Sequence[tuple[Advisory, Exposure]]
+    life: Sequence[LifeFact] = ()
 
 
 class Changes(NamedTuple):
@@ -180,6 +199,7 @@ def lay_out(known: FleetKey, judged: Judged, changes: Changes, back: Way) -> Key
         disputes=[rows[name] for name in key.disputed],
         altered=[rows[name] for name in key.altered],
         advisories=[_hit(*one) for one in judged.exposures if one[1].affected is not Affected.NO],
+        life=[_life(one) for one in judged.life],
         groups=_groups(rows),
         unreadable=[(plain(name), reason(why)) for name, why in sorted(key.unreadable.items())],
         trust=[(level.word, TRUST[level]) for level in levels],
@@ -264,6 +284,13 @@ def _hit(advisory: Advisory, exposure: Exposure) -> HitRow:
     tone, verdict = verdict_of(exposure)
     href = f"{places.ADVISORIES}/{advisory.advisory_id}"
     return HitRow(advisory.advisory_id, plain(advisory.title, 400), href, tone, verdict)
+
+
+def _life(one: LifeFact) -> LifeRow:
+    entry = one.entry
+    return LifeRow(
+        plain(entry.text, 400), _REACHED[one.reached], day(entry.day), plain(entry.source, 400)
+    )
 
 
 def _change(one: NotedChange, hosts: Mapping[str, str]) -> ChangeRow:

@@ -1,6 +1,6 @@
 """The whole fleet on one page: how many keys there are, how they are, and what hits them. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from server.fleet.advisory import Advisory
@@ -61,11 +61,15 @@ class RuleRow(NamedTuple):
 
 
 class AdvisoryRow(NamedTuple):
-    """An advisory and whom it hits, "" while that is being counted."""
+    """An advisory and whom it hits, "" while that is being counted.
+
+    is_critical: its author says so; is_decided: somebody here decided that it is.
+    """
 
     name: str
     title: str
     is_critical: bool
+    is_decided: bool
     href: str
     affected: str
     exposed: str
@@ -105,8 +109,13 @@ def lay_out(
     taken: Taken | None,
     counting: int | None,
     advisories: Sequence[Advisory],
+    *,
+    decided: Collection[str],
 ) -> Overview:
-    """Return the page. rules: by name; counting: how many keys a census under way has counted."""
+    """Return the page. rules: by name; counting: how many keys a census under way has counted.
+
+    decided: advisories that are critical, by decision.
+    """
     counts = numbers.counts
     hosts = counts.hosts.get(HostState.ACTIVE, 0)
     return Overview(
@@ -121,7 +130,7 @@ def lay_out(
         lines=_lines(counts),
         trust=[] if taken is None else _trust(taken),
         census=census_note(taken, counting, counts.keys),
-        advisories=[advisory_row(one, taken) for one in reversed(advisories)],
+        advisories=[advisory_row(one, taken, decided) for one in reversed(advisories)],
         hosts=_hosts(numbers),
     )
 
@@ -140,14 +149,15 @@ def census_note(taken: Taken | None, counting: int | None, keys: int | None = No
     return f"{said}{again}: {number(counting)}{of} so far. Load this page again to see it."
 
 
-def advisory_row(advisory: Advisory, taken: Taken | None) -> AdvisoryRow:
-    """Return an advisory with whom it hits."""
+def advisory_row(advisory: Advisory, taken: Taken | None, decided: Collection[str]) -> AdvisoryRow:
+    """Return an advisory with whom it hits. decided: those that are critical, by decision."""
     struck = None if taken is None else taken.census.struck.get(advisory.advisory_id)
     affected, exposed, unknown = ("", "", "") if struck is None else map(number, struck)
     return AdvisoryRow(
         advisory.advisory_id,
         plain(advisory.title, 400),
         advisory.critical,
+        advisory.advisory_id in decided,
         f"{places.ADVISORIES}/{advisory.advisory_id}",
         affected,
         exposed,

@@ -15,10 +15,21 @@ import structlog
 from aiohttp import hdrs, web
 
 from server.clock import Clock
+from server.fleet.criterion import in_force
 from server.fleet.ports import UnknownFleetKeyError
 from server.fleet.shelf import UnknownAdvisoryError
 from server.fleet.view import FleetView
-from server.fleet_page import advisory, document, holders, hosts, key, keys, overview, places
+from server.fleet_page import (
+    advisory,
+    document,
+    holders,
+    hosts,
+    key,
+    keys,
+    overview,
+    places,
+    software,
+)
 from server.fleet_page.document import Frame
 from server.fleet_page.places import FieldError, HolderFilter, HostFilter, KeyFilter
 from server.fleet_page.said import named
@@ -35,6 +46,9 @@ _WAITING = 32
 """Pages that are made at once, and that wait for it."""
 
 _ROWS = 25
+_HOSTS_LOOKED_AT = 500
+"""For one page about an advisory on software."""
+
 _LARGEST_CHANGE = 2**31 - 1
 _MAX_DIGITS = 10
 
@@ -76,6 +90,7 @@ class FleetPages:
             "/holders": self.holders,
             "/advisories": self.advisories,
             f"/advisories/{an_advisory}": self.advisory,
+            f"/advisories/{an_advisory}/hosts": self.software,
         }
         for path, handler in shown.items():
             app.router.add_get(path, self._in_turn(handler))
@@ -86,11 +101,11 @@ class FleetPages:
         """Show the whole fleet."""
         numbers, taken = await self._view.numbers(), await self._view.census()
         counting, listed = self._view.counted, self._view.desk.advisories
-        rules = self._view.rules
+        rules, decided = self._view.rules, in_force(await self._view.advisories.decisions())
         frame = _frame(request, "Overview", "overview")
 
         def write() -> bytes:
-            page = overview.lay_out(numbers, rules, taken, counting, listed)
+            page = overview.lay_out(numbers, rules, taken, counting, listed, decided=decided)
             return document.write("overview", frame, page=page)
 
         return page_answer(await asyncio.to_thread(write))
@@ -128,7 +143,7 @@ class FleetPages:
 
         def write() -> bytes:
             exposures = [(one, desk.exposure(known, one)) for one in desk.advisories]
-            judged = key.Judged(desk.health(known), exposures)
+            judged = key.Judged(desk.health(known), exposures, desk.life(known))
             return document.write("key", frame, page=key.lay_out(known, judged, changes, back))
 
         return page_answer(await asyncio.to_thread(write))
@@ -169,11 +184,15 @@ class FleetPages:
     async def advisories(self, request: web.Request) -> web.Response:
         """Show all advisories, and how many keys each hits."""
         taken, counting = await self._view.census(), self._view.counted
+        decided = in_force(await self._view.advisories.decisions())
+        on_software = self._view.advisories.advisories_on_software()
         page = {
             "advisories": [
-                overview.advisory_row(one, taken) for one in reversed(self._view.desk.advisories)
+                overview.advisory_row(one, taken, decided)
+                for one in reversed(self._view.desk.advisories)
             ],
             "census": overview.census_note(taken, counting),
+            "software": [software.software_row(one) for one in on_software],
         }
         frame = _frame(request, "Advisories", "advisories")
         return page_answer(await asyncio.to_thread(document.write, "advisories", frame, page=page))
@@ -185,24 +204,48 @@ class FleetPages:
         try:
             filters, place = places.read_hit_filter(query), places.read_place(query)
         except FieldError as error:
-            return words_answer(
-                HTTPStatus.BAD_REQUEST,
-                "No such page",
-                str(error),
-                operator=_operator(request),
-                link=OVERVIEW,
-            )
+            return _no_page(request, error)
         hits = await self._view.hits(
             about, lambda exposure: advisory.wants(filters, exposure), place.entry, _ROWS
         )
         taken, counting = await self._view.census(), self._view.counted
+        decisions = await self._view.advisories.decisions()
+        is_on_software = bool(self._view.advisories.on_software(about.advisory_id))
         frame = _frame(request, about.advisory_id, "advisories")
 
         def write() -> bytes:
             judged = [self._view.desk.health(hit.known) for hit in hits.keys]
-            page = advisory.lay_out(about, hits, judged, taken, filters=filters, place=place)
+            page = advisory.lay_out(
+                about,
+                hits,
+                judged,
+                taken,
+                filters=filters,
+                place=place,
+                decisions=decisions,
+                is_on_software=is_on_software,
+            )
             census = overview.census_note(taken, counting)
             return document.write("advisory", frame, page=page, census=census)
+
+        return page_answer(await asyncio.to_thread(write))
+
+    async def software(self, request: web.Request) -> web.Response:
+        """Show hosts whose programs an advisory is about."""
+        name = request.match_info["advisory_id"]
+        about = self._view.advisories.on_software(name)
+        if not about:
+            raise UnknownAdvisoryError(name)
+        try:
+            place = places.read_place(dict(request.query))
+        except FieldError as error:
+            return _no_page(request, error)
+        found, beyond = await self._view.advisories.hit_hosts(name, place.entry, _HOSTS_LOOKED_AT)
+        frame = _frame(request, name, "advisories")
+
+        def write() -> bytes:
+            page = software.lay_out(about, found, beyond, place)
+            return document.write("software", frame, page=page)
 
         return page_answer(await asyncio.to_thread(write))
 
@@ -272,6 +315,13 @@ def _mistaken(
     fault = {"field": error.field, "text": str(error)}
     octets = document.write(template, frame, page=None, filters=filters, fault=fault, **parts)
     return page_answer(octets, HTTPStatus.BAD_REQUEST)
+
+
+def _no_page(request: web.Request, error: FieldError) -> web.Response:
+    operator = _operator(request)
+    return words_answer(
+        HTTPStatus.BAD_REQUEST, "No such page", str(error), operator=operator, link=OVERVIEW
+    )
 
 
 def _whole_number(text: str) -> int | None:

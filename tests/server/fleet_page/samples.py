@@ -5,25 +5,40 @@ from datetime import date
 
 from agent.report import Value
 from server.fleet.absorbing import KnownKey, as_report
+from server.fleet.advisory_desk import HitHost
 from server.fleet.advisory_file import shipped
 from server.fleet.census import CensusCount
 from server.fleet.census_taker import Taken
 from server.fleet.claims import Claim, KnownFact
 from server.fleet.counting import Counts
+from server.fleet.criterion import CRITERION, Decision
 from server.fleet.custody import Custody
 from server.fleet.desk import HitKey
 from server.fleet.exposure import judge
 from server.fleet.health import RULES, Level, judge_health
+from server.fleet.health_rules import HealthRules
 from server.fleet.holder_ports import HeldKey
 from server.fleet.holders import Holder, HolderClaim, HolderKind
+from server.fleet.host_software import Concern, SoftwareHit
 from server.fleet.hosts import Host, HostState
 from server.fleet.observed import key_facts
 from server.fleet.paging import Page, Place
 from server.fleet.ports import FleetKey, NotedChange, Sighting
+from server.fleet.rulebook import Rulebook
 from server.fleet.trouble import Trouble
 from server.fleet.trust import Trust
 from server.fleet.view import Hits, NamedRule, Numbers
-from server.fleet_page import advisory, document, holders, hosts, key, keys, overview, places
+from server.fleet_page import (
+    advisory,
+    document,
+    holders,
+    hosts,
+    key,
+    keys,
+    overview,
+    places,
+    software,
+)
 from server.fleet_page.document import Frame
 from server.fleet_page.places import HitFilter, HolderFilter, HostFilter, KeyFilter
 from tests.server.fleet.reports import HOST
@@ -95,7 +110,8 @@ def key_html(known: FleetKey, *changes: NotedChange) -> bytes:
     """Return the page of a key."""
     report = as_report(known.key)
     exposures = [(one, judge(one, key_facts(report))) for one in ADVISORIES]
-    judged = key.Judged(judge_health(report, TODAY), exposures)
+    life = Rulebook(shipped(), HealthRules(), TODAY).life(key_facts(report), TODAY)
+    judged = key.Judged(judge_health(report, TODAY), exposures, life)
     back = places.way_back("/fleet/keys?level=danger")
     shown = key.Changes(changes, is_first=False, more=bool(changes))
     return document.write("key", FRAME, page=key.lay_out(known, judged, shown, back))
@@ -137,8 +153,23 @@ def a_host(name: str = "laptop-17", release: str = "Debian 12", agent: str = "0.
     )
 
 
-def advisory_html(*known: FleetKey) -> bytes:
-    """Return the page of YSA-2024-03 with these keys on it."""
+def a_decision(reason: str) -> Decision:
+    """Return that YSA-2024-03 is critical."""
+    return Decision(1, "YSA-2024-03", True, 7, NOW_US, "operator ann", reason, CRITERION)
+
+
+def software_html(name: str = "laptop-17", version: str = "1.0") -> bytes:
+    """Return the page of an advisory on software that a host has. name: its person's, too."""
+    about = [shipped().software[0]]
+    package = about[0].package
+    host = a_host(name)._replace(software={package: version})
+    hit = SoftwareHit(about[0].advisory_id, package, version, Concern.UNKNOWN, about[0].end)
+    page = software.lay_out(about, [HitHost(host, (hit,))], HOST, Place(HOST))
+    return document.write("software", Frame("Software", "advisories", "ann"), page=page)
+
+
+def advisory_html(*known: FleetKey, reason: str = "A key can be copied") -> bytes:
+    """Return the page of YSA-2024-03 with these keys on it, and why it was called critical."""
     about = next(one for one in ADVISORIES if one.advisory_id == "YSA-2024-03")
     reports = [as_report(one.key) for one in known]
     hits = [
@@ -152,6 +183,8 @@ def advisory_html(*known: FleetKey) -> bytes:
         taken(*known),
         filters=HitFilter("exposed"),
         place=Place("serial:1"),
+        decisions=[a_decision(reason)],
+        is_on_software=True,
     )
     frame = Frame("YSA-2024-03", "advisories", "ann")
     return document.write("advisory", frame, page=page, census="Counted key by key.")
@@ -182,6 +215,7 @@ def overview_html(*known: FleetKey) -> bytes:
         taken(*known),
         12_000,
         ADVISORIES,
+        decided={"YSA-2024-03"},
     )
     return document.write("overview", Frame("Overview", "overview", "ann"), page=page)
 

@@ -25,6 +25,7 @@ from tests.server.fleet_page.samples import (
     key_html,
     keys_html,
     overview_html,
+    software_html,
 )
 
 CALM = a_fleet_key({"device.firmware": "calm", "otp.word": "calm"}, {"piv.slot": "calm"})
@@ -34,6 +35,7 @@ EVERYTHING = {
     "key": key_html(CALM, a_change()),
     "hosts": hosts_html(a_host()),
     "advisory": advisory_html(CALM),
+    "software": software_html(),
     "holders": holders_html(),
     "form": form_html("Wrong."),
 }
@@ -97,7 +99,8 @@ def test_no_word_of_a_laptop_breaks_out_of_its_place(one: str, two: str, three: 
         "keys": keys_html(known),
         "key": key_html(known, a_change(before=one, after=(two, three))),
         "hosts": hosts_html(a_host(one or "x", two, three)),
-        "advisory": advisory_html(known),
+        "advisory": advisory_html(known, reason=one),
+        "software": software_html(one or "x", two),
         "holders": holders_html(one or "x"),
     }
     for name, octets in pages.items():

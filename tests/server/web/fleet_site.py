@@ -14,8 +14,10 @@ from aiohttp import web
 
 from server.accounts.access import Role
 from server.accounts.operators import IssuedToken, OperatorDesk
+from server.fleet.advisory_desk import AdvisoryDesk
 from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
+from server.fleet.health_rules import read_rules
 from server.fleet.holder_desk import HolderDesk
 from server.fleet.shelf import Shelf
 from server.fleet.view import FleetView
@@ -33,6 +35,21 @@ from tests.server.web.conftest import OpenDoor
 from tests.server.web.peer import Peer, Reply
 
 ATTEMPTS = 3
+OWN = read_rules(
+    {
+        "own": {
+            "old-line": {
+                "fact": "device.firmware",
+                "operator": "older-than",
+                "value": "5.7.0",
+                "level": "notice",
+                "words": "The key is of an older line",
+            }
+        }
+    }
+)
+"""A rule of the organisation's own."""
+
 _HTTPS = "X-Forwarded-Proto: https"
 
 
@@ -45,6 +62,7 @@ class FleetSite(NamedTuple):
     clock: StillClock
     operators: OperatorDesk
     sessions: Sessions
+    advisories: AdvisoryDesk
     outcomes: Counter[str]
 
     async def operator(
@@ -100,9 +118,12 @@ async def open_site(open_door: OpenDoor, folder: Path) -> AsyncIterator[FleetSit
         lockout = Lockout(attempts=ATTEMPTS, lockout_s=60, clock=clock)
         bearers = Bearers(operators, lockout=lockout, sources=sources)
         sessions = Sessions(clock=clock)
+        shelf = Shelf(shipped(), own=OWN)
+        advisories = AdvisoryDesk(store, store, shelf)
         view = FleetView(
-            FleetDesk(store, Shelf(shipped()), clock=clock),
+            FleetDesk(store, shelf, clock=clock),
             HolderDesk(store, plain=True),
+            advisories,
             store,
             clock=clock,
         )
@@ -110,5 +131,7 @@ async def open_site(open_door: OpenDoor, folder: Path) -> AsyncIterator[FleetSit
         app = web.Application()
         app.add_subapp("/fleet", FleetPages(view, gate, outcomes, clock=clock).app())
         door = await open_door(app)
-        yield FleetSite(door.host, door.port, store, clock, operators, sessions, outcomes)
+        yield FleetSite(
+            door.host, door.port, store, clock, operators, sessions, advisories, outcomes
+        )
         await view.close()

@@ -243,6 +243,54 @@ async def test_an_advisory_says_whom_it_hits_and_on_whose_laptops(reader: Reader
     assert (await reader.links(key))["Keys of YSA-2024-03"] == f"{path}?show=exposed"
 
 
+async def test_who_decided_that_an_advisory_is_critical_is_shown_with_the_reason(
+    reader: Reader,
+) -> None:
+    await small_fleet(reader.site.store)
+    path = "/fleet/advisories/YSA-2024-03"
+    assert "Nobody decided here that it is critical." in await reader.read(path)
+    cause = CAUSE._replace(reason="Keys can be copied")
+    await reader.site.advisories.decide("YSA-2024-03", critical=True, cause=cause)
+    text = await reader.read(path)
+    assert "Critical: keys are to be replaced" in text
+    assert "Keys can be copied" in text
+    assert str(cause.actor) in text
+    for listed in ("/fleet", "/fleet/advisories"):
+        assert "YSA-2024-03 Decided: critical" in await reader.read(listed)
+    await reader.site.advisories.decide("YSA-2024-03", critical=False, cause=cause)
+    assert "Not critical any more" in await reader.read(path)
+    assert "YSA-2024-03 Decided" not in await reader.read("/fleet/advisories")
+
+
+async def test_an_advisory_on_software_says_which_hosts_have_it(reader: Reader) -> None:
+    await small_fleet(reader.site.store)
+    old = told(sequence=5)._replace(software={"yubico-piv-tool": "1.5.0"})
+    await reader.site.store.take_reports([old])
+    path = (await reader.links("/fleet/advisories"))["YSA-2018-03"]
+    assert path == "/fleet/advisories/YSA-2018-03/hosts"
+    text = await reader.read(path)
+    assert "yubico-piv-tool before 1.6" in text
+    assert "laptop-17 yubico-piv-tool 1.5.0" in text
+    assert "laptop-18" not in text
+    assert "there are no more" not in text
+    await reader.read(f"{path}?after=%00", 400)
+    assert "YSA-2024-03" in await reader.read("/fleet/advisories/YSA-2024-03/hosts", 404)
+
+
+async def test_the_organisations_own_rules_and_the_products_life_are_shown(
+    reader: Reader,
+) -> None:
+    await enrolled(reader.site.store)
+    fips = {**OLD, "device.fips_series": True}
+    await reader.site.store.take_reports([told(seen(fips, serial=1))])
+    text = await reader.read("/fleet/keys/serial:1")
+    assert "The key is of an older line" in text
+    assert "The product's life" in text
+    listed = await reader.read("/fleet/keys")
+    assert "The key is of an older line" in listed
+    assert "fips-historical" in (await reader.reply("/fleet/keys")).body.decode()
+
+
 async def test_keys_that_an_advisory_hits_are_found_page_by_page(
     reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
