@@ -146,7 +146,7 @@ def ask_key(talk: Talk, challenge: Challenge, serial: int) -> Signed:
     if not attestation.ok:
         raise RelayError("slot 9E holds no key that was generated there")
     # Asked of the key itself: a signature that needs a touch would blink, and hold up others.
-    if not _is_used_freely(attestation.data):
+    if not is_used_freely(attestation.data):
         raise RelayError("the key in slot 9E asks for a PIN or a touch")
     f9 = talk.ask(f9_certificate())
     if not f9.ok:
@@ -161,7 +161,7 @@ def ask_key(talk: Talk, challenge: Challenge, serial: int) -> Signed:
     return Signed(attestation.data, certificate, signature)
 
 
-def _is_used_freely(attestation: bytes) -> bool:
+def is_used_freely(attestation: bytes) -> bool:
     """Tell whether an attestation says "PIN never, touch never". The server judges the rest."""
     _before, found, after = attestation.partition(_POLICIES)
     if not found or len(after) < 2 or after[0] != _OCTET_STRING:  # noqa: PLR2004 - tag and length

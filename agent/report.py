@@ -1,6 +1,6 @@
 """The report: what an agent says about the keys of a host. Pure, and versioned.
 
-The one module of the agent that the server may import, so it knows the standard library alone.
+With `agent.proof_wire` all that the server may import, so it knows the standard library alone.
 docs/agent.md describes the wire around it; tests/agent/golden holds a file of every version.
 
 A report speaks about the keys that it names and says nothing about others: a host with many keys

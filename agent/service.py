@@ -144,12 +144,12 @@ def sign(identity: Identity, wanted: Wanted) -> str:
     client = _client(identity)
     try:
         voice = ServerVoice(identity, client)
-        return KeySigning(voice, identity.host, _open_free, time.monotonic).prove(wanted)
+        return KeySigning(voice, identity.host, open_free, time.monotonic).prove(wanted)
     finally:
         client.close()
 
 
-def _open_free(reader: str, rules: Permit) -> Card:
+def open_free(reader: str, rules: Permit) -> Card:
     """Open a card with which no other program is connected now."""
     readers = PcscReaders()
     try:
@@ -166,7 +166,7 @@ class _FreeCards:
 
     def open(self, reader: str) -> Card:
         """Begin a transaction."""
-        return _open_free(reader, ChannelRules().permit)
+        return open_free(reader, ChannelRules().permit)
 
 
 def relay(identity: Identity, wanted: Wanted) -> str:

@@ -123,6 +123,7 @@ async def open_fleet_door(
         server_key=identity.public_key,
         serial_key=policy.serial_key,
         clock=clock,
+        counted=reception.outcomes,
     )
     channels = Channels(
         store, roots.current, policy.serial_key, clock=clock, counted=reception.outcomes

@@ -2,7 +2,9 @@
 
 Source: Yubico, "PIV attestation" and the published object identifiers 1.3.6.1.4.1.41482.3.x. As
 its certificates really are: a slot's certificate has the dates of F9's, and neither key usage nor
-basic constraints; F9's is an authority; those above say how long a path below them may be.
+basic constraints; F9's is an authority, but for that of firmware 4.3, which says nothing but its
+firmware (one that was published is in the tests) and has a root right above it; those above say
+how long a path below them may be.
 """
 
 from datetime import datetime
@@ -90,7 +92,7 @@ def attested(
     if _is_authority(slot) or _common_name(slot).lower() != _NAME.lower():
         raise _refused("not-attested", f"this is no attestation of slot {SLOT:02X}")
     _require_issued(slot, f9)
-    _require_path(bundle, f9, now)
+    require_path(bundle, f9, now)
     if _octets_of(slot, _POLICIES) != bytes((_NEVER, _NEVER)):
         raise _refused(
             "policies",
@@ -112,12 +114,13 @@ def attested(
     )
 
 
-def _require_path(bundle: AttestationBundle, f9: x509.Certificate, now: datetime) -> None:
+def require_path(bundle: AttestationBundle, f9: x509.Certificate, now: datetime) -> None:
     """Go up from F9 to a root that is trusted: each an authority for so long a path, and valid."""
     current = f9
     for below in range(_MAX_ABOVE):
-        _require_authority(current, below)
         issuer, is_root = _issuer_of(bundle, current)
+        if not (current is f9 and is_root and _is_of_firmware_4(f9)):
+            _require_authority(current, below)
         if current is f9 and _PURPOSE not in _common_name(issuer).split():
             raise _refused("chain", "slot F9 was certified by an authority of something else")
         _require_now(issuer, now)
@@ -126,6 +129,15 @@ def _require_path(bundle: AttestationBundle, f9: x509.Certificate, now: datetime
             return
         current = issuer
     raise _refused("chain", "the chain has no end")
+
+
+def _is_of_firmware_4(f9: x509.Certificate) -> bool:
+    """Tell whether a certificate of slot F9 is as firmware 4.3 has it: of nothing but its firmware.
+
+    A root of PIV certifies slots F9 and nothing else, so who has one is an authority unsaid. What a
+    slot F9 certified has no root above it, and is none, however little it says.
+    """
+    return [extension.oid for extension in f9.extensions] == [_FIRMWARE]
 
 
 def _issuer_of(bundle: AttestationBundle, one: x509.Certificate) -> tuple[x509.Certificate, bool]:

@@ -7,7 +7,7 @@ Most reports say what was said an hour ago, and then there is next to nothing to
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -77,8 +77,9 @@ class Seen(NamedTuple):
 class Intake:
     """One batch. standings, keys: what is known of the keys that are reported.
 
-    brought: how many keys a host saw, of those hosts that report a key which is not known;
-    forgotten: of keys that were erased, until which day they were seen is not heard.
+    brought: how many keys a host saw, of those hosts that report one which they did not see
+    before; sighted: which of the keys that are reported were seen by whom, None: those that are
+    known, by all; forgotten: of keys that were erased, until which day they were seen is not heard.
 
     keys holds those of which a report has news (`Standing.is_news`), and perhaps others. After
     the last `take`: reported has the newest report of each host that had one taken, clashed the
@@ -93,6 +94,7 @@ class Intake:
         today: date,
         brought: Mapping[str, int] | None = None,
         *,
+        sighted: Collection[tuple[str, str]] | None = None,
         forgotten: Mapping[str, date] | None = None,
     ) -> None:
         self.hosts = dict(hosts)
@@ -107,6 +109,7 @@ class Intake:
         self._keys = dict(keys)
         self._today = today
         self._brought = Counter(brought)
+        self._sighted = None if sighted is None else set(sighted)
         self._forgotten = forgotten or {}
 
     def ids_of(self, report: Report) -> tuple[str, ...]:
@@ -159,10 +162,15 @@ class Intake:
         return receipt
 
     def _has_room(self, report: Report) -> bool:
-        unknown = unknown_keys(report, self._standings)
-        if unknown and self._brought[report.host] + len(unknown) > MAX_KEYS_OF_HOST:
+        # Also of keys that others brought: who says of all keys that they are well is a liar.
+        fresh = unknown_keys(report, self._standings)
+        if self._sighted is not None:
+            fresh = unsighted_keys(report, self._sighted)
+        if fresh and self._brought[report.host] + len(fresh) > MAX_KEYS_OF_HOST:
             return False
-        self._brought[report.host] += len(unknown)
+        self._brought[report.host] += len(fresh)
+        if self._sighted is not None:
+            self._sighted.update((key_id, report.host) for key_id in fresh)
         return True
 
     def _take_key(self, key: KeyReport, report: Report, digest: bytes) -> None:
@@ -230,6 +238,12 @@ def altered_fact(host_id: str, key_id: str, names: Sequence[str]) -> NewFact:
 
 def _is_power_of_two(number: int) -> bool:
     return number & (number - 1) == 0
+
+
+def unsighted_keys(report: Report, sighted: Collection[tuple[str, str]]) -> frozenset[str]:
+    """Return the keys of a report that its host has not seen before."""
+    named = {key_id_of(key.identity, report.host) for key in report.keys}
+    return frozenset(key_id for key_id in named if (key_id, report.host) not in sighted)
 
 
 def unknown_keys(report: Report, standings: Mapping[str, Standing]) -> frozenset[str]:

@@ -8,6 +8,7 @@ where the organisation has hashes alone, it is hashed, compared and not kept.
 import base64
 import binascii
 import hmac
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -53,7 +54,10 @@ class ProofBook(Protocol):
 
 
 class KeySigned:
-    """server_key: public, 32 octets; serial_key: of the organisation; bundle: the roots of now."""
+    """server_key: public, 32 octets; serial_key: of the organisation; bundle: the roots of now.
+
+    counted: what was done, by its word.
+    """
 
     def __init__(
         self,
@@ -64,6 +68,7 @@ class KeySigned:
         server_key: bytes,
         serial_key: bytes,
         clock: Clock,
+        counted: Counter[str],
     ) -> None:
         self._book = book
         self._nonces = nonces
@@ -71,12 +76,14 @@ class KeySigned:
         self._server_key = server_key
         self._serial_key = serial_key
         self._clock = clock
+        self._counted = counted
 
     async def challenge(self, host_id: str, asked: dict[str, Any]) -> Mapping[str, Any]:
         """Give a nonce. MalformedError, ProofRefusedError."""
         exactly(asked, _CHALLENGE)
         member(asked, "id", str)  # the host's own randomness: an answer to it is no old one
         nonce = self._nonces.give(host_id, _key(asked))
+        self._counted["challenge"] += 1
         return {"nonce": base64.b64encode(nonce).decode(), "seconds": LIFETIME_S}
 
     async def signature(self, host_id: str, asked: dict[str, Any]) -> Mapping[str, Any]:
@@ -101,6 +108,7 @@ class KeySigned:
             raise ProofRefusedError(
                 "unknown-key", "this host has not reported that key yet: report it first"
             )
+        self._counted[proof.trust.word] += 1
         return {"trust": proof.trust.word}
 
     def _require_serial(self, found: Attested, key: str) -> None:

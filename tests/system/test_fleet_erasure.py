@@ -22,7 +22,7 @@ from tests.keystead_process import KeysteadProcess
 from tests.server.fleet.reports import HEALTHY, TODAY, a_key, a_report
 
 NAME, PERSON = "zq-marked-laptop", "Zq Marked Person"
-MARKS = (NAME, NAME.upper(), PERSON, "zq-marked", "77777771")
+MARKS = (NAME, NAME.upper(), PERSON, "zq-marked", "7777771")
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -96,6 +96,20 @@ def test_an_erased_host_and_its_person_are_in_no_file(keystead: KeysteadProcess)
     (host,) = keystead.cli("fleet", "hosts")["hosts"]
     assert host["name"] == NAME
     assert any(file.startswith("keystead.db") for file in found(keystead))
+    plan = keystead.cli("fleet", "retention")
+    assert {one["what"]: one["due"] for one in plan["kept"]} == {
+        "changes": 0,
+        "hosts": 0,
+        "keys": 0,
+        "silent": 0,
+        "tokens": 0,
+    }
+    shown = keystead.run("fleet", "retention").out
+    assert "for good" in shown, "hosts are not erased without fleet.hosts_days"
+    agent.report(a_report(a_key(HEALTHY, serial=77_777_714), sequence=20, day=TODAY))
+    gone = keystead.run("fleet", "erase-key", "serial:77777714", "--reason", "given away")
+    assert (gone.code, "erased" in gone.out) == (0, True), gone.err
+    assert [one["serial"] for one in keystead.cli("fleet", "keys")["keys"]] == [77_777_771]
     keystead.cli("fleet", "erase", host["id"], "--reason", "the laptop was sold")
     assert found(keystead) == {}, "while it serves"
     counted = keystead.metrics()

@@ -21,6 +21,7 @@ from server.fleet.attestation_bundle import AttestationBundle
 from server.fleet.channel.dialogue import Ask, Dialogue, Proven, Refusal, Refused
 from server.fleet.channel.roots import BundleRoots
 from server.fleet.channel.steps import Told, asked_for, done, read_step
+from server.fleet.pace import TooFastError
 from server.fleet.proof import Proof, ProofRefusedError
 from server.fleet.reception import BusyError
 from server.journal.canonical import MalformedError
@@ -34,6 +35,11 @@ FINISHED = 1024
 
 LIFETIME_S = 20.0
 """Of a dialogue. An agent holds a key for five seconds at most."""
+
+PENALTY_S = 30.0
+"""Until a host that altered an answer may begin again: each time is told as a fact, and kept."""
+
+_SUSPECTS = 10_000
 
 _WORDS: Mapping[Refusal, str] = {
     Refusal.NO_CHANNEL_KEY: "this key has no key for such a channel: firmware 5.7.2 and later do",
@@ -105,6 +111,7 @@ class Channels:
         self._fresh = fresh
         self._at_once = at_once
         self._running: dict[str, _Running] = {}
+        self._suspects: BoundedMap[str, float] = BoundedMap(_SUSPECTS)
         self._finished: BoundedMap[str, tuple[dict[str, Any], Mapping[str, Any]]] = BoundedMap(
             FINISHED
         )
@@ -112,7 +119,8 @@ class Channels:
     async def step(self, host_id: str, asked: dict[str, Any]) -> Mapping[str, Any]:
         """Take one step of a host's dialogue, and return the answer.
 
-        ProofRefusedError, MalformedError, BusyError and the store's errors: the dialogue is over.
+        ProofRefusedError, MalformedError, BusyError, TooFastError and the store's errors: the
+        dialogue is over.
         """
         self._forget_late()
         told = read_step(asked)
@@ -140,6 +148,8 @@ class Channels:
     async def _begin(self, host_id: str, told: Told, asked: dict[str, Any]) -> Mapping[str, Any]:
         if told.answers:
             raise MalformedError('"answers" come after questions')
+        if self._clock.monotonic() < (self._suspects.get(host_id) or 0.0):
+            raise TooFastError
         roots = BundleRoots(await self._bundle(), self._now)
         # Another one takes the place of the host's own: a key that was pulled out ends none.
         self._running.pop(host_id, None)
@@ -182,6 +192,7 @@ class Channels:
         key_id = key_name(running.key)
         if isinstance(step, Refused):
             if step.why.is_altered:
+                self._suspects.put(host_id, self._clock.monotonic() + PENALTY_S)
                 await self._book.note_altered(host_id, key_id, step.why.value)
             raise ProofRefusedError(step.why.value, _WORDS[step.why])
         proof = Proof(key_id, host_id, self._now().date(), step.trust, step.facts)

@@ -35,7 +35,7 @@ from server.storage.schema import (
     metadata,
 )
 
-PIECE = 50
+PIECE = 20
 """Keys that are forgotten in one transaction."""
 
 FORGOTTEN = "fleet.forgotten"

@@ -1,6 +1,7 @@
 """Hosts of the fleet in the store: tokens that let them in, and forgetting them."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -175,12 +176,14 @@ class SqlFleetHostBook:
         What is interrupted here the retention's job finishes.
         """
         for host in hosts:
-            left = True
-            while left:
-                async with self._transactions.writing() as connection:
-                    await take_turn(connection)
-                    today = day_of(await self._transactions.now_us(connection))
-                    left = await forget_piece(connection, host.host_id, today) > 0
+            work = partial(self._forget_some, host.host_id)
+            while await self._transactions.in_one_go(work):
+                pass
+
+    async def _forget_some(self, host_id: str, connection: AsyncConnection) -> int:
+        await take_turn(connection)
+        today = day_of(await self._transactions.now_us(connection))
+        return await forget_piece(connection, host_id, today)
 
     async def _retire(self, connection: AsyncConnection, host: Host, by: str) -> None:
         state = HostState.REPLACED.value

@@ -12,7 +12,7 @@ from agent.report import Report
 from server.fleet.absorbing import as_report, key_id_of
 from server.fleet.health import next_turn
 from server.fleet.hosts import Host
-from server.fleet.intake import ChangedKey, Intake, Standing, news, unknown_keys
+from server.fleet.intake import ChangedKey, Intake, Standing, news, unknown_keys, unsighted_keys
 from server.fleet.lines import line_word
 from server.fleet.receipt import Receipt
 from server.storage.books.fact_book import append_facts
@@ -58,12 +58,14 @@ class SqlFleetReportBook:
             now_us = await self._transactions.now_us(connection)
             today = day_of(now_us)
             standings = await standings_of(connection, reports)
+            sighted = await _sighted(connection, reports)
             intake = Intake(
                 await hosts_of(connection, reports),
                 standings,
                 await _keys(connection, news(reports, standings, today)),
                 today,
-                await _brought(connection, reports, standings),
+                await _brought(connection, reports, sighted),
+                sighted=sighted,
                 forgotten=await forgotten_days(
                     connection,
                     frozenset().union(*(unknown_keys(report, standings) for report in reports)),
@@ -104,11 +106,23 @@ async def standings_of(
     return {row.key_id: standing_of(row) for row in await connection.execute(short)}
 
 
+async def _sighted(
+    connection: AsyncConnection, reports: Sequence[Report]
+) -> frozenset[tuple[str, str]]:
+    """Return which of the keys that are reported, and whose host saw it before: key and host."""
+    keys = {key_id_of(key.identity, report.host) for report in reports for key in report.keys}
+    seen = select(fleet_sighting.c.key_id, fleet_sighting.c.host_id).where(
+        among(connection, fleet_sighting.c.key_id, sorted(keys)),
+        among(connection, fleet_sighting.c.host_id, sorted({report.host for report in reports})),
+    )
+    return frozenset((row.key_id, row.host_id) for row in await connection.execute(seen))
+
+
 async def _brought(
-    connection: AsyncConnection, reports: Sequence[Report], standings: Mapping[str, Standing]
+    connection: AsyncConnection, reports: Sequence[Report], sighted: frozenset[tuple[str, str]]
 ) -> dict[str, int]:
-    """Return how many keys were seen by each host that reports one which is not known."""
-    ids = sorted({report.host for report in reports if unknown_keys(report, standings)})
+    """Return how many keys were seen by each host that reports one which it did not see before."""
+    ids = sorted({report.host for report in reports if unsighted_keys(report, sighted)})
     if not ids:
         return {}
     host_id = fleet_sighting.c.host_id

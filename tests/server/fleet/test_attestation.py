@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.fleet.attestation import Attested, attested, read_certificate
+from server.fleet.attestation import Attested, attested, read_certificate, require_path
 from server.fleet.attestation_bundle import AttestationBundle
 from server.fleet.attestation_bundle import shipped as shipped_roots
 from server.fleet.proof import ProofRefusedError
@@ -24,9 +24,10 @@ from tests.server.fleet.attestations import (
     bundle_of,
     f9_of,
 )
+from tests.server.fleet.real_certificates import F9_OF_4_3, F9_OF_5_7, SLOT_9E
 from tests.virtual_yubikey.identity import Identity, yubikey_4, yubikey_5_nfc, yubikey_5c_nfc
 from tests.virtual_yubikey.manufacturer import Manufacturer, Signer, issue, name
-from tests.virtual_yubikey.piv_attestation import POLICIES, told_about
+from tests.virtual_yubikey.piv_attestation import FIRMWARE, POLICIES, told_about
 from tests.virtual_yubikey.piv_attestation import attested as certified
 from tests.virtual_yubikey.piv_keys import KeyType, PinPolicy, TouchPolicy
 
@@ -234,6 +235,28 @@ def _an_authority_in_the_slot(chain: Chain) -> None:
 def _something_critical(chain: Chain) -> None:
     odd = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"")
     chain.slot.append((odd, True))
+
+
+def test_slot_f9_of_firmware_4_says_nothing_but_its_firmware_below_the_old_root() -> None:
+    chain = Chain()
+    chain.f9 = [(x509.UnrecognizedExtension(FIRMWARE, b"\x04\x03\x04"), False)]
+    assert chain.judged().serial == SERIAL
+    chain.above = MAKER.piv
+    assert why(chain.judged) == "chain"
+
+
+def test_a_real_keys_slot_9e_is_believed_under_the_roots_that_ship() -> None:
+    slot, f9 = map(x509.load_pem_x509_certificate, (SLOT_9E, F9_OF_4_3))
+    found = judged(slot, f9, shipped_roots())
+    assert (found.serial, str(found.firmware), found.form_factor) == (5213681, "4.3.3", None)
+    assert why(lambda: judged(slot, f9)) == "root"
+
+
+def test_a_real_keys_slot_f9_of_the_newer_line_ends_in_the_newer_root_that_ships() -> None:
+    f9 = x509.load_pem_x509_certificate(F9_OF_5_7)
+    require_path(shipped_roots(), f9, NOW)
+    only_roots = shipped_roots()._replace(intermediates=())
+    assert why(lambda: require_path(only_roots, f9, NOW)) == "root"
 
 
 def _something_of_another_purpose(chain: Chain) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from loadtest.bench.estate import Store
 from loadtest.bench.keyring import Keyring, Party, sessions_used, targets
@@ -22,6 +23,13 @@ from validation.signature import ApiKey
 _VALIDATING = 2_000
 _CONNECTIONS = 32
 _MEMORY = "bench.json"
+
+
+class Size(NamedTuple):
+    """How many keys there are, and laptops that report."""
+
+    keys: int
+    reporters: int
 
 
 class Verifications:
@@ -83,14 +91,12 @@ class Standing:
 
 
 @contextlib.contextmanager
-def standing(
-    folder: Path, store: Store, seed: str, keys: int, reporters: int
-) -> Iterator[Standing]:
+def standing(folder: Path, store: Store, seed: str, size: Size, workers: int) -> Iterator[Standing]:
     """Run the estate in `folder`, built there when it is missing."""
     memory = folder / _MEMORY
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o711)
-    fleet = Fleet(seed, keys, reporters, datetime.now(UTC).date())
+    fleet = Fleet(seed, size.keys, size.reporters, datetime.now(UTC).date())
     with contextlib.ExitStack() as stack:
         database = stack.enter_context(postgres(folder)) if store == "postgres" else None
         installation = Installation(folder / "data", database.url if database else None)
@@ -99,7 +105,7 @@ def standing(
             filled_s = _build(installation, database, folder, memory, fleet)
         estate = Standing(folder, fleet, filled_s)
         command = installation.command(
-            *("serve", "--listen", f"127.0.0.1:{estate.port}", "--workers", "1"),
+            *("serve", "--listen", f"127.0.0.1:{estate.port}", "--workers", str(workers)),
             *("--ops-listen", f"127.0.0.1:{free_port()}"),
             *("--fleet-listen", f"127.0.0.1:{estate.fleet_port}"),
             *(() if database is None else ("--database", database.url)),

@@ -8,6 +8,7 @@ from server.clock import SystemClock
 from server.fleet.advisory_file import shipped
 from server.fleet.desk import FleetDesk
 from server.fleet.ports import Search
+from server.fleet.receipt import Receipt
 from tests.server.fleet.reports import HEALTHY, HOST, a_key, a_report
 from tests.server.storage.test_fleet import (
     OTHER,
@@ -88,3 +89,26 @@ async def test_numbers_of_changes_go_on_beyond_what_a_day_of_lies_can_reach(
     (one,) = await found(store)
     (change,) = await store.key_changes(one.key.key_id, 2**62, 10)
     assert change.number == 3_000_000_001
+
+
+async def test_no_laptop_can_speak_of_all_keys_that_there_are(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has one can reckon out the names of all, and make each of them look well."""
+    monkeypatch.setattr("server.fleet.intake.MAX_KEYS_OF_HOST", 3)
+    await enrolled(store)
+    await enrolled(store, OTHER, "laptop-18")
+    await enrolled(store, "3c" * 16, "laptop-19")
+    keys = [a_key({**HEALTHY, "piv.pin.default": True}, serial=number) for number in range(1, 7)]
+    await take(store, a_report(*keys[:3]), a_report(*keys[3:], host=OTHER))
+    lies = [a_key(serial=number) for number in range(1, 7)]
+    liar = "3c" * 16
+    assert await take(
+        store,
+        a_report(*lies[:2], host=liar),
+        a_report(*lies[2:], host=liar, sequence=2),
+        a_report(lies[2], host=liar, sequence=2),
+        a_report(lies[3], host=liar, sequence=3),
+        a_report(*lies[:3], host=liar, sequence=3),
+    ) == [Receipt.NEW, Receipt.FULL, Receipt.NEW, Receipt.FULL, Receipt.NEW]
+    assert len(await found(store, rule="piv-pin-default")) == 3

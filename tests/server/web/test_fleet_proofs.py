@@ -187,6 +187,7 @@ async def house(open_door: OpenDoor) -> AsyncIterator[House]:
         server_key=SERVER.public_key,
         serial_key=SERIAL_KEY,
         clock=clock,
+        counted=reception.outcomes,
     )
     dialogues = [
         Dialogue(CHALLENGES, CHALLENGE_CONTEXT, work.challenge),
@@ -238,7 +239,8 @@ async def test_a_proof_counts_once(house: House) -> None:
     assert await house.send(signed, challenge) == {"trust": "key-signed"}
     with pytest.raises(RefusedError, match="nonce-used"):
         await house.send(signed, challenge)
-    assert house.reception.outcomes["nonce-used"] == 1
+    counted = house.reception.outcomes
+    assert (counted["challenge"], counted["key-signed"], counted["nonce-used"]) == (1, 1, 1)
 
 
 async def test_a_proof_for_another_host_or_an_ended_one_counts_never(house: House) -> None:

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from agent.report import Identity, Value, serial_hash
 from server.fleet.attestation_bundle import AttestationBundle
-from server.fleet.channel.channels import LIFETIME_S, Channels
+from server.fleet.channel.channels import LIFETIME_S, PENALTY_S, Channels
 from server.fleet.channel.steps import read_step
 from server.fleet.enrolment import Asked, digest_of
+from server.fleet.pace import TooFastError
 from server.fleet.proof import ProofRefusedError
 from server.fleet.reception import BusyError
 from server.fleet.trust import Trust
@@ -179,6 +180,20 @@ async def test_an_altered_answer_leaves_nothing_but_a_count_and_a_fact(bench: Be
         await bench.channels.step(HOST, bench.laptop.last)
     assert over.value.code == "channel-over"
     assert await bench.altered() == 1
+
+
+async def test_who_altered_an_answer_waits_before_the_next_and_others_do_not(bench: Bench) -> None:
+    bench.laptop.key = a_key(SERIAL + 1)
+    for count in (1, 2):
+        with pytest.raises(ProofRefusedError):
+            await bench.laptop.relay()
+        assert await bench.altered() == count
+        for _ in range(3):
+            with pytest.raises(TooFastError):
+                await bench.laptop.begin()
+        assert len(bench.store.told_of_hosts) == count
+        await Laptop(bench.channels, bench.key, "bb" * 16).begin()
+        bench.clock.pass_by(PENALTY_S)
 
 
 async def test_a_host_that_relays_to_another_key_is_counted(bench: Bench) -> None:

@@ -273,6 +273,16 @@ def test_a_key_that_its_owner_gave_another_version_is_asked_by_that() -> None:
     assert proven.facts["piv.pin.default"] is True
 
 
+def test_the_numbers_of_keys_are_read_as_a_retail_key_tells_them() -> None:
+    """In a template, and with a key of another protocol beside; from a published trace."""
+    told = bytes.fromhex("e018c0061003b040f000c0061301b120f000c0061101b120f0009000")
+
+    def host(now: int, _c: Sequence[bytes], answers: Sequence[bytes]) -> Sequence[bytes]:
+        return [answers[0], told, *answers[2:]] if now == 1 else answers
+
+    assert relayed(KEY, host) == HONEST
+
+
 def test_a_host_that_names_another_version_each_time_is_not_asked_for_ever() -> None:
     def host(now: int, _c: Sequence[bytes], answers: Sequence[bytes]) -> Sequence[bytes]:
         keys = bytes.fromhex("c00413") + bytes([now + 1]) + bytes.fromhex("f0009000")

@@ -9,6 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ from server.fleet.channel.dialogue import Refusal, Refused
 from server.fleet.channel.roots import BundleRoots
 from tests.server.fleet.channel.lab import NOW, a_key, relayed, roots_of, talk
 from tests.virtual_yubikey.identity import Firmware, Transport
-from tests.virtual_yubikey.manufacturer import Manufacturer, issue, name
+from tests.virtual_yubikey.manufacturer import Manufacturer, issue, name, new_rsa_key
 from tests.virtual_yubikey.piv_attestation import attested
 from tests.virtual_yubikey.piv_keys import KeyType
 from tests.virtual_yubikey.yubikey import VirtualYubiKey
@@ -48,41 +49,26 @@ def test_a_retail_keys_certificates_are_read_and_fit_each_other() -> None:
     assert leaf.subject == name("YubiKey SD Attestation 11:01")
 
 
-def test_a_retail_keys_certificates_are_of_the_form_that_leads_to_a_root() -> None:
-    """Its publisher's key is not at hand: the same names and extensions, under a made-up one."""
+def test_a_retail_keys_certificates_lead_to_a_root_when_their_publisher_is_in_the_bundle() -> None:
+    """The publisher's certificate could not be had: its signature alone is made anew, by another's.
+
+    All else of both certificates is octet for octet the retail key's.
+    """
     own, leaf = read_chain(retail()).certificates
-    above = MAKER.security_domain
-    made = reissued(own, own.subject, above.certificate.subject, above.key)
-    secret = ec.generate_private_key(ec.SECP256R1())
-    made_own = reissued(own, own.subject, above.certificate.subject, above.key, secret)
-    made_leaf = reissued(leaf, leaf.subject, own.subject, secret)
-    assert roots_of(MAKER).proves([made_own, made_leaf])
-    assert not roots_of(MAKER).proves([made, made_leaf])
-    assert not roots_of(MAKER).proves([own, leaf])
-
-
-def reissued(
-    like: x509.Certificate,
-    subject: x509.Name,
-    issuer: x509.Name,
-    by: ec.EllipticCurvePrivateKey | object,
-    own: ec.EllipticCurvePrivateKey | None = None,
-) -> x509.Certificate:
-    public = like.public_key() if own is None else own.public_key()
-    assert isinstance(public, ec.EllipticCurvePublicKey)
-    assert isinstance(by, ec.EllipticCurvePrivateKey)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(public)
-        .serial_number(like.serial_number)
-        .not_valid_before(like.not_valid_before_utc)
-        .not_valid_after(like.not_valid_after_utc)
+    publisher, root = new_rsa_key(), MAKER.new_root
+    published = issue(
+        own.issuer, publisher.public_key(), root.certificate.subject, root.key, authority=True
     )
-    for extension in like.extensions:
-        builder = builder.add_extension(extension.value, extension.critical)
-    return builder.sign(by, hashes.SHA256())
+    signature = publisher.sign(own.tbs_certificate_bytes, PKCS1v15(), hashes.SHA256())
+    # Without the parameter NULL after the algorithm's name, as there.
+    algorithm = bytes.fromhex("300b06092a864886f70d01010b")
+    signed = own.tbs_certificate_bytes + algorithm + b"\x03\x82\x01\x01\x00" + signature
+    same = x509.load_der_x509_certificate(b"\x30\x82" + len(signed).to_bytes(2, "big") + signed)
+    bundle = AttestationBundle(1, NOW.date(), (root.certificate,), (published,))
+    roots = BundleRoots(bundle, lambda: NOW)
+    assert roots.proves([same, leaf])
+    assert not roots.proves([own, leaf])
+    assert not roots.proves([leaf])
 
 
 def test_made_up_keys_lead_to_their_makers_root_and_to_no_other() -> None:
