@@ -803,13 +803,13 @@ fleet_alarm = Table(
 with_triggers(metadata)
 
 # Files of advisories that were loaded, and decisions that one is critical: rows are added, never
-# changed (server/fleet).
+# changed (server/fleet). signer: the id of the key that signed.
 fleet_advisory_file = Table(
     "fleet_advisory_file",
     metadata,
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("edition", BigInteger, nullable=False),
-    Column("key_id", LargeBinary, nullable=False),
+    Column("signer", LargeBinary, nullable=False),
     Column("digest", Text, nullable=False),
     Column("loaded_us", BigInteger, nullable=False),
     Column("actor", Text, nullable=False),

@@ -51,7 +51,7 @@ class SqlAdvisoryBook:
             now_us = await self._transactions.now_us(connection)
             made = LoadedFile(after + 1, edition, key_id, digest, now_us, str(act.actor))
             row = made._asdict() | {"content": text}
-            row["actor"] = row.pop("by")
+            row["actor"], row["signer"] = row.pop("by"), row.pop("key_id")
             await connection.execute(insert(files).values(row))
             said: State = {"edition": edition, "key": key_id.hex(), "digest": digest}
             loaded = NewFact("fleet.advisories-loaded", str(made.number), said)
@@ -87,7 +87,7 @@ class SqlAdvisoryBook:
                 criterion,
             )
             row = made._asdict()
-            row["actor"] = row.pop("by")
+            row["actor"], row["signer"] = row.pop("by"), row.pop("key_id")
             await connection.execute(insert(fleet_decision).values(row))
             said: State = {"decision": made.number, "critical": critical, "edition": edition}
             told = NewFact("fleet.advisory-decided", advisory_id, said)

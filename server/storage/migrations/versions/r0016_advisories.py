@@ -15,7 +15,7 @@ def upgrade() -> None:
         "fleet_advisory_file",
         sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("edition", sa.BigInteger, nullable=False),
-        sa.Column("key_id", sa.LargeBinary, nullable=False),
+        sa.Column("signer", sa.LargeBinary, nullable=False),
         sa.Column("digest", sa.Text, nullable=False),
         sa.Column("loaded_us", sa.BigInteger, nullable=False),
         sa.Column("actor", sa.Text, nullable=False),
