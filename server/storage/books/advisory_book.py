@@ -87,7 +87,7 @@ class SqlAdvisoryBook:
                 criterion,
             )
             row = made._asdict()
-            row["actor"], row["signer"] = row.pop("by"), row.pop("key_id")
+            row["actor"] = row.pop("by")
             await connection.execute(insert(fleet_decision).values(row))
             said: State = {"decision": made.number, "critical": critical, "edition": edition}
             told = NewFact("fleet.advisory-decided", advisory_id, said)
