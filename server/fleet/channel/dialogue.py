@@ -139,7 +139,7 @@ class Dialogue:
         handshake = Handshake(self._fresh(), chain.version)
         answers = yield Ask((*_octets(pages), select(PIV), handshake.command))
         *told, selected, agreed = answers
-        info = read_pages([one for one in _opened(management, pages, told) if one is not None])
+        info = read_pages(_in_a_row(_opened(management, pages, told)))
         trust = self._trust_of(info, chain.chain)
         if not selected.ok or not agreed.ok:
             return Proven(trust, info.facts)
@@ -220,6 +220,18 @@ def _opened(
     """Return what the key said. None: nothing that proves anything. AlteredError."""
     opened = [channel.open(one, answer) for one, answer in zip(sent, answers, strict=True)]
     return [one.data if one is not None and one.ok else None for one in opened]
+
+
+def _in_a_row(pages: Sequence[bytes | None]) -> list[bytes]:
+    """Return the pages up to the first that is missing. GarbageError: one comes after it.
+
+    The last page says that none follows, and not how many came before: of three, the one between
+    could be kept back, and what it would have said would seem to be no.
+    """
+    told = [one for one in pages if one is not None]
+    if told != [*pages[: len(told)]]:
+        raise GarbageError("a configuration without a page in the middle")
+    return told
 
 
 def _key_name(version: int) -> bytes:

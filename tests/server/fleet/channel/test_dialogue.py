@@ -165,6 +165,21 @@ def test_a_host_that_leaves_out_answers_leaves_out_facts_and_makes_none() -> Non
     assert "piv.puk.default" in without_pin.facts
 
 
+def test_a_page_that_a_host_keeps_back_from_between_two_others_does_not_say_no() -> None:
+    key = a_key()
+    first, second = (key.management.page(index) for index in range(2))
+    more = b"\x10\x01\x01"
+    second = bytes([second[0] + len(more)]) + second[1:] + more
+    pages = (first, second, b"\x00")  # as a key with a third page would have it
+    key.management.page = pages.__getitem__  # type: ignore[method-assign]
+
+    def without(now: int, _c: Sequence[bytes], answers: Sequence[bytes]) -> Sequence[bytes]:
+        return [answers[0], b"\x6a\x80", *answers[2:]] if now == 2 else answers
+
+    assert relayed(key) == HONEST
+    assert relayed(key, without) == Refused(Refusal.GARBAGE)
+
+
 def test_answers_of_another_day_or_in_another_order_are_found_out() -> None:
     recorded: dict[int, Sequence[bytes]] = {}
 
