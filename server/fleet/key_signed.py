@@ -8,6 +8,7 @@ where the organisation has hashes alone, it is hashed, compared and not kept.
 import base64
 import binascii
 import hmac
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -30,7 +31,9 @@ from server.journal.canonical import MalformedError, exactly, member
 
 _CHALLENGE = frozenset({"format", "host", "key", "id"})
 _SIGNATURE = frozenset({"format", "host", "key", "nonce", "attestation", "f9", "signature"})
-_MAX_KEY = 80
+_KEY = re.compile(r"serial:[1-9][0-9]{0,9}|hash:[0-9a-f]{64}", re.ASCII)
+"""As `agent.proof_wire.key_name` has it; anything else, which might be no text, is no key's."""
+
 _MAX_SIGNATURE_OCTETS = 80
 _FIVE = 5
 _FIPS_SERIES, _SECURITY_KEY_SERIES, _FORM = 0x80, 0x40, 0x0F
@@ -154,7 +157,7 @@ def _require_signature(found: Attested, challenge: Challenge, signature: bytes) 
 
 def _key(asked: dict[str, Any]) -> str:
     key: str = member(asked, "key", str)
-    if len(key) > _MAX_KEY or not key.startswith(("serial:", "hash:")):
+    if _KEY.fullmatch(key) is None:
         raise MalformedError('"key" is not "serial:..." or "hash:..."')
     return key
 

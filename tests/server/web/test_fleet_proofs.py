@@ -346,6 +346,14 @@ async def test_nonsense_is_refused_as_nonsense(house: House, changes: dict[str, 
     assert await house.why(signed, challenge, None, **changes) in {"malformed", "malformed-proof"}
 
 
+@pytest.mark.parametrize(
+    "key", ["serial:\ud800", "serial:0", "serial:01", "serial:\u0661", "hash:" + "A" * 64, "hash:"]
+)
+async def test_what_names_no_key_gets_no_challenge(house: House, key: str) -> None:
+    with pytest.raises(RefusedError, match="malformed"):
+        await house.say(CHALLENGES, CHALLENGE_CONTEXT, {"key": key, "id": ""})
+
+
 def _imported(key: VirtualYubiKey) -> None:
     held = key.piv.state.keys[0x9E]
     key.piv.state.keys[0x9E] = replace(held, private=generate(held.type), generated=False)
