@@ -36,6 +36,10 @@ _KEY = re.compile(r"serial:[1-9][0-9]{0,9}|hash:[0-9a-f]{64}", re.ASCII)
 
 _MAX_SIGNATURE_OCTETS = 80
 _FIVE = 5
+_MOVES_KEYS = (5, 7, 0)
+"""PIV's MOVE KEY: from there on the key that signs may be in another slot by now than the one that
+was attested, and anything in that one."""
+
 _FIPS_SERIES, _SECURITY_KEY_SERIES, _FORM = 0x80, 0x40, 0x0F
 _FORM_FACTORS = {
     1: "usb-a-keychain",
@@ -125,14 +129,15 @@ class KeySigned:
 
 def facts_of(found: Attested) -> Mapping[str, Value]:
     """Return what is proved, by the names that reports give it."""
-    slot = "piv.slot.9e"
-    facts: dict[str, Value] = {
-        "device.firmware": str(found.firmware),
-        f"{slot}.algorithm": "ec-p256",
-        f"{slot}.origin": "generated",
-        f"{slot}.pin_policy": "never",
-        f"{slot}.touch_policy": "never",
-    }
+    facts: dict[str, Value] = {"device.firmware": str(found.firmware)}
+    if found.firmware < _MOVES_KEYS:
+        slot = "piv.slot.9e"
+        facts |= {
+            f"{slot}.algorithm": "ec-p256",
+            f"{slot}.origin": "generated",
+            f"{slot}.pin_policy": "never",
+            f"{slot}.touch_policy": "never",
+        }
     form = found.form_factor
     # Firmware 4 tells no form and no series, there or elsewhere.
     if form is not None and found.firmware.major >= _FIVE and form & _FORM in _FORM_FACTORS:
