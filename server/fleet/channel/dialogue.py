@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.report import Value
@@ -112,6 +113,7 @@ class Dialogue:
         self._names = names
         self._roots = roots
         self._fresh = fresh
+        self._certificates: Sequence[x509.Certificate] = ()
         self._script = self._whole()
         self._first = next(self._script)
 
@@ -127,9 +129,9 @@ class Dialogue:
             proven: Proven = end.value
             return proven
         except _RefusedError as refused:
-            return Refused(refused.why)
+            return self._refused(refused.why)
         except AlteredError:
-            return Refused(Refusal.ALTERED)
+            return self._refused(Refusal.ALTERED)
         except GarbageError:
             return Refused(Refusal.GARBAGE)
 
@@ -169,7 +171,7 @@ class Dialogue:
                 chain = self._chain(certificates)
                 if not agreed.ok:
                     raise _RefusedError(Refusal.KEY_REFUSED)
-                return _ChannelKey(chain, version), self._agree(handshake, agreed.data, chain)
+                return _ChannelKey(chain, version), handshake.agree(agreed.data, chain.key)
             asked = version
         raise _RefusedError(Refusal.NO_CHANNEL_KEY)
 
@@ -177,19 +179,21 @@ class Dialogue:
         if not answer.ok or not answer.data:
             raise _RefusedError(Refusal.NO_CHAIN)
         chain = read_chain(answer.data)
+        self._certificates = chain.certificates
         if chain.serial is not None and not self._names(chain.serial):
             raise _RefusedError(Refusal.ANOTHER_KEY)
         return chain
 
-    def _agree(self, handshake: Handshake, answer: bytes, chain: Chain) -> SecureMessaging:
-        try:
-            return handshake.agree(answer, chain.key)
-        except AlteredError:
-            # Certificates that are nobody's may be left from a key that its owner replaced: no
-            # reason to blame the host. Those of the manufacturer's are, or are made to seem so.
-            if not self._roots.proves(chain.certificates):
-                raise _RefusedError(Refusal.CHAIN_UNKNOWN) from None
-            raise
+    def _refused(self, why: Refusal) -> Refused:
+        """Return why nothing is proven, and blame the host only if the key cannot be at fault.
+
+        Certificates that are nobody's may be left from a key that its owner replaced, or come from
+        a device that is no YubiKey and does what it likes: no reason to blame the host that it is
+        plugged into. Those of the manufacturer's are, or are made to seem so.
+        """
+        if why.is_altered and not self._roots.proves(self._certificates):
+            return Refused(Refusal.CHAIN_UNKNOWN)
+        return Refused(why)
 
     def _trust_of(self, info: DeviceInfo, chain: Chain) -> Trust:
         if info.serial is None:

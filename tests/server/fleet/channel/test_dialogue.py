@@ -257,6 +257,17 @@ def test_a_key_of_another_maker_proves_nothing_and_nobody_is_blamed() -> None:
     assert relayed(key, maker=stranger) == Refused(Refusal.CHAIN_UNKNOWN)
 
 
+def test_nobody_is_blamed_for_what_a_device_that_is_no_yubikey_does() -> None:
+    stranger = Manufacturer("Stranger")
+    # Another number in its certificate, or another one behind it, or answers with a wrong MAC.
+    assert relayed(a_key(SERIAL + 1), maker=stranger) == Refused(Refusal.CHAIN_UNKNOWN)
+    key = a_key()
+    key.management.identity = replace(key.management.identity, serial=SERIAL + 1)
+    assert relayed(key, maker=stranger) == Refused(Refusal.CHAIN_UNKNOWN)
+    assert relayed(a_key(), flipped(5, 0, 1), maker=stranger) == Refused(Refusal.CHAIN_UNKNOWN)
+    assert relayed(a_key(), flipped(5, 0, 1)) == Refused(Refusal.ALTERED)
+
+
 @pytest.mark.parametrize("firmware", ["5.7.2", "5.7.3"])
 def test_firmware_whose_chain_is_documented_nowhere_is_unproven(firmware: str) -> None:
     key = a_key(firmware=firmware)
