@@ -16,7 +16,6 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.report import Value
@@ -113,7 +112,7 @@ class Dialogue:
         self._names = names
         self._roots = roots
         self._fresh = fresh
-        self._certificates: Sequence[x509.Certificate] = ()
+        self._shown: Chain | None = None
         self._script = self._whole()
         self._first = next(self._script)
 
@@ -179,7 +178,7 @@ class Dialogue:
         if not answer.ok or not answer.data:
             raise _RefusedError(Refusal.NO_CHAIN)
         chain = read_chain(answer.data)
-        self._certificates = chain.certificates
+        self._shown = chain
         if chain.serial is not None and not self._names(chain.serial):
             raise _RefusedError(Refusal.ANOTHER_KEY)
         return chain
@@ -191,9 +190,10 @@ class Dialogue:
         a device that is no YubiKey and does what it likes: no reason to blame the host that it is
         plugged into. Those of the manufacturer's are, or are made to seem so.
         """
-        if why.is_altered and not self._roots.proves(self._certificates):
-            return Refused(Refusal.CHAIN_UNKNOWN)
-        return Refused(why)
+        if not why.is_altered:
+            return Refused(why)
+        believed = self._shown is not None and self._roots.proves(self._shown.certificates)
+        return Refused(why if believed else Refusal.CHAIN_UNKNOWN)
 
     def _trust_of(self, info: DeviceInfo, chain: Chain) -> Trust:
         if info.serial is None:
