@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from server.fleet.attestation_bundle import AttestationBundle, is_preview
+from server.fleet.attestation_bundle import AttestationBundle, is_preview, signs_as_keys_do
 from server.fleet.firmware import Version
 from server.fleet.proof import ProofRefusedError
 
@@ -159,7 +159,7 @@ def _require_issued(one: x509.Certificate, issuer: x509.Certificate) -> None:
 
 def _is_issued(one: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
-        if not isinstance(one.signature_hash_algorithm, _HASHES):
+        if not isinstance(one.signature_hash_algorithm, _HASHES) or not signs_as_keys_do(issuer):
             return False
         one.verify_directly_issued_by(issuer)
     except (InvalidSignature, *_UNREADABLE):

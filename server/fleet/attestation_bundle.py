@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from server.fleet.signed_file import open_signed
@@ -23,6 +24,8 @@ PREFIX = b"keystead attestation roots\0"
 _DOCUMENT = frozenset({"format", "edition", "issued", "roots", "intermediates"})
 _CERTIFICATE = frozenset({"name", "sha256", "pem", "source"})
 _PREVIEW = "preview"
+_MAX_RSA_BITS, _EXPONENT = 4096, 65537
+_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
 
 class AttestationBundle(NamedTuple):
@@ -75,6 +78,18 @@ def is_preview(name: x509.Name) -> bool:
     Such keys have firmware and serials of no retail key, and their roots are no secret of anybody.
     """
     return any(_PREVIEW in str(part.value).lower() for part in name)
+
+
+def signs_as_keys_do(one: x509.Certificate) -> bool:
+    """Tell whether a certificate's key is of a kind that manufacturers sign with.
+
+    Others are a host's own making: RSA with an exponent of its choice takes many times as long to
+    check as any of these, one after the other, while who has to be verified waits.
+    """
+    key = one.public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        return key.key_size <= _MAX_RSA_BITS and key.public_numbers().e == _EXPONENT
+    return isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES)
 
 
 def _listed(document: dict[str, Any], name: str) -> list[x509.Certificate]:

@@ -27,7 +27,7 @@ FIXED = frozenset(
 )
 """Facts that are the same for all of a key's life, and decide of which line and version it is."""
 
-_NO_WORD = "unknown"
+NO_WORD = "unknown"
 """What an agent says that does not know what it read: no contradiction."""
 
 DISPUTED = "keystead.disputed"
@@ -79,11 +79,11 @@ def contend(known: KnownFact, said: KnownFact) -> KnownFact:
 
     Nobody takes back a word by saying another one: of two, one was not read from this key.
     """
-    if said.value == _NO_WORD:
+    if said.value == NO_WORD:
         return known
     if known.trust.is_proven:
         return known if not contradict(known.value, said.value) else _beside(known, said)
-    if known.value == _NO_WORD or not known.host_id:
+    if known.value == NO_WORD or not known.host_id:
         left = (claim for claim in known.others if contradict(claim.value, said.value))
         return said._replace(others=tuple(left))
     if not contradict(known.value, said.value):

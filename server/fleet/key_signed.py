@@ -8,6 +8,7 @@ where the organisation has hashes alone, it is hashed, compared and not kept.
 import base64
 import binascii
 import hmac
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -30,9 +31,15 @@ from server.journal.canonical import MalformedError, exactly, member
 
 _CHALLENGE = frozenset({"format", "host", "key", "id"})
 _SIGNATURE = frozenset({"format", "host", "key", "nonce", "attestation", "f9", "signature"})
-_MAX_KEY = 80
+_KEY = re.compile(r"serial:[1-9][0-9]{0,9}|hash:[0-9a-f]{64}", re.ASCII)
+"""As `agent.proof_wire.key_name` has it; anything else, which might be no text, is no key's."""
+
 _MAX_SIGNATURE_OCTETS = 80
 _FIVE = 5
+_MOVES_KEYS = (5, 7, 0)
+"""PIV's MOVE KEY: from there on the key that signs may be in another slot by now than the one that
+was attested, and anything in that one."""
+
 _FIPS_SERIES, _SECURITY_KEY_SERIES, _FORM = 0x80, 0x40, 0x0F
 _FORM_FACTORS = {
     1: "usb-a-keychain",
@@ -122,14 +129,15 @@ class KeySigned:
 
 def facts_of(found: Attested) -> Mapping[str, Value]:
     """Return what is proved, by the names that reports give it."""
-    slot = "piv.slot.9e"
-    facts: dict[str, Value] = {
-        "device.firmware": str(found.firmware),
-        f"{slot}.algorithm": "ec-p256",
-        f"{slot}.origin": "generated",
-        f"{slot}.pin_policy": "never",
-        f"{slot}.touch_policy": "never",
-    }
+    facts: dict[str, Value] = {"device.firmware": str(found.firmware)}
+    if found.firmware < _MOVES_KEYS:
+        slot = "piv.slot.9e"
+        facts |= {
+            f"{slot}.algorithm": "ec-p256",
+            f"{slot}.origin": "generated",
+            f"{slot}.pin_policy": "never",
+            f"{slot}.touch_policy": "never",
+        }
     form = found.form_factor
     # Firmware 4 tells no form and no series, there or elsewhere.
     if form is not None and found.firmware.major >= _FIVE and form & _FORM in _FORM_FACTORS:
@@ -154,7 +162,7 @@ def _require_signature(found: Attested, challenge: Challenge, signature: bytes) 
 
 def _key(asked: dict[str, Any]) -> str:
     key: str = member(asked, "key", str)
-    if len(key) > _MAX_KEY or not key.startswith(("serial:", "hash:")):
+    if _KEY.fullmatch(key) is None:
         raise MalformedError('"key" is not "serial:..." or "hash:..."')
     return key
 

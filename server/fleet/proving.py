@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from agent.report import Value
 from server.fleet.absorbing import MAX_FACTS_KEPT, OWN, Change, KnownKey
-from server.fleet.claims import FIXED, MAX_CLAIMS, Claim, KnownFact, contradict
+from server.fleet.claims import FIXED, MAX_CLAIMS, NO_WORD, Claim, KnownFact, contradict
 from server.fleet.proof import Proof
 
 
@@ -33,6 +33,8 @@ def prove(known: KnownKey, proof: Proof) -> Proven:
         said = KnownFact(value, proof.day, proof.host_id, trust=proof.trust)
         if name.startswith(OWN) or (name not in facts and len(facts) >= MAX_FACTS_KEPT):
             continue
+        if name in FIXED and value == NO_WORD:
+            continue  # the key said it, and nobody here knows what it means: who does is no liar
         settled = _settled if name in FIXED else _latest
         facts[name] = settled(facts.get(name), said)
     changes = [
@@ -67,7 +69,11 @@ def _settled(known: KnownFact | None, said: KnownFact) -> KnownFact:
     words = [*known.others]
     if not known.trust.is_proven:
         words.insert(0, Claim(known.value, known.day, known.host_id))
-    others = tuple(one for one in words if one.host_id and contradict(one.value, said.value))
+    others = tuple(
+        one
+        for one in words
+        if one.host_id and one.value != NO_WORD and contradict(one.value, said.value)
+    )
     return said._replace(others=others[:MAX_CLAIMS])
 
 

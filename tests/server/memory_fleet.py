@@ -181,7 +181,7 @@ class MemoryFleet(MemoryHolders):
 
     async def note_altered(self, host_id: str, key_id: str, how: str) -> None:
         host = self._hosts.get(host_id)
-        if host is not None:
+        if host is not None and host.state is HostState.ACTIVE:
             self._hosts[host_id] = host._replace(altered=host.altered + 1)
             told = relayed_otherwise(host_id, key_id, how)
             self.told_of_hosts.append({"kind": told.kind, "host": told.subject, **told.detail})

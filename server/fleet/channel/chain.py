@@ -13,7 +13,7 @@ _STORE, _CERTIFICATE = 0xBF21, 0x30
 _SERIAL = x509.ObjectIdentifier("1.3.6.1.4.1.41482.7.2")
 """As a retail key of firmware 5.7.4 has it; PIV's certificates have another (.3.7)."""
 
-_INTEGER = 0x02
+_INTEGER, _INTEGER_OCTETS = 0x02, 5  # 32 bits, not negative
 _SHORT = 0x80
 
 
@@ -74,7 +74,11 @@ def _serial(extensions: x509.Extensions) -> int | None:
     for one in extensions:
         if one.oid == _SERIAL and isinstance(one.value, x509.UnrecognizedExtension):
             found = read_tlvs(one.value.value)
-            if len(found) != 1 or found[0][0] != _INTEGER:
+            if (
+                len(found) != 1
+                or found[0][0] != _INTEGER
+                or not 0 < len(found[0][1]) <= _INTEGER_OCTETS
+            ):
                 raise GarbageError("a certificate with something that is no serial number")
             return int.from_bytes(found[0][1], "big")
     return None

@@ -112,6 +112,7 @@ class Dialogue:
         self._names = names
         self._roots = roots
         self._fresh = fresh
+        self._shown: Chain | None = None
         self._script = self._whole()
         self._first = next(self._script)
 
@@ -127,9 +128,9 @@ class Dialogue:
             proven: Proven = end.value
             return proven
         except _RefusedError as refused:
-            return Refused(refused.why)
+            return self._refused(refused.why)
         except AlteredError:
-            return Refused(Refusal.ALTERED)
+            return self._refused(Refusal.ALTERED)
         except GarbageError:
             return Refused(Refusal.GARBAGE)
 
@@ -139,7 +140,7 @@ class Dialogue:
         handshake = Handshake(self._fresh(), chain.version)
         answers = yield Ask((*_octets(pages), select(PIV), handshake.command))
         *told, selected, agreed = answers
-        info = read_pages([one for one in _opened(management, pages, told) if one is not None])
+        info = read_pages(_in_a_row(_opened(management, pages, told)))
         trust = self._trust_of(info, chain.chain)
         if not selected.ok or not agreed.ok:
             return Proven(trust, info.facts)
@@ -169,7 +170,7 @@ class Dialogue:
                 chain = self._chain(certificates)
                 if not agreed.ok:
                     raise _RefusedError(Refusal.KEY_REFUSED)
-                return _ChannelKey(chain, version), self._agree(handshake, agreed.data, chain)
+                return _ChannelKey(chain, version), handshake.agree(agreed.data, chain.key)
             asked = version
         raise _RefusedError(Refusal.NO_CHANNEL_KEY)
 
@@ -177,19 +178,22 @@ class Dialogue:
         if not answer.ok or not answer.data:
             raise _RefusedError(Refusal.NO_CHAIN)
         chain = read_chain(answer.data)
+        self._shown = chain
         if chain.serial is not None and not self._names(chain.serial):
             raise _RefusedError(Refusal.ANOTHER_KEY)
         return chain
 
-    def _agree(self, handshake: Handshake, answer: bytes, chain: Chain) -> SecureMessaging:
-        try:
-            return handshake.agree(answer, chain.key)
-        except AlteredError:
-            # Certificates that are nobody's may be left from a key that its owner replaced: no
-            # reason to blame the host. Those of the manufacturer's are, or are made to seem so.
-            if not self._roots.proves(chain.certificates):
-                raise _RefusedError(Refusal.CHAIN_UNKNOWN) from None
-            raise
+    def _refused(self, why: Refusal) -> Refused:
+        """Return why nothing is proven, and blame the host only if the key cannot be at fault.
+
+        Certificates that are nobody's may be left from a key that its owner replaced, or come from
+        a device that is no YubiKey and does what it likes: no reason to blame the host that it is
+        plugged into. Those of the manufacturer's are, or are made to seem so.
+        """
+        if not why.is_altered:
+            return Refused(why)
+        believed = self._shown is not None and self._roots.proves(self._shown.certificates)
+        return Refused(why if believed else Refusal.CHAIN_UNKNOWN)
 
     def _trust_of(self, info: DeviceInfo, chain: Chain) -> Trust:
         if info.serial is None:
@@ -220,6 +224,18 @@ def _opened(
     """Return what the key said. None: nothing that proves anything. AlteredError."""
     opened = [channel.open(one, answer) for one, answer in zip(sent, answers, strict=True)]
     return [one.data if one is not None and one.ok else None for one in opened]
+
+
+def _in_a_row(pages: Sequence[bytes | None]) -> list[bytes]:
+    """Return the pages up to the first that is missing. GarbageError: one comes after it.
+
+    The last page says that none follows, and not how many came before: of three, the one between
+    could be kept back, and what it would have said would seem to be no.
+    """
+    told = [one for one in pages if one is not None]
+    if told != [*pages[: len(told)]]:
+        raise GarbageError("a configuration without a page in the middle")
+    return told
 
 
 def _key_name(version: int) -> bytes:

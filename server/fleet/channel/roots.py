@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
-from server.fleet.attestation_bundle import AttestationBundle, is_preview
+from server.fleet.attestation_bundle import AttestationBundle, is_preview, signs_as_keys_do
 
 _PURPOSE = "SD"
 _MAX_ABOVE = 5
@@ -75,6 +75,8 @@ def _issuer(one: x509.Certificate, among: Sequence[x509.Certificate]) -> x509.Ce
 
 def _is_issued(one: x509.Certificate, by: x509.Certificate) -> bool:
     if one.issuer != by.subject or not isinstance(one.signature_hash_algorithm, _HASHES):
+        return False
+    if not signs_as_keys_do(by):
         return False
     try:
         one.verify_directly_issued_by(by)

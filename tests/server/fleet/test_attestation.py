@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from server.fleet.attestation import Attested, attested, read_certificate, require_path
@@ -34,6 +34,11 @@ from tests.virtual_yubikey.piv_keys import KeyType, PinPolicy, TouchPolicy
 NOW = dt.datetime(2026, 11, 27, tzinfo=dt.UTC)
 MAKER = Manufacturer()
 BUNDLE = bundle_of(MAKER)
+_KEY = a_provisioned_key(maker=MAKER)
+_SLOT = attestation_of(_KEY)
+ATTESTATION = _SLOT.public_bytes(Encoding.DER)
+ATTESTATION_SIGNATURE = ATTESTATION.index(_SLOT.signature)
+F9 = f9_of(_KEY)
 
 
 def judged(
@@ -134,6 +139,17 @@ def test_previews_prove_nothing_even_below_a_trusted_root() -> None:
     held = key.piv.state.keys[SLOT]
     slot = certified(SLOT, held, key.identity, signer)
     assert why(lambda: judged(slot, signer.certificate)) == "preview"
+
+
+def test_a_signer_of_a_kind_that_no_key_is_costs_no_time_and_certifies_nothing() -> None:
+    secret = rsa.generate_private_key(3, 2048)
+    above = MAKER.old_root
+    f9 = issue(
+        name("PIV"), secret.public_key(), above.certificate.subject, above.key, authority=True
+    )
+    key = a_provisioned_key(yubikey_5_nfc(SERIAL), maker=MAKER)
+    slot = certified(SLOT, key.piv.state.keys[SLOT], key.identity, Signer(f9, secret))
+    assert why(lambda: judged(slot, f9)) == "chain"
 
 
 @pytest.mark.parametrize(
@@ -320,16 +336,18 @@ def test_octets_that_are_no_certificate_are_refused_and_nothing_else(octets: byt
 
 
 @given(at=st.integers(0, 10_000), flip=st.integers(1, 255))
-def test_no_octet_of_an_attestation_can_be_another_one(at: int, flip: int) -> None:
+@example(at=ATTESTATION_SIGNATURE - 1, flip=1)
+def test_no_octet_of_an_attestation_makes_it_say_something_else(at: int, flip: int) -> None:
     octets = bytearray(ATTESTATION)
     octets[at % len(octets)] ^= flip
-    with pytest.raises(ProofRefusedError):
-        attested(BUNDLE, read_certificate(bytes(octets)), F9, NOW)
-
-
-_KEY = a_provisioned_key(maker=MAKER)
-ATTESTATION = attestation_of(_KEY).public_bytes(Encoding.DER)
-F9 = f9_of(_KEY)
+    try:
+        found = attested(BUNDLE, read_certificate(bytes(octets)), F9, NOW)
+    except ProofRefusedError:
+        return
+    # How many bits of the signature's last octet are unused is outside of what is signed, and is
+    # passed over where they are zero.
+    assert at % len(octets) == ATTESTATION_SIGNATURE - 1
+    assert found == attested(BUNDLE, read_certificate(ATTESTATION), F9, NOW)
 
 
 def test_a_certificate_that_never_ends_in_size_is_not_read() -> None:

@@ -121,6 +121,18 @@ def test_a_proof_outlives_the_host_by_way_of_which_it_came() -> None:
     assert reported(a_key(OLD), LIAR, forgotten).facts[FIRMWARE].value == "5.7.4"
 
 
+def test_who_did_not_know_what_he_read_or_knows_more_than_the_server_is_no_liar() -> None:
+    form = "device.form_factor"
+    old_agent = proved(reported(a_key(HEALTHY | {form: "unknown"})), {form: "usb-c-nano"})
+    assert old_agent.key.facts[form].value == "usb-c-nano"
+    assert (old_agent.altered, old_agent.key.altered) == ({}, ())
+    new_agent = proved(
+        reported(a_key(HEALTHY | {form: "usb-d-nano"})), {form: "unknown"}, Trust.KEY_CHANNEL
+    )
+    assert new_agent.key.facts[form].value == "usb-d-nano"
+    assert (new_agent.altered, new_agent.key.altered) == ({}, ())
+
+
 def test_a_name_of_our_own_is_not_proved_by_anybody() -> None:
     assert (
         "keystead.altered" not in proved(reported(a_key()), {"keystead.altered": ("x",)}).key.facts

@@ -39,6 +39,9 @@ async def test_it_is_counted_and_told_each_time_and_nothing_is_kept_of_the_key(
     ]
     assert await store.fleet_key(KEY) is None
     await store.erase_host(HOST, act=ACT)
+    await store.note_altered(HOST, KEY, "altered")  # it was in the middle of a dialogue
     erased = await store.fleet_host(HOST)
     assert erased is not None
     assert erased.altered == 0
+    told = [one.fact for one in await store.unread_facts(READER, 100)]
+    assert {(one.subject, len(one.detail)) for one in told} == {("", 0)}

@@ -8,6 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from agent.http_client import Client
 from agent.identity import Identity
@@ -210,7 +213,6 @@ async def test_a_key_proves_itself_by_serial_or_by_hash(house: House, named: Key
         "device.form_factor",
         "device.fips_series",
         "device.security_key_series",
-        *(f"piv.slot.9e.{one}" for one in ("algorithm", "origin", "pin_policy", "touch_policy")),
     }
 
 
@@ -218,6 +220,26 @@ async def test_older_keys_end_in_the_older_root(house: House) -> None:
     await house.report(PLAIN, firmware="5.4.3")
     key = a_provisioned_key(yubikey_5_nfc(SERIAL), maker=MAKER)
     assert await house.prove(key) == "key-signed"
+    # What is in the slot as well: before firmware 5.7 no key leaves it for another one.
+    assert await house.proven() >= {
+        f"piv.slot.9e.{one}" for one in ("algorithm", "origin", "pin_policy", "touch_policy")
+    }
+
+
+async def test_a_key_that_was_moved_out_of_the_slot_proves_nothing_of_the_slot(
+    house: House,
+) -> None:
+    """Firmware 5.7: the attestation was made before, and the signature is by another slot's key."""
+    await house.report(PLAIN)
+    key = a_provisioned_key(maker=MAKER)
+    before = signed_by(key, await house.challenge())
+    moved = key.piv.state.keys.pop(0x9E).private
+    assert isinstance(moved, ec.EllipticCurvePrivateKey)
+    challenge = await house.challenge()
+    signature = moved.sign(challenge.digest(), ec.ECDSA(Prehashed(hashes.SHA256())))
+    told = await house.send(before._replace(signature=signature), challenge)
+    assert told == {"trust": "key-signed"}
+    assert not {one for one in await house.proven() if one.startswith("piv.")}
 
 
 async def test_a_host_that_reported_otherwise_is_caught_and_shown(house: House) -> None:
@@ -344,6 +366,14 @@ async def test_nonsense_is_refused_as_nonsense(house: House, changes: dict[str, 
     challenge = await house.challenge()
     signed = signed_by(a_provisioned_key(maker=MAKER), challenge)
     assert await house.why(signed, challenge, None, **changes) in {"malformed", "malformed-proof"}
+
+
+@pytest.mark.parametrize(
+    "key", ["serial:\ud800", "serial:0", "serial:01", "serial:\u0661", "hash:" + "A" * 64, "hash:"]
+)
+async def test_what_names_no_key_gets_no_challenge(house: House, key: str) -> None:
+    with pytest.raises(RefusedError, match="malformed"):
+        await house.say(CHALLENGES, CHALLENGE_CONTEXT, {"key": key, "id": ""})
 
 
 def _imported(key: VirtualYubiKey) -> None:

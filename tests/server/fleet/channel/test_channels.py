@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from cryptography import x509
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ from tests.server.memory_store import MemoryStore
 from tests.server.still_clock import StillClock
 from tests.server.web.office import DEFAULT
 from tests.virtual_yubikey.identity import Transport
+from tests.virtual_yubikey.manufacturer import issue, name
 from tests.virtual_yubikey.yubikey import VirtualYubiKey
 
 SERIAL_KEY = bytes(range(32))
@@ -135,6 +137,20 @@ async def test_what_the_key_said_is_kept_with_its_level_and_outweighs_the_host(
     assert bench.counted == {"channel-key-channel": 1}
     # The host had said that it is a nano: it is named.
     assert await bench.altered() == 1
+
+
+async def test_a_serial_number_without_an_end_is_none_and_no_fault_of_ours(bench: Bench) -> None:
+    signer = bench.key.manufacturer.security_domain
+    public = bench.key.security_domain.state.private.public_key()
+    endless = x509.UnrecognizedExtension(
+        x509.ObjectIdentifier("1.3.6.1.4.1.41482.7.2"), b"\x02\x82\x07\xd0" + b"\x7f" * 2000
+    )
+    leaf = issue(name("a"), public, signer.certificate.subject, signer.key, told=[endless])
+    bench.key.security_domain.chain = [leaf]
+    bench.laptop.named = {"serial_hash": serial_hash(SERIAL_KEY, SERIAL)}
+    with pytest.raises(ProofRefusedError) as refused:
+        await bench.laptop.relay()
+    assert refused.value.code == "garbage"
 
 
 async def test_a_hashed_serial_number_is_compared_too(bench: Bench) -> None:

@@ -165,6 +165,21 @@ def test_a_host_that_leaves_out_answers_leaves_out_facts_and_makes_none() -> Non
     assert "piv.puk.default" in without_pin.facts
 
 
+def test_a_page_that_a_host_keeps_back_from_between_two_others_does_not_say_no() -> None:
+    key = a_key()
+    first, second = (key.management.page(index) for index in range(2))
+    more = b"\x10\x01\x01"
+    second = bytes([second[0] + len(more)]) + second[1:] + more
+    pages = (first, second, b"\x00")  # as a key with a third page would have it
+    key.management.page = lambda index: pages[index]  # type: ignore[method-assign]
+
+    def without(now: int, _c: Sequence[bytes], answers: Sequence[bytes]) -> Sequence[bytes]:
+        return [answers[0], b"\x6a\x80", *answers[2:]] if now == 2 else answers
+
+    assert relayed(key) == HONEST
+    assert relayed(key, without) == Refused(Refusal.GARBAGE)
+
+
 def test_answers_of_another_day_or_in_another_order_are_found_out() -> None:
     recorded: dict[int, Sequence[bytes]] = {}
 
@@ -240,6 +255,17 @@ def test_a_key_of_another_maker_proves_nothing_and_nobody_is_blamed() -> None:
     key = a_key()
     key.security_domain.state.private = fresh()  # its owner's own, below the old certificates
     assert relayed(key, maker=stranger) == Refused(Refusal.CHAIN_UNKNOWN)
+
+
+def test_nobody_is_blamed_for_what_a_device_that_is_no_yubikey_does() -> None:
+    stranger = Manufacturer("Stranger")
+    # Another number in its certificate, or another one behind it, or answers with a wrong MAC.
+    assert relayed(a_key(SERIAL + 1), maker=stranger) == Refused(Refusal.CHAIN_UNKNOWN)
+    key = a_key()
+    key.management.identity = replace(key.management.identity, serial=SERIAL + 1)
+    assert relayed(key, maker=stranger) == Refused(Refusal.CHAIN_UNKNOWN)
+    assert relayed(a_key(), flipped(5, 0, 1), maker=stranger) == Refused(Refusal.CHAIN_UNKNOWN)
+    assert relayed(a_key(), flipped(5, 0, 1)) == Refused(Refusal.ALTERED)
 
 
 @pytest.mark.parametrize("firmware", ["5.7.2", "5.7.3"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,6 +69,17 @@ def test_a_retail_keys_certificates_lead_to_a_root_when_their_publisher_is_in_th
     assert roots.proves([same, leaf])
     assert not roots.proves([own, leaf])
     assert not roots.proves([leaf])
+
+
+def test_an_authority_of_a_kind_that_no_key_is_costs_no_time_and_certifies_nothing() -> None:
+    above, leaf = MAKER.security_domain, ec.generate_private_key(ec.SECP256R1())
+    for exponent, proves in ((65537, True), (3, False)):
+        secret = rsa.generate_private_key(exponent, 2048)
+        own = issue(
+            name("own"), secret.public_key(), above.certificate.subject, above.key, authority=True
+        )
+        last = issue(name("leaf"), leaf.public_key(), own.subject, secret)
+        assert roots_of(MAKER).proves([own, last]) is proves
 
 
 def test_made_up_keys_lead_to_their_makers_root_and_to_no_other() -> None:
