@@ -169,8 +169,9 @@ class MemoryHolders:
         claims = [key for key, one in self._claims.items() if folded(one.person) == name]
         for key_id in holders:
             del self._holders[key_id]
+        today = await self._day()
         for host in hosts:
-            self._hosts_known()[host.host_id] = host._replace(person="", person_after="")
+            self._hosts_known()[host.host_id] = host._replace(person="", person_after=today)
         for pair in claims:
             del self._claims[pair]
         self.judge(self._last_seen())

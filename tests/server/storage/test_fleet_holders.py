@@ -396,6 +396,19 @@ async def test_a_forgotten_person_is_named_nowhere(fleet: Fleet) -> None:
     assert "nna" not in entries + facts
 
 
+async def test_who_gets_the_host_of_a_forgotten_person_is_not_blamed_for_what_it_saw(
+    fleet: Fleet,
+) -> None:
+    await fleet.see(HOST)
+    await fleet.see(OTHER)
+    await fleet.store.forget_person("Anna Berg", act=ACT)
+    assert await fleet.found(rule="shared") == []
+    before = await fleet.told()
+    await fleet.store.assign_host(HOST, "Cy", act=ACT)
+    assert await fleet.found(rule="shared") == []
+    assert await fleet.told() == before
+
+
 @pytest.mark.parametrize("keeper", ["sqlite", "postgres"], indirect=True)
 async def test_alarms_count_in_the_level_of_a_key_while_they_last(
     fleet: Fleet, keeper: Keeper
