@@ -332,6 +332,27 @@ async def test_who_sees_an_erased_key_on_a_later_day_brings_it_back(
     assert len(await found(store)) == 1
 
 
+async def test_who_brings_an_erased_key_back_brings_nobodys_older_word_with_it(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await enrolled(store)
+    await enrolled(store, OTHER, "laptop-18")
+    day = await today(store)
+    yesterday = day - timedelta(1)
+    old = a_key({**HEALTHY, "device.firmware": "5.4.3"}, serial=1, last_seen=yesterday)
+    await take(store, a_report(old, host=OTHER, day=yesterday))
+    monkeypatch.setattr(
+        "server.storage.books.fleet_retention_book.day_of", lambda _now_us: yesterday
+    )
+    assert await store.erase_fleet_key("serial:1", act=ACT)
+    new = a_key({**HEALTHY, "device.firmware": "5.7.1"}, serial=1, last_seen=day)
+    await take(store, a_report(new, day=day))
+    await take(store, a_report(old, host=OTHER, sequence=2, day=day))
+    (one,) = await found(store)
+    assert {seen.host_id for seen in one.sightings} == {HOST}
+    assert OTHER not in str(one)
+
+
 async def test_names_that_look_the_same_are_one(store: SqlStore) -> None:
     composed, decomposed = "b\u00fcro-1", "bu\u0308ro-1"
     await allow(store, "first", composed)
