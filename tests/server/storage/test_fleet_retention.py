@@ -201,6 +201,8 @@ async def test_an_erasure_that_was_cut_off_is_finished(
     await enrolled(store)
     await enrolled(store, OTHER, "laptop-18")
     await take(store, a_report(a_key(serial=1), a_key(serial=2)), a_report(a_key(), host=OTHER))
+    await store.note_altered(HOST, "serial:10000001", "altered")
+    await store.subscribe("test", from_start=True)
 
     async def killed(_hosts: object) -> None:
         raise KeyboardInterrupt
@@ -213,6 +215,7 @@ async def test_an_erasure_that_was_cut_off_is_finished(
     assert len(await found(store)) == 3
     await sweep(store, await due_in(store, 0), await a_lease(store))
     assert [one.key.serial for one in await found(store)] == [10_000_001]
+    assert HOST not in str(await store.unread_facts("test", 100))
 
 
 async def test_a_host_of_many_keys_is_forgotten_in_pieces(
