@@ -46,7 +46,9 @@ def prove(known: KnownKey, proof: Proof) -> Proven:
         altered[host_id] = (*altered.get(host_id, ()), name)
     unreadable = {name: why for name, why in known.unreadable.items() if name not in proof.facts}
     seen = max(known.last_seen, proof.day)
-    key = known._replace(facts=facts, unreadable=unreadable, last_seen=seen)
+    # What the key itself said is not of the newest word any more.
+    own = frozenset(name for name in known.repeats if facts[name] == known.facts[name])
+    key = known._replace(facts=facts, unreadable=unreadable, last_seen=seen, repeats=own)
     return Proven(key, tuple(changes), altered)
 
 

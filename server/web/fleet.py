@@ -160,6 +160,7 @@ OUTCOMES = (
     *("bad-signature", "bad-token", "erased", "fault", "later", "malformed", "media-type"),
     *("no-such-request", "sequence-taken", "slow", "too-fast", "too-large", "too-many-keys"),
     *("unknown-format", "unknown-host"),
+    *("claim-again", "claim-new", "claims-off", "too-many-claims"),
 )
 """What is counted here: there from the start, so that the first one of a kind is seen to rise."""
 
