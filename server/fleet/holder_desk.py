@@ -110,18 +110,25 @@ class HolderDesk:
         ids = None if serial is None else (await self._name(Named(serial))).ids
         return await self._book.fleet_claims(ids, after, max(1, min(limit, MAX_PAGE)))
 
-    async def accept(self, key_id: str, host_id: str, *, cause: Cause) -> HeldKey:
-        """Make the registry say what a host's user says. UnknownClaimError."""
+    async def accept(
+        self, key_id: str, host_id: str, *, cause: Cause, claim_id: str = ""
+    ) -> HeldKey:
+        """Make the registry say what a host's user says. UnknownClaimError.
+
+        claim_id: the claim that was looked at: its user may say something else by now.
+        """
         act = cause.act("fleet-holder.accept")
-        held = await self._book.accept_claim(key_id, host_id, act=act)
+        held = await self._book.accept_claim(key_id, host_id, act=act, claim_id=claim_id)
         if held is None:
             raise UnknownClaimError(key_id, host_id)
         return held
 
-    async def dismiss(self, key_id: str, host_id: str, *, cause: Cause) -> HolderClaim:
+    async def dismiss(
+        self, key_id: str, host_id: str, *, cause: Cause, claim_id: str = ""
+    ) -> HolderClaim:
         """Take away what a host's user says. UnknownClaimError."""
         act = cause.act("fleet-holder.dismiss")
-        claim = await self._book.dismiss_claim(key_id, host_id, act=act)
+        claim = await self._book.dismiss_claim(key_id, host_id, act=act, claim_id=claim_id)
         if claim is None:
             raise UnknownClaimError(key_id, host_id)
         return claim

@@ -122,10 +122,17 @@ class HolderBook(Protocol):
         """
         ...
 
-    async def accept_claim(self, key_id: str, host_id: str, *, act: Act) -> HeldKey | None:
-        """Make the registry say what a claim says. None: no such claim waits."""
+    async def accept_claim(
+        self, key_id: str, host_id: str, *, act: Act, claim_id: str = ""
+    ) -> HeldKey | None:
+        """Make the registry say what a claim says. None: no such claim waits.
+
+        claim_id: the one that somebody looked at, "" = whatever the host's user says by now.
+        """
         ...
 
-    async def dismiss_claim(self, key_id: str, host_id: str, *, act: Act) -> HolderClaim | None:
+    async def dismiss_claim(
+        self, key_id: str, host_id: str, *, act: Act, claim_id: str = ""
+    ) -> HolderClaim | None:
         """Take a claim away, and its person's name. None: no such claim waits."""
         ...

@@ -89,7 +89,9 @@ def checked_person(text: str) -> str:
 
 def folded(person: str) -> str:
     """Return what is the same for two spellings of one name: case, blanks, width of letters."""
-    return " ".join(unicodedata.normalize("NFKC", person).casefold().split())
+    once = unicodedata.normalize("NFKC", person).casefold()
+    # Anew: letters in lower case are taken apart by it which those in upper case never were.
+    return " ".join(unicodedata.normalize("NFKC", once).split())
 
 
 def entrusted(

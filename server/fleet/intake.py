@@ -185,7 +185,7 @@ class Intake:
     def _take_key(self, key: KeyReport, report: Report, digest: bytes) -> None:
         key_id = key_id_of(key.identity, report.host)
         seen = min(key.last_seen, self._today)
-        if key_id not in self._standings and seen <= self._forgotten.get(key_id, date.min):
+        if seen <= self._forgotten.get(key_id, date.min):
             return
         before = self.seen.get((key_id, report.host), Seen(seen, seen, None))
         span = Seen(min(before.first, seen), max(before.last, seen), key.attached)

@@ -19,6 +19,10 @@ GRACE_DAYS = 7
 BELIEVED_US = 3 * DAY_US
 """A run that comes later than this after the last one believes no clock before the next one."""
 
+DOUBTED_US = DAY_US // 2
+"""Nor does one that comes sooner than this after a run that did not: a clock that went wrong a
+minute before midnight, or a run that was begun again at once, would be believed a minute later."""
+
 FORGOTTEN_DAYS = 180
 """How long an erased key's mark is kept: agents tell for 90 days of a key, and keep reports for
 some eighty."""
@@ -69,27 +73,37 @@ class Gone(NamedTuple):
 
 
 class Looked(NamedTuple):
-    """What a run leaves for the next one. at_us: when it was; gone: what no journal tells yet."""
+    """What a run leaves for the next one. at_us: when it was; gone: what no journal tells yet.
+
+    doubted: it did not believe the clock.
+    """
 
     at_us: int | None = None
     gone: Gone = Gone()
+    doubted: bool = False
 
     @classmethod
     def decode(cls, text: str | None) -> "Looked":
         """Read what `encode` wrote; None, or what somebody else wrote: nothing is known."""
         try:
             found = json.loads(text or "{}")
-            return cls(found.get("at_us"), Gone(**found.get("gone", {})))
+            gone = Gone(**found.get("gone", {}))
+            return cls(found.get("at_us"), gone, found.get("doubted") is True)
         except (ValueError, TypeError, AttributeError):
             return cls()
 
     def encode(self) -> str:
         """Return it as the store keeps it."""
-        return json.dumps({"at_us": self.at_us, "gone": self.gone._asdict()}, sort_keys=True)
+        return json.dumps(self._asdict() | {"gone": self.gone._asdict()}, sort_keys=True)
 
     def believes(self, now_us: int) -> bool:
         """Tell whether the clock can be right, as far as the last run knows."""
-        return self.at_us is not None and 0 <= now_us - self.at_us <= BELIEVED_US
+        least_us = DOUBTED_US if self.doubted else 0
+        return self.at_us is not None and least_us <= now_us - self.at_us <= BELIEVED_US
+
+    def next(self, now_us: int) -> "Looked":
+        """Return what a run leaves that begins now."""
+        return self._replace(at_us=now_us, doubted=not self.believes(now_us))
 
 
 def limits(kept: Kept, now_us: int) -> Limits:

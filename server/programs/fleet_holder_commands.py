@@ -201,6 +201,10 @@ def accept(
     key: Key,
     *,
     host: Annotated[str, typer.Option("--host", help="Whose claim: the host's id.")] = "",
+    person: Annotated[
+        str,
+        typer.Option("--person", help="Only if this is the name in it: its user may change it."),
+    ] = "",
     reason: Reason = "",
     data: Data = None,
     database: Database = None,
@@ -208,9 +212,13 @@ def accept(
 ) -> None:
     """Make the registry say what a host's user says of a key."""
     with admin_api(context, data, database) as admin:
-        key_id, host_id = _claim(admin, key, host)
+        key_id, claim = _claim(admin, key, host)
+        if person and person.casefold().split() != claim["person"].casefold().split():
+            raise CommandError(
+                f"the claim about the key {key} names {claim['person']} now; list the claims"
+            )
         path = f"/fleet/holders/{key_id}/accept"
-        held = admin.post(because(path, reason), {"host": host_id})
+        held = admin.post(because(path, reason), {"host": claim["host"], "claim": claim["id"]})
     if as_json:
         say_json(held)
     else:
@@ -230,9 +238,9 @@ def dismiss(
 ) -> None:
     """Take away what a host's user says of a key."""
     with admin_api(context, data, database) as admin:
-        key_id, host_id = _claim(admin, key, host)
+        key_id, found = _claim(admin, key, host)
         path = f"/fleet/holders/{key_id}/dismiss"
-        claim = admin.post(because(path, reason), {"host": host_id})
+        claim = admin.post(because(path, reason), {"host": found["host"], "claim": found["id"]})
     if as_json:
         say_json(claim)
     else:
@@ -307,8 +315,8 @@ def _key_id(admin: "AdminClient", key: str) -> str:
     return quote(key, safe=":")
 
 
-def _claim(admin: "AdminClient", key: str, host: str) -> tuple[str, str]:
-    """Return the key's id, in a path, and the host of the claim that is meant."""
+def _claim(admin: "AdminClient", key: str, host: str) -> tuple[str, dict[str, str]]:
+    """Return the key's id, in a path, and the claim that is meant."""
     if _is_number(key):
         waiting = admin.pages("claims", below="fleet/", serial=key)
     else:
@@ -319,7 +327,7 @@ def _claim(admin: "AdminClient", key: str, host: str) -> tuple[str, str]:
     if len(meant) > 1:
         hosts = ", ".join(one["host"] for one in meant)
         raise CommandError(f"several hosts claim something of it; say which with --host: {hosts}")
-    return quote(meant[0]["key"], safe=":"), meant[0]["host"]
+    return quote(meant[0]["key"], safe=":"), meant[0]
 
 
 def _host_id(admin: "AdminClient", host: str) -> str:

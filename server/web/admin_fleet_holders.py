@@ -94,11 +94,12 @@ class NewHolder(Body):
 
 
 class ClaimNamed(Body):
-    """Which host's claim."""
+    """Which host's claim. claim: its id, as it was looked at; another one is left alone."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"host": "0f" * 16}]})
 
     host: Annotated[str, Field(pattern=f"^{_HOST_ID}$")]
+    claim: Annotated[str, Field(pattern=f"^{_HOST_ID}$")] | None = None
 
 
 class HostsPerson(Body):
@@ -307,7 +308,8 @@ class AdminFleetHolders:
         """Make the registry say what a host's user says of a key."""
         cause = read_cause(request)
         wanted, key_id = await read_json(request, ClaimNamed), request.match_info["key_id"]
-        held = await self._desk.accept(key_id, wanted.host, cause=cause)
+        seen = wanted.claim or ""
+        held = await self._desk.accept(key_id, wanted.host, cause=cause, claim_id=seen)
         write_down(request, "fleet-holder.accept", key=key_id, host=wanted.host)
         return answer(request, _held(held))
 
@@ -315,7 +317,8 @@ class AdminFleetHolders:
         """Take away what a host's user says of a key."""
         cause = read_cause(request)
         wanted, key_id = await read_json(request, ClaimNamed), request.match_info["key_id"]
-        claim = await self._desk.dismiss(key_id, wanted.host, cause=cause)
+        seen = wanted.claim or ""
+        claim = await self._desk.dismiss(key_id, wanted.host, cause=cause, claim_id=seen)
         write_down(request, "fleet-holder.dismiss", key=key_id, host=wanted.host)
         return answer(request, show_claim(claim))
 

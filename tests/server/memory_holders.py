@@ -169,8 +169,9 @@ class MemoryHolders:
         claims = [key for key, one in self._claims.items() if folded(one.person) == name]
         for key_id in holders:
             del self._holders[key_id]
+        today = await self._day()
         for host in hosts:
-            self._hosts_known()[host.host_id] = host._replace(person="", person_after="")
+            self._hosts_known()[host.host_id] = host._replace(person="", person_after=today)
         for pair in claims:
             del self._claims[pair]
         self.judge(self._last_seen())
@@ -206,21 +207,28 @@ class MemoryHolders:
             one for one in found if one.claim_id > after and (ids is None or one.key_id in ids)
         ][:limit]
 
-    async def accept_claim(self, key_id: str, host_id: str, *, act: Act) -> HeldKey | None:
-        claim = self._end(key_id, host_id)
+    async def accept_claim(
+        self, key_id: str, host_id: str, *, act: Act, claim_id: str = ""
+    ) -> HeldKey | None:
+        claim = self._end(key_id, host_id, claim_id)
         if claim is None:
             return None
         wanted = Entrusting(KeyName(key_id), claim.person, claim.kind)
         return await self._put(key_id, wanted, act, anyway=True)
 
-    async def dismiss_claim(self, key_id: str, host_id: str, *, act: Act) -> HolderClaim | None:
-        claim = self._end(key_id, host_id)
+    async def dismiss_claim(
+        self, key_id: str, host_id: str, *, act: Act, claim_id: str = ""
+    ) -> HolderClaim | None:
+        claim = self._end(key_id, host_id, claim_id)
         if claim is not None:
             was: State = {"host": host_id, "kind": claim.kind.value}
             self._write_down(act, Subject("fleet-holder", key_id), was, None)
         return claim
 
-    def _end(self, key_id: str, host_id: str) -> HolderClaim | None:
+    def _end(self, key_id: str, host_id: str, claim_id: str) -> HolderClaim | None:
+        waits = self._claims.get((key_id, host_id))
+        if waits is None or claim_id not in {"", waits.claim_id}:
+            return None
         claim = self._claims.pop((key_id, host_id), None)
         if claim is not None:
             self._ended[key_id, host_id] = claim._replace(person="")

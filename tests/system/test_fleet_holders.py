@@ -152,7 +152,12 @@ def test_holders_come_from_a_sheet_and_alarms_come_and_go(
     bo.report(SHARED)
     (claim,) = keystead.cli("fleet", "holders", "claims")["claims"]
     assert (claim["key"], claim["person"], claim["trust"]) == (shared["id"], "Bo", "host-signed")
-    taken = keystead.cli("fleet", "holders", "accept", str(SHARED), "--reason", "swapped")
+    refused = keystead.run("fleet", "holders", "accept", str(SHARED), "--person", "Mallory")
+    assert refused.code == 1
+    assert "names Bo now" in refused.err
+    taken = keystead.cli(
+        "fleet", "holders", "accept", str(SHARED), "--person", "bo", "--reason", "x"
+    )
     assert (taken["person"], taken["claims"]) == ("Bo", [])
     assert keys(keystead, "--rule", "shared") == []
     keystead.cli("fleet", "holders", "set", str(LOST), "--person", "Bo", "--kind", "spare")

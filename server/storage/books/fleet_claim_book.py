@@ -61,24 +61,28 @@ class SqlFleetClaimBook(SqlFleetHolderBook):
             rows = await connection.execute(page.order_by(table.claim_id).limit(limit))
             return [claim_of(row) for row in rows]
 
-    async def accept_claim(self, key_id: str, host_id: str, *, act: Act) -> HeldKey | None:
+    async def accept_claim(
+        self, key_id: str, host_id: str, *, act: Act, claim_id: str = ""
+    ) -> HeldKey | None:
         """Make the registry say what a claim says. None: no such claim waits."""
         async with self._transactions.writing() as connection:
             await take_turn(connection)
             claim = await _waiting(connection, key_id, host_id)
-            if claim is None:
+            if claim is None or claim_id not in {"", claim.claim_id}:
                 return None
             await _end(connection, claim)
             wanted = Entrusting(KeyName(key_id), claim.person, claim.kind)
             now = await self._put(connection, key_id, wanted, act, anyway=True)
             return (await held(connection, [now]))[0]
 
-    async def dismiss_claim(self, key_id: str, host_id: str, *, act: Act) -> HolderClaim | None:
+    async def dismiss_claim(
+        self, key_id: str, host_id: str, *, act: Act, claim_id: str = ""
+    ) -> HolderClaim | None:
         """Take a claim away, and its person's name. None: no such claim waits."""
         async with self._transactions.writing() as connection:
             await take_turn(connection)
             claim = await _waiting(connection, key_id, host_id)
-            if claim is None:
+            if claim is None or claim_id not in {"", claim.claim_id}:
                 return None
             await _end(connection, claim)
             was = {"host": host_id, "kind": claim.kind.value}

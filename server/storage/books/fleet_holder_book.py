@@ -153,7 +153,9 @@ class SqlFleetHolderBook:
             held_ids = list((await connection.execute(held_by)).scalars())
             holders = delete(fleet_holder).where(fleet_holder.c.person_folded == name)
             await connection.execute(holders)
-            nobody = {"person": "", "person_folded": "", "person_after": ""}
+            # What these hosts saw up to today is no matter of whoever gets them next.
+            today = day_of(await self._transactions.now_us(connection)).isoformat()
+            nobody = {"person": "", "person_folded": "", "person_after": today}
             hosts = await connection.execute(
                 update(fleet_host).where(fleet_host.c.person_folded == name).values(nobody)
             )

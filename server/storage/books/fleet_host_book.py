@@ -19,7 +19,7 @@ from server.fleet.holders import folded as folded_person
 from server.fleet.host_name import folded
 from server.fleet.hosts import Host, HostState
 from server.journal.acts import Act, Actor, Deed, State, Subject
-from server.storage.books.fleet_forgetting import forget_piece
+from server.storage.books.fleet_forgetting import forget_piece, hush_facts
 from server.storage.books.fleet_rows import day_of, host_of, token_of
 from server.storage.books.journal_book import record
 from server.storage.books.sequences import next_number
@@ -222,6 +222,8 @@ async def _end_tokens(connection: AsyncConnection, name: str) -> None:
 
 async def _empty(connection: AsyncConnection, host: Host) -> None:
     left = host.erased()
+    # At once: what is interrupted after this is found by what the host saw, and by nothing else.
+    await hush_facts(connection, [host.host_id])
     await connection.execute(delete(fleet_claim).where(fleet_claim.c.host_id == host.host_id))
     await connection.execute(delete(fleet_token).where(fleet_token.c.host_id == host.host_id))
     await connection.execute(

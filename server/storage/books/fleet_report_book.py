@@ -12,7 +12,7 @@ from agent.report import Report
 from server.fleet.absorbing import as_report, key_id_of
 from server.fleet.health import JUDGING, Judging
 from server.fleet.hosts import Host
-from server.fleet.intake import ChangedKey, Intake, Standing, news, unknown_keys, unsighted_keys
+from server.fleet.intake import ChangedKey, Intake, Standing, news, unsighted_keys
 from server.fleet.lines import line_word
 from server.fleet.receipt import Receipt
 from server.storage.books.fact_book import append_facts
@@ -68,9 +68,10 @@ class SqlFleetReportBook:
                 today,
                 await _brought(connection, reports, sighted),
                 sighted=sighted,
+                # Of known ones as well: who saw one later brought it back, and nobody's older word.
                 forgotten=await forgotten_days(
                     connection,
-                    frozenset().union(*(unknown_keys(report, standings) for report in reports)),
+                    {key_id_of(key.identity, one.host) for one in reports for key in one.keys},
                 ),
                 judging=judging,
             )

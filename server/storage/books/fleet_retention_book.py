@@ -61,7 +61,7 @@ class SqlFleetRetentionBook(SqlFleetHostBook):
             await require_lease(self._transactions.now_us, connection, lease)
             now_us = await self._transactions.now_us(connection)
             before = await _looked(connection)
-            await _put(connection, before._replace(at_us=now_us))
+            await _put(connection, before.next(now_us))
             return before, now_us
 
     async def forget_sightings(self, limits: Limits, after: str, lease: Lease) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, select, tuple_
 
 from server.fleet.absorbing import KnownKey
+from server.fleet.host_name import folded as folded_name
 from server.fleet.hosts import Host, HostState
 from server.fleet.paging import Page, Place, cut
 from server.fleet.ports import FleetKey, Search
@@ -53,7 +54,7 @@ class SqlFleetViewBook:
         if search != HostSearch():
             by_name = func.coalesce(table.folded, "")
         if search.name:
-            begins = table.folded.startswith(search.name.casefold(), autoescape=True)
+            begins = table.folded.startswith(folded_name(search.name), autoescape=True)
             wanted = wanted.where(begins)
         if search.trouble is not None:
             wanted = wanted.where(_in_trouble(search.trouble))

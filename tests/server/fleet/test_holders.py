@@ -26,6 +26,7 @@ D1, D2, D3 = "2026-11-25", "2026-11-26", "2026-11-27"
         ("Anna Berg", "anna  BERG"),
         ("Åsa", "A\u030asa"),
         ("Straße", "STRASSE"),
+        ("\u0390", "\u03aa\u0301"),  # a Greek iota with two marks, as there is none in upper case
         ("\uff21nna", "anna"),
     ],
 )

@@ -51,9 +51,23 @@ def test_the_first_run_believes_nothing() -> None:
 counts = st.builds(Gone, *[st.integers(0, 2**40)] * 6)
 
 
-@given(st.none() | st.integers(0, 2**60), counts)
-def test_what_a_run_leaves_is_read_by_the_next(at_us: int | None, gone: Gone) -> None:
-    assert Looked.decode(Looked(at_us, gone).encode()) == Looked(at_us, gone)
+def test_who_set_a_clock_wrong_a_minute_before_a_run_has_more_than_that_minute() -> None:
+    wrong = NOW_US + 5_000 * DAY_US
+    doubted = Looked(NOW_US).next(wrong)
+    assert not doubted.believes(wrong + 60_000_000)
+    again = doubted.next(wrong + 60_000_000)
+    assert not again.believes(wrong + 120_000_000)
+    assert again.believes(wrong + DAY_US)
+    believed = again.next(wrong + DAY_US)
+    assert believed.believes(wrong + DAY_US), "a run that failed is begun again soon"
+
+
+@given(at_us=st.none() | st.integers(0, 2**60), gone=counts, doubted=st.booleans())
+def test_what_a_run_leaves_is_read_by_the_next(
+    at_us: int | None, gone: Gone, *, doubted: bool
+) -> None:
+    left = Looked(at_us, gone, doubted)
+    assert Looked.decode(left.encode()) == left
 
 
 @given(st.text() | st.sampled_from(["[]", "null", '{"gone": 1}', '{"gone": {"more": 1}}']))

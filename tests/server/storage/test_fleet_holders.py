@@ -349,6 +349,22 @@ async def test_a_newer_claim_takes_the_place_of_an_older_one_and_not_the_reverse
     assert await store.fleet_claims(None, "", 10) == []
 
 
+async def test_a_claim_that_nobody_looked_at_is_not_accepted_in_the_place_of_another(
+    fleet: Fleet,
+) -> None:
+    store = fleet.store
+    await store.take_claim(a_claim(1, person="Anna Berg"))
+    (seen,) = await store.fleet_claims(None, "", 10)
+    await store.take_claim(a_claim(2, person="Mallory"))
+    assert await store.accept_claim(KEY, HOST, act=ACT, claim_id=seen.claim_id) is None
+    assert await store.dismiss_claim(KEY, HOST, act=ACT, claim_id=seen.claim_id) is None
+    assert await holders(store) == []
+    (changed,) = await store.fleet_claims(None, "", 10)
+    held = await store.accept_claim(KEY, HOST, act=ACT, claim_id=changed.claim_id)
+    assert held is not None
+    assert held.holder.person == "Mallory"
+
+
 async def test_a_host_claims_something_of_so_many_keys_and_no_more(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -394,6 +410,19 @@ async def test_a_forgotten_person_is_named_nowhere(fleet: Fleet) -> None:
     entries = str(await store.journal_entries(0, 100, ALL))
     facts = str(await store.unread_facts("test", 100))
     assert "nna" not in entries + facts
+
+
+async def test_who_gets_the_host_of_a_forgotten_person_is_not_blamed_for_what_it_saw(
+    fleet: Fleet,
+) -> None:
+    await fleet.see(HOST)
+    await fleet.see(OTHER)
+    await fleet.store.forget_person("Anna Berg", act=ACT)
+    assert await fleet.found(rule="shared") == []
+    before = await fleet.told()
+    await fleet.store.assign_host(HOST, "Cy", act=ACT)
+    assert await fleet.found(rule="shared") == []
+    assert await fleet.told() == before
 
 
 @pytest.mark.parametrize("keeper", ["sqlite", "postgres"], indirect=True)

@@ -201,6 +201,8 @@ async def test_an_erasure_that_was_cut_off_is_finished(
     await enrolled(store)
     await enrolled(store, OTHER, "laptop-18")
     await take(store, a_report(a_key(serial=1), a_key(serial=2)), a_report(a_key(), host=OTHER))
+    await store.note_altered(HOST, "serial:10000001", "altered")
+    await store.subscribe("test", from_start=True)
 
     async def killed(_hosts: object) -> None:
         raise KeyboardInterrupt
@@ -213,6 +215,7 @@ async def test_an_erasure_that_was_cut_off_is_finished(
     assert len(await found(store)) == 3
     await sweep(store, await due_in(store, 0), await a_lease(store))
     assert [one.key.serial for one in await found(store)] == [10_000_001]
+    assert HOST not in str(await store.unread_facts("test", 100))
 
 
 async def test_a_host_of_many_keys_is_forgotten_in_pieces(
@@ -284,7 +287,7 @@ async def test_what_was_counted_waits_for_the_journal_when_a_run_is_cut_off(
     await store.mark_silent(await due_in(store, 31), lease)
     again, _ = await store.begin_retention(lease)
     assert (again.at_us, again.gone) == (now_us, Gone(silent=1))
-    assert again.believes(now_us)
+    assert again.believes(now_us + DAY_US)
     assert (await store.last_retention()).gone == Gone(silent=1)
     assert await told(store, lease) == [{"silent": 1}]
     assert (await store.last_retention()).gone == Gone()
@@ -330,6 +333,27 @@ async def test_who_sees_an_erased_key_on_a_later_day_brings_it_back(
     assert await found(store) == []
     await take(store, a_report(a_key(serial=1, last_seen=day), sequence=3, day=day))
     assert len(await found(store)) == 1
+
+
+async def test_who_brings_an_erased_key_back_brings_nobodys_older_word_with_it(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await enrolled(store)
+    await enrolled(store, OTHER, "laptop-18")
+    day = await today(store)
+    yesterday = day - timedelta(1)
+    old = a_key({**HEALTHY, "device.firmware": "5.4.3"}, serial=1, last_seen=yesterday)
+    await take(store, a_report(old, host=OTHER, day=yesterday))
+    monkeypatch.setattr(
+        "server.storage.books.fleet_retention_book.day_of", lambda _now_us: yesterday
+    )
+    assert await store.erase_fleet_key("serial:1", act=ACT)
+    new = a_key({**HEALTHY, "device.firmware": "5.7.1"}, serial=1, last_seen=day)
+    await take(store, a_report(new, day=day))
+    await take(store, a_report(old, host=OTHER, sequence=2, day=day))
+    (one,) = await found(store)
+    assert {seen.host_id for seen in one.sightings} == {HOST}
+    assert OTHER not in str(one)
 
 
 async def test_names_that_look_the_same_are_one(store: SqlStore) -> None:

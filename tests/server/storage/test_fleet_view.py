@@ -131,3 +131,10 @@ async def test_what_is_known_is_told_key_by_key(store: SqlStore) -> None:
     rest = await store.fleet_known(first[-1].key_id, 4)
     listed = await store.fleet_keys(Search(), "", 100)
     assert [*first, *rest] == [known.key for known in listed]
+
+
+async def test_a_host_is_found_by_its_name_however_the_accent_is_written(store: SqlStore) -> None:
+    composed, decomposed = "b\u00fcro-1", "bu\u0308ro-1"
+    await enrolled(store, HOST, composed)
+    page = await store.host_page(HostSearch(decomposed[:4]), Place(), 9)
+    assert [host.host_id for host in page.entries] == [HOST]

@@ -177,7 +177,10 @@ async def test_a_claim_is_shown_beside_the_holder_and_accepted_or_dismissed(flee
     assert len((await get(fleet, "/fleet/claims"))["claims"]) == 2
     (one,) = (await get(fleet, "/fleet/claims?serial=2"))["claims"]
     assert one["key"] == "serial:2"
-    taken = await fleet.call("POST", "/fleet/holders/serial:1/accept?reason=ok", {"host": HOST})
+    path = "/fleet/holders/serial:1/accept?reason=ok"
+    other = await fleet.call("POST", path, {"host": HOST, "claim": one["id"]})
+    assert other.status == 404, "not the one that was looked at"
+    taken = await fleet.call("POST", path, {"host": HOST, "claim": claimed["id"]})
     assert (taken.json["person"], taken.json["kind"], taken.json["claims"]) == ("Anna", "spare", [])
     path = "/fleet/holders/serial:2/dismiss?reason=no"
     assert (await fleet.call("POST", path, {"host": HOST})).json["id"] == one["id"]
