@@ -29,13 +29,31 @@ def open_private(path: Path, flags: int) -> int:
     return handle
 
 
+def own_private(path: Path) -> None:
+    """Make a file where it is missing, and have it be the agent's own, as `open_private` does.
+
+    One that is there is not opened: to close it again would take away the locks that this process
+    has on it (POSIX), and another one would take a database for its own that is in use. OSError.
+    """
+    try:
+        os.close(open_private(path, os.O_RDWR | os.O_EXCL))
+    except FileExistsError:
+        _check(path.lstat(), path)
+        if os.name == "posix" and os.geteuid() == 0:
+            owner = path.parent.stat()
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
 def _take(handle: int, path: Path) -> None:
-    found = os.fstat(handle)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
-        raise OSError(f"{path} is no file of the agent's own: remove it")
+    _check(os.fstat(handle), path)
     if os.name == "posix" and os.geteuid() == 0:
         owner = path.parent.stat()
         os.fchown(handle, owner.st_uid, owner.st_gid)
+
+
+def _check(found: os.stat_result, path: Path) -> None:
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        raise OSError(f"{path} is no file of the agent's own: remove it")
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -5,7 +5,6 @@ connection of its own.
 """
 
 import json
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
@@ -16,7 +15,7 @@ from agent.attached import SeenKey
 from agent.composing import KnownKey
 from agent.days import KEEP, gone_on, is_believable
 from agent.findings import Findings
-from agent.private_file import open_private, private_directory
+from agent.private_file import own_private, private_directory
 from agent.report import Report, Value, encode
 
 FILE = "agent.sqlite"
@@ -72,7 +71,7 @@ class Store:
         try:
             private_directory(directory)
             path = directory / FILE
-            os.close(open_private(path, os.O_RDWR))
+            own_private(path)
             self._connection = sqlite3.connect(path, timeout=10.0, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"{directory} cannot be used: {error}") from None

@@ -1,5 +1,7 @@
 import os
 import sqlite3
+import subprocess
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -49,6 +51,19 @@ def test_what_was_stored_is_there_for_the_next_process(tmp_path: Path) -> None:
     second = opened(tmp_path)
     assert second.put(one_report, {}) == 2
     assert second.count() == 2
+
+
+def test_whoever_looks_takes_nothing_from_under_an_agent_that_has_several_connections(
+    tmp_path: Path,
+) -> None:
+    """To close a file takes this process's locks on it away: the next to close it would tidy up."""
+    agent, sender = opened(tmp_path), opened(tmp_path)
+    look = "import pathlib, sys, agent.store as s; one = s.Store(pathlib.Path(sys.argv[1]));"
+    command = [sys.executable, "-c", f"{look} print(one.count()); one.close()", str(tmp_path)]
+    for number in (1, 2, 3):
+        agent.put(one_report, {})
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert int(done.stdout) == sender.count() == number
 
 
 def test_a_full_outbox_gives_up_the_oldest_and_says_how_many(tmp_path: Path) -> None:
