@@ -149,14 +149,17 @@ def test_a_preview_proves_nothing() -> None:
 
 
 @given(st.data())
-def test_whatever_is_changed_in_a_chain_it_is_refused_or_another_keys(data: st.DataObject) -> None:
+def test_whatever_is_changed_in_a_chain_it_says_nothing_else(data: st.DataObject) -> None:
     octets = bytearray(chain_of(KEY))
     octets[data.draw(st.integers(0, len(octets) - 1))] ^= data.draw(st.integers(1, 255))
     try:
         chain = read_chain(bytes(octets)).certificates
     except GarbageError:
         return
-    assert not roots_of(MAKER).proves(chain)
+    if roots_of(MAKER).proves(chain):
+        # How many bits of a signature's last octet are unused is outside of what is signed.
+        signed = [one.tbs_certificate_bytes for one in read_chain(chain_of(KEY)).certificates]
+        assert [one.tbs_certificate_bytes for one in chain] == signed
 
 
 @given(st.binary(max_size=400))
