@@ -65,10 +65,13 @@ class SqliteTransactions:
                     committing = True
                     await transaction.commit()
                 finally:
-                    # While the turn is held: whoever reads after this number sees the commit.
-                    self._written += 1
-                    await transaction.close()
-                    self._note(_LOG_PAGES)
+                    try:
+                        await transaction.close()
+                    finally:
+                        # While the turn is held, and after a commit that was cut off has ended:
+                        # whoever reads after this number sees it.
+                        self._written += 1
+                        self._note(_LOG_PAGES)
         except SQLAlchemyError as error:
             if committing:
                 raise UnknownOutcomeError(f"the commit failed: {reason(error)}") from error
