@@ -3,7 +3,8 @@
 import asyncio
 import secrets
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ from server.journal.acts import Cause
 from server.key_room import KeyRoom
 from server.local_users import this_process
 from server.metrics.tally import Tally
+from server.settings.fleet import Fleet
 from server.web.fleet import OUTCOMES, FleetDoor
 from server.web.fleet_claims import ClaimDoor
 from server.web.fleet_proofs import Dialogue, ProofDoor
@@ -120,27 +122,10 @@ async def open_fleet_door(
     )
     reception = Reception(store, policy, judging=judging)
     stack.push_async_callback(reception.close)
-    roots = RootsDesk(store, wanted.trusted_attestation_keys)
-    key_signed = KeySigned(
-        store,
-        Nonces(clock.monotonic, secrets.token_bytes),
-        roots.current,
-        server_key=identity.public_key,
-        serial_key=policy.serial_key,
-        clock=clock,
-        counted=reception.outcomes,
-    )
-    channels = Channels(
-        store, roots.current, policy.serial_key, clock=clock, counted=reception.outcomes
-    )
     proofs = ProofDoor(
         reception,
         identity,
-        [
-            Dialogue(CHALLENGES, CHALLENGE_CONTEXT, key_signed.challenge),
-            Dialogue(SIGNATURES, SIGNATURE_CONTEXT, key_signed.signature),
-            Dialogue(CHANNELS, CHANNEL_CONTEXT, channels.step),
-        ],
+        _dialogues(store, clock, wanted, policy, identity, counted=reception.outcomes),
     )
     claims = ClaimDoor(reception, store)
     # A tally of its own: the other one counts connections of clients.
@@ -154,6 +139,38 @@ async def open_fleet_door(
     )
     stack.push_async_callback(door.stop)
     return reception
+
+
+def _dialogues(
+    store: Store,
+    clock: Clock,
+    wanted: Fleet,
+    policy: FleetPolicy,
+    identity: ServerIdentity,
+    *,
+    counted: Counter[str],
+) -> Sequence[Dialogue]:
+    """Return the dialogues by which keys prove themselves: those that the organisation asks for."""
+    roots = RootsDesk(store, wanted.trusted_attestation_keys)
+    dialogues = []
+    if "signed" in wanted.proofs:
+        signed = KeySigned(
+            store,
+            Nonces(clock.monotonic, secrets.token_bytes),
+            roots.current,
+            server_key=identity.public_key,
+            serial_key=policy.serial_key,
+            clock=clock,
+            counted=counted,
+        )
+        dialogues += [
+            Dialogue(CHALLENGES, CHALLENGE_CONTEXT, signed.challenge),
+            Dialogue(SIGNATURES, SIGNATURE_CONTEXT, signed.signature),
+        ]
+    if "channel" in wanted.proofs:
+        channels = Channels(store, roots.current, policy.serial_key, clock=clock, counted=counted)
+        dialogues.append(Dialogue(CHANNELS, CHANNEL_CONTEXT, channels.step))
+    return dialogues
 
 
 def fleet_families(outcomes: Mapping[str, int]) -> Iterator[Metric]:

@@ -4,13 +4,17 @@ Nothing but the classes of reading and relaying reaches the key; a laptop that a
 relays is counted and shown, and nothing that it made of it is kept.
 """
 
+import http.client
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from agent.proof_wire import CHALLENGES, CHANNELS
 from agent.whitelist import ForbiddenCommandError, permit
 from agent.whitelist_channel import ChannelRules
 from tests.agent.agent_process import AgentProcess
@@ -56,6 +60,9 @@ def test_the_server_reads_a_key_past_the_laptop_and_a_laptop_that_alters_it_is_s
         )
         keystead.start(options=["--fleet-listen", "127.0.0.1:0"])
         assert keystead.ready is not None
+        # What the organisation does not ask for is not even refused: it is not there.
+        assert answered(keystead.ready.fleet_url, CHALLENGES) == "no-such-request"
+        assert answered(keystead.ready.fleet_url, CHANNELS) != "no-such-request"
         keystead.cli("fleet", "roots", "load", files["signed"])
         agent = AgentProcess(tmp_path / "agent")
         token = keystead.cli("fleet", "token", "create", "--host", "laptop-17")["token"]
@@ -88,6 +95,14 @@ def test_the_server_reads_a_key_past_the_laptop_and_a_laptop_that_alters_it_is_s
         assert keystead.metrics()['keystead_fleet_requests_total{outcome="altered"}'] == 1
         assert agent.stop() == 0
         assert "Traceback" not in agent.log
+
+
+def answered(url: str, path: str) -> str:
+    """Ask for a dialogue with nothing in it; return the code of the refusal."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=9)
+    with closing(connection):
+        connection.request("POST", path, b"{}", {"Content-Type": "application/json"})
+        return str(json.loads(connection.getresponse().read())["code"])
 
 
 def check(traffic: Traffic) -> None:
