@@ -61,7 +61,7 @@ class Estate:
         memory["session"] = session + sessions_used(self.keyring.count, count)
         self._memory.write_text(json.dumps(memory))
         party = Party(memory["client_id"], ApiKey(bytes.fromhex(memory["api_key"])))
-        return list(targets(self.keyring, party, session=session, count=count, start=start))
+        return list(targets(self.keyring, [party], session=session, count=count, start=start))
 
     def processor_seconds(self) -> tuple[float, float]:
         """Return the processor time used so far by the service and by PostgreSQL."""

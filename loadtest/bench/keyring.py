@@ -1,7 +1,7 @@
 """The bench's YubiKeys: any number of them out of one seed, and requests signed with their OTPs."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from validation import modhex
@@ -45,9 +45,9 @@ class Party(NamedTuple):
 
 
 def targets(
-    keyring: Keyring, party: Party, *, session: int, count: int, start: int = 0
+    keyring: Keyring, parties: Sequence[Party], *, session: int, count: int, start: int = 0
 ) -> Iterator[str]:
-    """Yield `count` request targets with a fresh signed OTP each.
+    """Yield `count` request targets with a fresh signed OTP each. parties: ask in turn.
 
     Neighbours never share a key, and one key's OTPs come in order as far apart as possible:
     a key is never in flight twice. session: the first session counter that no OTP used yet;
@@ -61,6 +61,7 @@ def targets(
         if key is None:
             key = keys[place] = keyring.key(place, session)
         otp = key.press(number & 0xFFFF)
+        party = parties[number % len(parties)]
         nonce = f"{session:05d}x{number:016d}"
         line = f"id={party.client_id}&nonce={nonce}&otp={otp}"
         signature = party.api_key.sign(line.encode()).replace("+", "%2B")

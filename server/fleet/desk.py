@@ -13,7 +13,6 @@ from server.fleet.advisory import Advisory
 from server.fleet.counting import Counter, Counts
 from server.fleet.enrolment import TOKEN_OCTETS, Token, digest_of
 from server.fleet.exposure import Affected, Exposure, judge
-from server.fleet.health import Health
 from server.fleet.host_name import HostNameError, checked
 from server.fleet.hosts import Host
 from server.fleet.observed import key_facts
@@ -25,7 +24,7 @@ from server.fleet.ports import (
     UnknownFleetKeyError,
     UnknownHostError,
 )
-from server.fleet.rulebook import LifeFact, Rulebook
+from server.fleet.rulebook import Rulebook, Verdict
 from server.fleet.shelf import Shelf, UnknownAdvisoryError
 from server.journal.acts import Cause
 
@@ -114,15 +113,11 @@ class FleetDesk:
         """Return how many there are, as of some seconds ago. The store's errors pass."""
         return await self._counter.counts()
 
-    def health(self, known: FleetKey) -> Health:
-        """Return what is wrong with a key today."""
+    def verdict(self, known: FleetKey) -> Verdict:
+        """Return what is wrong with a key today, and the stages of its life that concern it."""
         said = as_report(known.key)
         facts = {**said.facts, **known.custody.facts()}
-        return self.rulebook.judge(said._replace(facts=facts), self.today())
-
-    def life(self, known: FleetKey) -> Sequence[LifeFact]:
-        """Return the stages of its product's life that concern a key."""
-        return self.rulebook.life(key_facts(as_report(known.key)), self.today())
+        return self.rulebook.verdict(said._replace(facts=facts), self.today())
 
     def today(self) -> date:
         """Return the day (UTC)."""

@@ -1,6 +1,6 @@
 """What a report's facts (docs/agent.md) say to advisories: names and words become `KeyFacts`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 
 from agent.report import KeyReport, Value
 from server.fleet.firmware import Version, VersionError
@@ -74,12 +74,9 @@ def _certified(facts: Mapping[str, Value], slot: str) -> HeldKey:
 def _openpgp(key: KeyReport) -> Slots:
     if key.why_unreadable("openpgp.key") == "absent":
         return Slots(complete=True)
-    names = [
-        name
-        for name in _slots(key.facts, "openpgp.key")
-        if key.facts.get(f"openpgp.key.{name}.origin") != "none"
-    ]
-    told = {"signature", "decryption", "authentication"} <= set(_slots(key.facts, "openpgp.key"))
+    slots = _slots(key.facts, "openpgp.key")
+    names = [name for name in slots if key.facts.get(f"openpgp.key.{name}.origin") != "none"]
+    told = {"signature", "decryption", "authentication"} <= set(slots)
     return Slots(tuple(_held(key.facts, "openpgp.key", name) for name in names), complete=told)
 
 
@@ -89,16 +86,11 @@ def _held(facts: Mapping[str, Value], group: str, slot: str) -> HeldKey:
     return HeldKey(slot, algorithm, _GENERATED.get(origin or ""))
 
 
-def _slots(facts: Mapping[str, Value], group: str) -> Iterator[str]:
-    """Return the names below a group, each once."""
-    length = len(group) + 1
-    return iter(
-        dict.fromkeys(
-            name[length:].partition(".")[0]
-            for name in sorted(facts)
-            if name.startswith(f"{group}.")
-        )
-    )
+def _slots(facts: Mapping[str, Value], group: str) -> Sequence[str]:
+    """Return the names below a group, each once, in order."""
+    below = f"{group}."
+    length = len(below)
+    return sorted({name[length:].partition(".")[0] for name in facts if name.startswith(below)})
 
 
 def _algorithm(word: str | None) -> Algorithm:

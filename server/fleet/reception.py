@@ -43,8 +43,8 @@ _KEYS_KNOWN = 100_000
 _PROOF_BURST, _PROOFS_PER_SECOND = 240, 1.0
 """Requests of one host about proofs: some 30 for a key that opens a channel, once a day."""
 
-_BATCH_S = 0.1
-_LOOK_S = 0.05
+_BATCH_S = 0.25
+_LOOK_S = 0.1
 """From the beginning of a batch, and of a look for hosts, to that of the next one."""
 _TOKEN_BURST, _TOKENS_PER_SECOND = 10, 0.1
 """Enrolments with one token: it lets one host in, which asks again when an answer was lost."""

@@ -50,6 +50,13 @@ class LifeFact(NamedTuple):
     reached: Reached
 
 
+class Verdict(NamedTuple):
+    """What is said of a key: what is wrong with it, and the stages of its product's life."""
+
+    health: Health
+    life: tuple[LifeFact, ...]
+
+
 class Rulebook:
     """What judges on a day. own: the organisation's rules."""
 
@@ -78,6 +85,10 @@ class Rulebook:
 
     def judge(self, key: KeyReport, today: date) -> Health:
         """Return what is wrong with a key."""
+        return self.verdict(key, today).health
+
+    def verdict(self, key: KeyReport, today: date) -> Verdict:
+        """Return what is wrong with a key, and which stages of its product's life concern it."""
         health = judge_health(key, today, self.rules)
         faults, unreadable = list(health.faults), list(health.unreadable)
         life = self.life(key_facts(key), today) if self._may_concern(key) else ()
@@ -90,7 +101,7 @@ class Rulebook:
                 faults.append(Fault(rule, _FIRMWARE, key.facts.get(_FIRMWARE, "")))
             elif rule.name not in {one.name for one in unreadable}:
                 unreadable.append(rule)
-        return Health(tuple(faults), tuple(unreadable))
+        return Verdict(Health(tuple(faults), tuple(unreadable)), life)
 
     def next_turn(self, key: KeyReport, today: date) -> date | None:
         """Return the first day after today on which a rule may find something else, None: none.

@@ -23,7 +23,7 @@ class Trust(IntEnum):
     @property
     def word(self) -> str:
         """How it is written, in JSON, on pages and in the store."""
-        return self.name.lower().replace("_", "-")
+        return WORDS[self]
 
     @property
     def is_proven(self) -> bool:
@@ -31,8 +31,8 @@ class Trust(IntEnum):
         return self >= Trust.KEY_SIGNED
 
 
+WORDS = tuple(trust.name.lower().replace("_", "-") for trust in Trust)
 _BY_WORD = {trust.word: trust for trust in Trust}
-WORDS = tuple(_BY_WORD)
 
 
 def trust_of(word: str) -> Trust:

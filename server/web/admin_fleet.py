@@ -342,7 +342,7 @@ class AdminFleet:
         return answer(request, ChangesShown(changes=[_change(one) for one in found]))
 
     def _show(self, known: FleetKey) -> FleetKeyShown:
-        key, health = known.key, self._desk.health(known)
+        key, (health, life) = known.key, self._desk.verdict(known)
         return FleetKeyShown(
             id=key.key_id,
             serial=key.serial,
@@ -360,7 +360,7 @@ class AdminFleet:
                     reached=reached,
                     source=entry.source,
                 )
-                for entry, reached in self._desk.life(known)
+                for entry, reached in life
             ],
             facts={
                 name: FactShown(

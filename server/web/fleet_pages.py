@@ -122,7 +122,7 @@ class FleetPages:
         found = await self._view.keys(search, place, _ROWS)
 
         def write() -> bytes:
-            judged = [self._view.desk.health(known) for known in found.entries]
+            judged = [self._view.desk.verdict(known).health for known in found.entries]
             page = keys.lay_out(found, judged, filters, place)
             return document.write(
                 "keys", frame, page=page, filters=filters, fault=_NO_FAULT, rules=rules
@@ -143,7 +143,8 @@ class FleetPages:
 
         def write() -> bytes:
             exposures = [(one, desk.exposure(known, one)) for one in desk.advisories]
-            judged = key.Judged(desk.health(known), exposures, desk.life(known))
+            verdict = desk.verdict(known)
+            judged = key.Judged(verdict.health, exposures, verdict.life)
             return document.write("key", frame, page=key.lay_out(known, judged, changes, back))
 
         return page_answer(await asyncio.to_thread(write))
@@ -214,7 +215,7 @@ class FleetPages:
         frame = _frame(request, about.advisory_id, "advisories")
 
         def write() -> bytes:
-            judged = [self._view.desk.health(hit.known) for hit in hits.keys]
+            judged = [self._view.desk.verdict(hit.known).health for hit in hits.keys]
             page = advisory.lay_out(
                 about,
                 hits,

@@ -35,9 +35,20 @@ from server.storage.books.fleet_report_book import SqlFleetReportBook, hosts_of,
 from server.storage.books.fleet_rows import day_of
 from server.storage.books.steps import Step, execute
 
-_REPEATS = 64
-_NEWS = 4
-"""Reports of either kind in one transaction: verifications feel each one that has news."""
+
+class _Together(NamedTuple):
+    """How many reports of either kind are taken in one transaction."""
+
+    repeats: int
+    news: int
+
+
+_WITH_ONE_WRITER = _Together(64, 4)
+"""Verifications wait for the end of each: they feel every report that has news."""
+
+_WITH_MANY_WRITERS = _Together(256, 32)
+"""They wait for none, and each transaction costs a processor that they need as well."""
+
 
 _TRIES = 3
 
@@ -67,15 +78,17 @@ class SqlFleetRepeatBook(SqlFleetReportBook):
         told so.
         """
         receipts: dict[int, Receipt] = {}
-        for start in range(0, len(reports), _REPEATS):
+        has_one_writer = self._transactions.mark() is not None
+        together = _WITH_ONE_WRITER if has_one_writer else _WITH_MANY_WRITERS
+        for start in range(0, len(reports), together.repeats):
             read = []
-            for place in range(start, min(start + _REPEATS, len(reports))):
+            for place in range(start, min(start + together.repeats, len(reports))):
                 read.append(_Read(place, reports[place], digests_of(reports[place])))
                 await asyncio.sleep(0)  # a report's digests take as long as a verification
             receipts |= await self._take_repeats(read)
             left = [one for one in read if one.place not in receipts]
-            for first in range(0, len(left), _NEWS):
-                piece = left[first : first + _NEWS]
+            for first in range(0, len(left), together.news):
+                piece = left[first : first + together.news]
                 taken = await super().take_reports([one.report for one in piece], judging)
                 receipts |= zip((one.place for one in piece), taken, strict=True)
         return [receipts[place] for place in range(len(reports))]

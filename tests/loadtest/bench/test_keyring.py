@@ -14,7 +14,7 @@ KEYS = 20
 
 def requests(count: int, session: int = 1) -> list[VerifyRequest]:
     parsed = []
-    for target in targets(Keyring(b"seed", KEYS), PARTY, session=session, count=count):
+    for target in targets(Keyring(b"seed", KEYS), [PARTY], session=session, count=count):
         path, _, query = target.partition("?")
         assert path == "/wsapi/2.0/verify"
         request = parse_request(query, Protocol.V2)
@@ -43,7 +43,7 @@ def test_the_ksm_lines_open_the_otps_and_each_keys_counters_only_go_up() -> None
     count = 300 * KEYS
     session = 4
     last: dict[str, tuple[int, int]] = {}
-    for target in targets(keyring, PARTY, session=session, count=count):
+    for target in targets(keyring, [PARTY], session=session, count=count):
         otp = parse_otp(dict(parse_qsl(target.partition("?")[2]))["otp"])
         cipher, private_id = ciphers[otp.public_id]
         fields = cipher.open(otp.ciphertext, private_id)

@@ -30,7 +30,7 @@ from tests.server.fleet_bench.searching import searches
 
 _SEED = "bench"
 _WARM_S = 5
-_CONNECTIONS, _MANY = 64, 120
+_CONNECTIONS, _MANY = 250, 400
 """Many: a batch is begun every tenth of a second, however fast it was."""
 
 

@@ -21,6 +21,9 @@ from tests.server.fleet_bench.laptops import Laptop
 from validation.signature import ApiKey
 
 _VALIDATING = 2_000
+_APPLICATIONS = 20
+"""Relying parties that ask in turn: verifications of one and the same wait for each other."""
+
 _CONNECTIONS = 32
 _MEMORY = "bench.json"
 
@@ -69,8 +72,8 @@ class Standing:
         count, session = per_s * seconds, kept["session"]
         kept["session"] = session + sessions_used(_VALIDATING, count)
         self._memory.write_text(json.dumps(kept))
-        party = Party(kept["client_id"], ApiKey(bytes.fromhex(kept["api_key"])))
-        asked = list(targets(keyring, party, session=session, count=count))
+        parties = [Party(one, ApiKey(bytes.fromhex(key))) for one, key in kept["clients"]]
+        asked = list(targets(keyring, parties, session=session, count=count))
         return Verifications(pace(self.port, asked, per_s=per_s, connections=_CONNECTIONS))
 
     def next_reporter(self) -> tuple[Laptop, int]:
@@ -128,14 +131,14 @@ def _build(
     with installation.serving(folder / "keystead.log"):
         seed = secrets.token_bytes(16)
         import_keys(installation, Keyring(seed, _VALIDATING), folder)
-        client_id, api_key = enrol(installation, "bench")
+        clients = [enrol(installation, f"bench-{one}") for one in range(_APPLICATIONS)]
     began = time.perf_counter()
     if database is None:
         fill_sqlite(installation.data / "keystead.db", fleet)
     else:
         asyncio.run(fill_postgres(database.url, fleet))
-    # Holds an API key of a bench client: private like any other.
+    # Holds API keys of the bench's clients: private like any others.
     memory.touch(mode=0o600)
-    known = {"seed": seed.hex(), "client_id": client_id, "api_key": api_key.hex(), "session": 1}
-    memory.write_text(json.dumps(known))
+    pairs = [(client_id, api_key.hex()) for client_id, api_key in clients]
+    memory.write_text(json.dumps({"seed": seed.hex(), "clients": pairs, "session": 1}))
     return time.perf_counter() - began
