@@ -26,7 +26,7 @@ from server.fleet.health import Judging
 from server.fleet.key_signed import KeySigned
 from server.fleet.nonces import Nonces
 from server.fleet.policy import SERIAL_KEY, SERIAL_KEY_OCTETS, FleetPolicy
-from server.fleet.reception import Reception
+from server.fleet.reception import BATCH_S, Reception
 from server.fleet.roots_desk import RootsDesk
 from server.fleet.server_identity import (
     ServerIdentity,
@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 
 
 _log = structlog.stdlib.get_logger(__name__)
+
+_BATCH_S_OF_ONE_WRITER = 0.1
+"""Where verifications wait for whoever writes: less at once, more often."""
 
 
 async def keep_identity(
@@ -120,7 +123,8 @@ async def open_fleet_door(
         wanted.proof_interval_seconds,
         wanted.claims,
     )
-    reception = Reception(store, policy, judging=judging)
+    batch_s = _BATCH_S_OF_ONE_WRITER if config.store.is_sqlite else BATCH_S
+    reception = Reception(store, policy, judging=judging, batch_s=batch_s)
     stack.push_async_callback(reception.close)
     proofs = ProofDoor(
         reception,

@@ -76,9 +76,8 @@ def _openpgp_reset_code(key: KeyFacts) -> bool | None:
 
 
 def _resident_credentials(key: KeyFacts) -> bool | None:
-    if _on(key, Application.FIDO2) is False:
-        return False
-    return None if key.resident_credentials is None else key.resident_credentials > 0
+    held = None if key.resident_credentials is None else key.resident_credentials > 0
+    return both(_on(key, Application.FIDO2), held)
 
 
 def _otp_access_code(key: KeyFacts) -> bool | None:

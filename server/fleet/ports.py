@@ -17,7 +17,7 @@ from server.journal.acts import Act
 MAX_CHANGES = 500
 """Changes that are kept of a key, the newest ones."""
 
-MAX_BATCH = 256
+MAX_BATCH = 512
 """Reports that are taken in one transaction."""
 
 

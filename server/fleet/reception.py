@@ -1,6 +1,6 @@
 """Where hosts come in: who signed is found out first, then reports go to the store in batches.
 
-One batch is in flight; what comes meanwhile is the next one, `_BATCH_S` later at the soonest: a
+One batch is in flight; what comes meanwhile is the next one, some time later at the soonest: a
 report can wait, and each of many small batches would cost as much as a large one. A report whose
 batch failed is told so and comes again: the store knows which it has.
 
@@ -43,14 +43,15 @@ _KEYS_KNOWN = 100_000
 _PROOF_BURST, _PROOFS_PER_SECOND = 240, 1.0
 """Requests of one host about proofs: some 30 for a key that opens a channel, once a day."""
 
-_BATCH_S = 0.25
-_LOOK_S = 0.1
+BATCH_S = 0.25
+_LOOK_S = 0.05
 """From the beginning of a batch, and of a look for hosts, to that of the next one."""
+
 _TOKEN_BURST, _TOKENS_PER_SECOND = 10, 0.1
 """Enrolments with one token: it lets one host in, which asks again when an answer was lost."""
 
 _ASKING = 4
-_ASKERS = 128
+_ASKERS = 512
 """Strangers whose host or token is looked up at once, and that wait for it."""
 
 
@@ -75,7 +76,8 @@ class BusyError(Exception):
 class Reception:
     """Takes enrolments and reports. outcomes: how many of each there were, since the start.
 
-    judging: tells by what keys are judged now.
+    judging: tells by what keys are judged now; batch_s: from the beginning of a batch to that of
+    the next one.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Reception:
         proof_pace: Pace | None = None,
         queue: int = QUEUE,
         askers: int = _ASKERS,
+        batch_s: float = BATCH_S,
         judging: Callable[[], Judging] = lambda: JUDGING,
     ) -> None:
         self.policy = policy
@@ -104,7 +107,7 @@ class Reception:
         self._asked = 0
         self._turns = asyncio.Semaphore(_ASKING)
         self._keys: BoundedMap[str, HostKey] = BoundedMap(_KEYS_KNOWN)
-        self._rhythm = Rhythm(_BATCH_S, time.monotonic)
+        self._rhythm = Rhythm(batch_s, time.monotonic)
         self._roll_call = RollCall(book.fleet_hosts, Rhythm(_LOOK_S, time.monotonic))
         self._waiting: deque[tuple[Report, asyncio.Future[Receipt]]] = deque()
         self._task: asyncio.Task[None] | None = None

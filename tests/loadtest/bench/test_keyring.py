@@ -34,6 +34,15 @@ def test_a_key_comes_again_only_after_all_the_others() -> None:
         assert len(set(public_ids[start : start + KEYS])) == KEYS
 
 
+def test_several_parties_ask_in_turn_each_with_its_own_signature() -> None:
+    parties = [PARTY, Party(8, ApiKey(b"another key of a test"))]
+    for number, target in enumerate(targets(Keyring(b"s", KEYS), parties, session=1, count=6)):
+        request = parse_request(target.partition("?")[2], Protocol.V2)
+        assert isinstance(request, VerifyRequest)
+        assert request.client_id == parties[number % 2].client_id
+        assert parties[number % 2].api_key.verifies(request.signed_line, request.signature)
+
+
 def test_the_ksm_lines_open_the_otps_and_each_keys_counters_only_go_up() -> None:
     keyring = Keyring(b"seed", KEYS)
     ciphers = {}

@@ -183,6 +183,11 @@ def test_roca_endangers_rsa_keys_that_were_generated_on_the_key(
         ("YSA-2024-02", key("5.4.3")._replace(resident_credentials=0), Exposed.NO),
         ("YSA-2024-02", key("5.4.3")._replace(resident_credentials=2), Exposed.YES),
         ("YSA-2024-02", key("5.4.3"), Exposed.UNKNOWN),
+        (
+            "YSA-2024-02",
+            key("5.4.3")._replace(resident_credentials=2, enabled=None),
+            Exposed.UNKNOWN,
+        ),
         ("YSA-2019-02", key("4.4.2"), Exposed.YES),
     ],
 )

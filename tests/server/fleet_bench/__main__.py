@@ -31,7 +31,7 @@ from tests.server.fleet_bench.searching import searches
 _SEED = "bench"
 _WARM_S = 5
 _CONNECTIONS, _MANY = 250, 400
-"""Many: a batch is begun every tenth of a second, however fast it was."""
+"""Each waits for its batch, of which one is begun every quarter of a second at the soonest."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
