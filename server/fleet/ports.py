@@ -18,7 +18,7 @@ MAX_CHANGES = 500
 """Changes that are kept of a key, the newest ones."""
 
 MAX_BATCH = 512
-"""Reports that are taken in one transaction."""
+"""Reports that a book is given at once: it takes them in as many transactions as suit its store."""
 
 
 class UnknownHostError(LookupError):

@@ -23,7 +23,7 @@ class Trust(IntEnum):
     @property
     def word(self) -> str:
         """How it is written, in JSON, on pages and in the store."""
-        return WORDS[self]
+        return _WORD_OF[self]
 
     @property
     def is_proven(self) -> bool:
@@ -31,8 +31,9 @@ class Trust(IntEnum):
         return self >= Trust.KEY_SIGNED
 
 
-WORDS = tuple(trust.name.lower().replace("_", "-") for trust in Trust)
-_BY_WORD = {trust.word: trust for trust in Trust}
+_WORD_OF = {trust: trust.name.lower().replace("_", "-") for trust in Trust}
+_BY_WORD = {word: trust for trust, word in _WORD_OF.items()}
+WORDS = tuple(_BY_WORD)
 
 
 def trust_of(word: str) -> Trust:
