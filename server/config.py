@@ -55,6 +55,15 @@ class Config(Section):
     incidents: Incidents = Incidents()
     availability: Uptime = Uptime()
 
+    @property
+    def verifies_apart(self) -> bool:
+        """Whether verifications have processes of their own.
+
+        Where laptops report, also with one worker: a batch of reports keeps its process busy for
+        longer than a login may take.
+        """
+        return self.workers > 1 or self.listen.fleet_address is not None
+
     @model_validator(mode="after")
     def _has_sessions(self) -> Self:
         if self.hsm.mode == "strict" and self.workers > STRICT_WORKERS:

@@ -78,7 +78,7 @@ async def _serve(data: DataDirectory, config: Config) -> None:
     async with _sockets(data, config) as (verify, doors):
         where = _where(verify[0], config.listen.verify_address)
         ops = _where(doors.ops, config.listen.ops_address)
-        house = _one_process if config.workers == 1 else _control_process
+        house = _control_process if config.verifies_apart else _one_process
         async with house(data, config, verify, doors, stop) as staff, manager.watchdog():
             garbage.settle()
             _announce(data, config, where, ops, doors)
