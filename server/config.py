@@ -60,9 +60,10 @@ class Config(Section):
         """Whether verifications have processes of their own.
 
         Where laptops report, also with one worker: a batch of reports keeps its process busy for
-        longer than a login may take.
+        longer than a login may take. Not on SQLite, whose one writer is in that process.
         """
-        return self.workers > 1 or self.listen.fleet_address is not None
+        reports_beside = self.listen.fleet_address is not None and not self.store.is_sqlite
+        return self.workers > 1 or reports_beside
 
     @model_validator(mode="after")
     def _has_sessions(self) -> Self:

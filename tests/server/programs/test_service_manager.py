@@ -125,20 +125,6 @@ def test_one_process_cannot_be_replaced_and_says_so(tmp_path: Path) -> None:
         assert keystead.terminate() == 0
 
 
-def test_where_laptops_report_one_worker_is_another_process_and_can_be_relieved(
-    tmp_path: Path,
-) -> None:
-    with KeysteadProcess(tmp_path / "var") as keystead:
-        keystead.init()
-        keystead.start(options=["--fleet-listen", "127.0.0.1:0"])
-        first = keystead.worker_pids()[0]
-        os.kill(keystead.pid, signal.SIGHUP)
-        keystead.wait_until(lambda: any(line["event"] == "reloaded" for line in keystead.logs()))
-        second = keystead.worker_pids()[0]
-        assert len({keystead.pid, first, second}) == 3
-        assert keystead.terminate() == 0
-
-
 def test_a_terminal_that_hangs_up_ends_the_service_instead(tmp_path: Path) -> None:
     with KeysteadProcess(tmp_path / "var") as keystead:
         keystead.init()

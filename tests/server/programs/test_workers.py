@@ -142,3 +142,21 @@ def test_an_empty_postgresql_database_gets_its_schema(
     keystead.start(database=postgres.new_database())
     assert keystead.cli("client", "add", "first")["id"] == 1
     assert keystead.terminate() == 0
+
+
+def test_where_laptops_report_one_worker_is_another_process_and_can_be_relieved(
+    keystead: KeysteadProcess, postgres: PostgresServer
+) -> None:
+    keystead.init("--database", postgres.new_database())
+    ready = keystead.start(workers=1, options=["--fleet-listen", "127.0.0.1:0"])
+    assert ready.workers == 1
+    client_id, key = enrol(keystead)
+    otp = key.press()
+    assert keystead.verify(client_id, otp).status == "OK"
+    first = keystead.worker_pids()[0]
+    os.kill(keystead.pid, signal.SIGHUP)
+    keystead.wait_until(lambda: any(line["event"] == "reloaded" for line in keystead.logs()))
+    second = keystead.worker_pids()[0]
+    assert len({keystead.pid, first, second}) == 3
+    assert keystead.verify(client_id, otp).status == "REPLAYED_OTP"
+    assert keystead.terminate() == 0
