@@ -10,8 +10,9 @@ from tests.postgres_server import PostgresServer
 
 WORKERS = 2
 
-PATIENT = "[verify]\ndeadline_seconds = 20\n"
-"""An overloaded machine must not turn a decision into BACKEND_ERROR."""
+PATIENT = "[verify]\ndeadline_seconds = 20\n[http]\nheader_seconds = 25\n"
+"""A machine that stands still for some seconds must neither turn a decision into BACKEND_ERROR, nor
+have a connection cut on which the test had no turn to ask yet. Ends in the table [http]."""
 
 LOG_LETTERS = 4_000
 """How much of a service's log a failed test shows."""

@@ -30,7 +30,7 @@ def keystead(
     """Run a service that cuts no connection of these tests for being idle."""
     with KeysteadProcess(tmp_path_factory.mktemp("reload") / "var") as service:
         service.init()
-        service.configure(f"{PATIENT}[http]\nidle_seconds = {IDLE_S}\n")
+        service.configure(f"{PATIENT}idle_seconds = {IDLE_S}\n")
         service.start(workers=WORKERS, database=database)
         yield service
 

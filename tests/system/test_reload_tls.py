@@ -44,7 +44,7 @@ def keystead(
         service.trusted = authority.client()
         service.init()
         service.configure(
-            f"{PATIENT}[http]\nidle_seconds = {IDLE_S}\n"
+            f"{PATIENT}idle_seconds = {IDLE_S}\n"
             f'[tls]\ncertificate = "{files.certificate}"\nkey = "{files.key}"\n'
         )
         service.start(workers=WORKERS)
