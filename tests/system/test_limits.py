@@ -64,7 +64,8 @@ async def test_the_budget_is_exact_across_workers_and_a_throttled_otp_stays_vali
     party.limit(keystead, *a_day(1_000_000))
     limited = [otp for otp, each in zip(otps, told, strict=True) if each.status is not Status.OK]
     async with asyncio.timeout(LIMIT_KNOWN_WITHIN_S):
-        # A worker remembers for a second at most that a client was over its limit.
+        # Workers remember for a second that a client was over its limit; then what it used up
+        # comes back at the new rate, about twelve a second.
         while limited:
             told = await ask_all(keystead, party, limited)
             assert set(statuses(told)) <= {Status.OK, Status.OPERATION_NOT_ALLOWED}
