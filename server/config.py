@@ -59,8 +59,9 @@ class Config(Section):
     def verifies_apart(self) -> bool:
         """Whether verifications have processes of their own.
 
-        Where laptops report, also with one worker: a batch of reports keeps its process busy for
-        longer than a login may take. Not on SQLite, whose one writer is in that process.
+        Where laptops report, also with one worker: a batch of reports would keep the event loop
+        they share. Not on SQLite, where they would wait for that process all the same: its one
+        writer is there (docs/performance.md has what either costs).
         """
         reports_beside = self.listen.fleet_address is not None and not self.store.is_sqlite
         return self.workers > 1 or reports_beside

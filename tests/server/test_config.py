@@ -184,3 +184,17 @@ def test_strict_mode_refuses_more_workers_than_a_device_has_sessions_for() -> No
     assert "sixteen" in problem
     assert parse('workers = 5\n[hsm]\nmode = "strict"\n', "keystead.toml").workers == 5
     assert parse("workers = 64\n", "keystead.toml").workers == 64
+
+
+_LAPTOPS_REPORT = '[listen]\nfleet = "127.0.0.1:8082"\n'
+_POSTGRESQL = '[store]\ndatabase = "postgresql://keystead@db/keystead"\n'
+
+
+@pytest.mark.parametrize("text", ["", _LAPTOPS_REPORT, _POSTGRESQL])
+def test_one_worker_is_the_only_process(text: str) -> None:
+    assert not parse(text, "keystead.toml").verifies_apart
+
+
+@pytest.mark.parametrize("text", ["workers = 2\n", _LAPTOPS_REPORT + _POSTGRESQL])
+def test_several_workers_verify_apart_and_one_does_from_reports_on_postgresql(text: str) -> None:
+    assert parse(text, "keystead.toml").verifies_apart
